@@ -1,0 +1,105 @@
+//! What a worker needs of an engine: two traits, two implementations.
+//!
+//! An [`Engine`] owns the backends and at most one loaded model; a [`Session`] is one context on it. The
+//! measurements in [`crate::worker`] are generic over both, so the loop that times llama.cpp is the very
+//! loop that the tests drive with [`scripted`].
+
+#[cfg(feature = "llama")]
+pub mod llama;
+pub mod scripted;
+
+use crate::job::Config;
+use crate::record::{DeviceMemory, Loaded};
+use crate::units::Nanos;
+use crate::wire::Description;
+
+/// Why the engine could not do what it was asked: one sentence for people. The engine's own log is kept
+/// apart, see [`Engine::log_tail`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct EngineError(pub String);
+
+/// A token of the model's vocabulary.
+pub type Token = i32;
+
+/// Backends, devices, and at most one loaded model.
+pub trait Engine {
+    /// One context on the loaded model. It keeps the model alive.
+    type Session: Session;
+
+    /// What this build found on this machine.
+    fn describe(&mut self) -> Description;
+
+    /// Loads the model of `config` with its load axes, after freeing any other.
+    ///
+    /// # Errors
+    /// When the file cannot be read, the architecture is unknown, or memory runs out.
+    fn load(&mut self, config: &Config) -> Result<Loaded, EngineError>;
+
+    /// Creates a context of `n_ctx` tokens on the loaded model with the context axes of `config`.
+    ///
+    /// # Errors
+    /// When no model is loaded, the settings do not go together, or memory runs out.
+    fn open(&mut self, config: &Config, n_ctx: u32) -> Result<Self::Session, EngineError>;
+
+    /// Memory of each offload device, `used` being counted from before the load.
+    fn device_memory(&self) -> Vec<DeviceMemory>;
+
+    /// Peak resident memory of this process since the last call of [`Engine::reset_peak_rss`].
+    fn peak_rss(&self) -> Option<crate::units::Bytes>;
+
+    /// Starts a new peak.
+    fn reset_peak_rss(&mut self);
+
+    /// Last lines of the engine's log, oldest first.
+    fn log_tail(&self) -> Vec<String>;
+
+    /// Reading of the clock that times everything.
+    fn now(&self) -> Nanos;
+
+    /// Waits, on that same clock.
+    fn rest(&mut self, duration: Nanos);
+}
+
+/// One context: what can be timed. Every call returns when the device is done.
+pub trait Session {
+    /// Tokens the context holds, as allocated.
+    fn n_ctx(&self) -> u32;
+
+    /// Whether flash attention is in use, where the engine tells.
+    fn flash_attn(&self) -> Option<bool>;
+
+    /// Forgets all tokens.
+    fn clear(&mut self);
+
+    /// Processes `n` random tokens in batches of the configured size, with the logits of each batch's
+    /// last token.
+    ///
+    /// # Errors
+    /// When the engine reports a failed decode.
+    fn prompt(&mut self, n: u32) -> Result<(), EngineError>;
+
+    /// Gets ready to generate: what must be done once before [`Session::step`].
+    fn begin_generation(&mut self);
+
+    /// Processes one random token.
+    ///
+    /// # Errors
+    /// When the engine reports a failed decode.
+    fn step(&mut self) -> Result<(), EngineError>;
+
+    /// The most likely next token after the last prompt or step.
+    ///
+    /// # Errors
+    /// When there are no logits.
+    fn sample_greedy(&mut self) -> Result<Token, EngineError>;
+
+    /// Copies the state of all tokens so far; `None` when the engine cannot.
+    fn save(&mut self) -> Option<Vec<u8>>;
+
+    /// Puts a saved state back; `false` when it does not fit this context.
+    fn restore(&mut self, state: &[u8]) -> bool;
+
+    /// Reading of the clock that times everything. Called inside the timed loop: cheap.
+    fn now(&self) -> Nanos;
+}

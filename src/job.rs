@@ -1,0 +1,253 @@
+//! What is measured, and under which settings: the nouns that every room shares.
+//!
+//! A [`Config`] holds every load and context axis at one value, a [`Work`] says what is timed under
+//! it, and a [`Job`] is the two together with an identity that survives a rename of the model file.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::units::{Bytes, Params};
+
+/// Identity of a job: the first 16 hex digits of a SHA-256 over its configuration and work, with the
+/// model as header hash and size, never as a path. Equal jobs on equal model files have equal ids.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct JobId(pub String);
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A model file and what its header says. Taken once, before anything is loaded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Model {
+    /// The file to load; the first part of a split model.
+    pub path: PathBuf,
+    /// SHA-256 of the GGUF header (metadata and tensor table, all parts), in hex.
+    pub header_hash: String,
+    /// Size of the file, of all parts together.
+    pub file_size: Bytes,
+    /// `general.architecture`, e.g. `llama`.
+    pub architecture: String,
+    /// Family, size class and file type, e.g. `llama 3B Q6_K`: what the first column shows.
+    pub label: String,
+    /// Bytes of all tensors.
+    pub tensor_bytes: Bytes,
+    /// Elements of all tensors.
+    pub n_params: Params,
+    /// Transformer blocks (`{arch}.block_count`); `-ngl` counts these plus one for the output layer.
+    pub n_layers: u32,
+    /// Vocabulary size, where the header says it.
+    pub n_vocab: Option<u32>,
+    /// Seed of the random weights, for a model that lbench made (`synth:`).
+    pub synthetic_seed: Option<u64>,
+}
+
+/// Element type of the KV cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)] // the names are ggml's
+pub enum CacheType {
+    F32,
+    F16,
+    Bf16,
+    Q8_0,
+    Q4_0,
+    Q4_1,
+    Q5_0,
+    Q5_1,
+    #[serde(rename = "iq4_nl")]
+    Iq4Nl,
+}
+
+impl CacheType {
+    /// Every type, in the order that help texts list them.
+    pub const ALL: [Self; 9] = [
+        Self::F32,
+        Self::F16,
+        Self::Bf16,
+        Self::Q8_0,
+        Self::Q4_0,
+        Self::Q4_1,
+        Self::Q5_0,
+        Self::Q5_1,
+        Self::Iq4Nl,
+    ];
+
+    /// ggml's name of the type, as `-ctk` takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::Bf16 => "bf16",
+            Self::Q8_0 => "q8_0",
+            Self::Q4_0 => "q4_0",
+            Self::Q4_1 => "q4_1",
+            Self::Q5_0 => "q5_0",
+            Self::Q5_1 => "q5_1",
+            Self::Iq4Nl => "iq4_nl",
+        }
+    }
+}
+
+/// When to use flash attention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FlashAttention {
+    /// llama.cpp decides when it builds the context (its default).
+    Auto,
+    /// Never.
+    Off,
+    /// Always; a context that cannot is a failed row.
+    On,
+}
+
+impl FlashAttention {
+    /// The number llama-bench writes into its `flash_attn` field.
+    pub fn number(self) -> i64 {
+        match self {
+            Self::Auto => -1,
+            Self::Off => 0,
+            Self::On => 1,
+        }
+    }
+}
+
+/// Every load and context axis at one value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    /// The model.
+    pub model: Model,
+    /// Layers to offload, as asked; negative means all.
+    pub n_gpu_layers: i32,
+    /// Logical batch: most tokens of a prompt handed over at once.
+    pub n_batch: u32,
+    /// Physical batch: most tokens computed at once.
+    pub n_ubatch: u32,
+    /// Element type of the K cache.
+    pub type_k: CacheType,
+    /// Element type of the V cache.
+    pub type_v: CacheType,
+    /// When to use flash attention.
+    pub flash_attn: FlashAttention,
+    /// Threads, for prompts and for generation.
+    pub n_threads: u32,
+    /// Tokens already in the context when the clock starts.
+    pub n_depth: u32,
+}
+
+impl Config {
+    /// Layers that really go to a device: `n_gpu_layers` within the model's layers plus one, or zero
+    /// where no device can take any.
+    pub fn effective_gpu_layers(&self, can_offload: bool) -> u32 {
+        if !can_offload {
+            return 0;
+        }
+        let all = self.model.n_layers + 1;
+        u32::try_from(self.n_gpu_layers).map_or(all, |asked| asked.min(all))
+    }
+
+    /// Whether both configurations are served by one loaded model.
+    pub fn same_load(&self, other: &Self) -> bool {
+        self.model == other.model && self.n_gpu_layers == other.n_gpu_layers
+    }
+}
+
+/// What is timed. A new kind of measurement is one variant here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Work {
+    /// Process a prompt of so many tokens.
+    Prompt {
+        /// Tokens of the prompt.
+        n_prompt: u32,
+    },
+    /// Generate so many tokens, one at a time.
+    Generate {
+        /// Tokens to generate.
+        n_gen: u32,
+    },
+    /// Process a prompt, then generate.
+    PromptGenerate {
+        /// Tokens of the prompt.
+        n_prompt: u32,
+        /// Tokens to generate.
+        n_gen: u32,
+    },
+}
+
+impl Work {
+    /// Tokens of the prompt; 0 where there is none.
+    pub fn n_prompt(self) -> u32 {
+        match self {
+            Self::Prompt { n_prompt } | Self::PromptGenerate { n_prompt, .. } => n_prompt,
+            Self::Generate { .. } => 0,
+        }
+    }
+
+    /// Tokens to generate; 0 where there are none.
+    pub fn n_gen(self) -> u32 {
+        match self {
+            Self::Generate { n_gen } | Self::PromptGenerate { n_gen, .. } => n_gen,
+            Self::Prompt { .. } => 0,
+        }
+    }
+
+    /// Tokens that the clock sees: prompt and generated ones together, as llama-bench counts.
+    pub fn tokens(self) -> u32 {
+        self.n_prompt().saturating_add(self.n_gen())
+    }
+}
+
+/// One measurement to make: a row of the table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// Identity.
+    pub id: JobId,
+    /// The settings.
+    pub config: Config,
+    /// What is timed.
+    pub work: Work,
+}
+
+impl Job {
+    /// A job with its identity worked out.
+    pub fn new(config: Config, work: Work) -> Self {
+        let mut hasher = Sha256::new();
+        let axes = (
+            (&config.model.header_hash, config.model.file_size),
+            (config.n_gpu_layers, config.n_batch, config.n_ubatch),
+            (config.type_k, config.type_v, config.flash_attn),
+            (config.n_threads, config.n_depth),
+            work,
+        );
+        // Numbers, strings and unit variants: serialising them into memory cannot fail.
+        hasher.update(serde_json::to_vec(&axes).unwrap_or_default());
+        let digest = hasher.finalize();
+        let id = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        Self { id: JobId(id), config, work }
+    }
+
+    /// Tokens that the context must hold: depth, prompt and generation together.
+    pub fn n_ctx(&self) -> u32 {
+        self.config.n_depth.saturating_add(self.work.tokens())
+    }
+
+    /// The name of the test, as llama-bench spells it: `pp512`, `tg128 @ d4096`, `pp512+tg128`.
+    pub fn test_name(&self) -> String {
+        let test = match self.work {
+            Work::Prompt { n_prompt } => format!("pp{n_prompt}"),
+            Work::Generate { n_gen } => format!("tg{n_gen}"),
+            Work::PromptGenerate { n_prompt, n_gen } => format!("pp{n_prompt}+tg{n_gen}"),
+        };
+        match self.config.n_depth {
+            0 => test,
+            depth => format!("{test} @ d{depth}"),
+        }
+    }
+}

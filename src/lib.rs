@@ -1,0 +1,40 @@
+//! lbench: a benchmark for quantized GGUF models on llama.cpp. One binary in two roles: a **parent** that
+//! plans, watches, records and reports and never initialises the engine, and a **worker**, the same
+//! binary re-executed, that owns llama.cpp and the clock. A measuring instrument that dies with what it
+//! measures cannot be trusted.
+//!
+//! The rooms, in reading order:
+//!
+//! | room | what it holds |
+//! |---|---|
+//! | [`job`] | the nouns: `Config`, `Work`, `Job`, `Model` |
+//! | [`record`] | what happened: `Sample`, `Reading`, `Outcome`, `Record` |
+//! | [`units`] | quantities that print themselves |
+//! | [`cli`] | flags as typed, the value grammar, llama-bench's spellings |
+//! | [`gguf`] | reading headers, writing synthetic models: pure bytes |
+//! | [`plan`] | axes as data; sweep to plan: expansion, ordering, collapsing. Pure |
+//! | [`wire`] | what parent and worker say to each other |
+//! | [`runner`] | the parent's loop: spawn, watch, end, record |
+//! | [`worker`] | the child's side: the measurements, generic over a session |
+//! | [`engine`] | llama.cpp, and a scripted stand-in |
+//! | [`stats`] | from samples to summaries. Pure |
+//! | [`report`] | records folded into rows; one small file per format |
+//! | [`host`] | the machine: taken once, recorded once |
+//! | [`error`] | what ends a run early, and the exit codes |
+//!
+//! Data flows one way: `cli → plan → runner → stats → report`.
+
+pub mod cli;
+pub mod engine;
+pub mod error;
+pub mod gguf;
+pub mod host;
+pub mod job;
+pub mod plan;
+pub mod record;
+pub mod report;
+pub mod runner;
+pub mod stats;
+pub mod units;
+pub mod wire;
+pub mod worker;

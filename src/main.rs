@@ -1,0 +1,2 @@
+//! The `lbench` command.
+fn main() {}

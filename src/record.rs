@@ -1,0 +1,187 @@
+//! The vocabulary of what happened: samples, readings, outcomes, warnings, and the records they travel
+//! in. Serde and documentation, no behaviour. Live display, disk and replay all speak it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::job::JobId;
+use crate::units::{Bytes, Nanos};
+
+/// One raw timing: integer nanoseconds on the monotonic clock, no rates.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sample {
+    /// One repetition of the job's work on a loaded model.
+    Run {
+        /// Time inside the engine: prompt and generation, without the sampling between them.
+        ns: Nanos,
+        /// From handing over the prompt to holding the greedily sampled first token. `None` without a
+        /// prompt.
+        first_token_ns: Option<Nanos>,
+        /// Time of each generated token, in order; empty where nothing is generated.
+        token_ns: Vec<Nanos>,
+    },
+    /// One fresh process, from its start through load and prompt to the first token.
+    Cold {
+        /// From spawning the process to holding the first token.
+        ns: Nanos,
+    },
+}
+
+/// Where a job was when something happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Starting the worker and its backends.
+    Start,
+    /// Loading the model.
+    Load,
+    /// Creating the context.
+    Context,
+    /// Warming up.
+    Warmup,
+    /// Filling the context to its depth.
+    Depth,
+    /// Processing the prompt.
+    Prompt,
+    /// Generating.
+    Generate,
+    /// Between jobs.
+    Idle,
+}
+
+/// What the engine said about a loaded model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loaded {
+    /// Time of the load, from the call to its return.
+    pub load_ns: Nanos,
+    /// llama.cpp's own description, e.g. `llama 3B Q6_K`.
+    pub description: String,
+    /// Bytes of all tensors, as llama.cpp counts them.
+    pub tensor_bytes: Bytes,
+    /// Parameters, as llama.cpp counts them.
+    pub n_params: u64,
+    /// Layers that went to a device.
+    pub offloaded_layers: u32,
+    /// Backends that hold weights, joined with `,`: `CPU`, `CUDA`, `CUDA,RPC`.
+    pub backends: String,
+}
+
+/// Memory of one device, in bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceMemory {
+    /// ggml's name of the device, e.g. `CUDA0`.
+    pub device: String,
+    /// How much less was free at the end of the job than before the model was loaded.
+    pub used: Bytes,
+    /// Size of the device's memory.
+    pub total: Bytes,
+}
+
+/// What was read beside the clock while a job ran.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reading {
+    /// Peak resident memory of the worker during this job. `None` where the system does not tell.
+    pub peak_rss: Option<Bytes>,
+    /// Memory taken on each offload device; empty on a CPU build.
+    pub devices: Vec<DeviceMemory>,
+    /// Size of the context, in tokens, as the engine allocated it.
+    pub n_ctx: Option<u32>,
+    /// Whether flash attention was in use, where the engine says so.
+    pub flash_attn: Option<bool>,
+}
+
+/// How a job ended. Every started job has exactly one outcome.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Outcome {
+    /// Measured.
+    Completed,
+    /// The engine said no and the worker lived on.
+    Failed {
+        /// Where it was.
+        phase: Phase,
+        /// The reason, in words.
+        cause: String,
+        /// Last lines of the engine's log.
+        log: Vec<String>,
+    },
+    /// The worker died.
+    Crashed {
+        /// Where it was.
+        phase: Phase,
+        /// What ended it, in words: `SIGABRT`, `exit code 3`, `broke the protocol`.
+        how: String,
+        /// The signal's number, where a signal ended it.
+        signal: Option<i32>,
+        /// What to try, where the way it died is a known one.
+        hint: Option<String>,
+        /// Last lines of its log.
+        log: Vec<String>,
+    },
+    /// It took longer than allowed, and was ended.
+    TimedOut {
+        /// Where it was.
+        phase: Phase,
+        /// The limit that it passed.
+        limit: Nanos,
+    },
+    /// The user ended the run.
+    Interrupted,
+}
+
+/// Something that a reader of the results must know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// One sentence: what is the matter and what to do.
+    pub text: String,
+}
+
+/// One thing that happened, in the order it happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Record {
+    /// A job began.
+    Started {
+        /// Which.
+        job: JobId,
+        /// When, in seconds since 1970.
+        unix_time: u64,
+    },
+    /// A job moved to another phase. For the progress display; never kept.
+    Phase {
+        /// Which.
+        job: JobId,
+        /// Where it is now.
+        phase: Phase,
+    },
+    /// The job's model is loaded (once for each load; later jobs on it get the same facts).
+    Loaded {
+        /// Which.
+        job: JobId,
+        /// What the engine said.
+        facts: Loaded,
+    },
+    /// A timing.
+    Sampled {
+        /// Which.
+        job: JobId,
+        /// The timing.
+        sample: Sample,
+    },
+    /// Something to tell the reader; about the whole run where no job is named.
+    Warned {
+        /// Which.
+        job: Option<JobId>,
+        /// What.
+        warning: Warning,
+    },
+    /// A job ended.
+    Finished {
+        /// Which.
+        job: JobId,
+        /// How.
+        outcome: Outcome,
+        /// What was read beside the clock.
+        reading: Reading,
+    },
+}

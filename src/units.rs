@@ -1,0 +1,136 @@
+//! Quantities that print themselves: nanoseconds, bytes, tokens per second.
+//!
+//! Each is one number in a new type, so that a duration can never be added to a size, and the text a
+//! person reads is written in one place.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A duration in nanoseconds, as read from the monotonic clock. Prints in the unit that reads best.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Nanos(pub u64);
+
+impl Nanos {
+    /// The duration in seconds.
+    #[allow(clippy::cast_precision_loss)] // 2^53 ns are 104 days; no sample is that long
+    pub fn seconds(self) -> f64 {
+        self.0 as f64 / 1e9
+    }
+
+    /// The duration in milliseconds.
+    pub fn millis(self) -> f64 {
+        self.seconds() * 1e3
+    }
+
+    /// How fast `tokens` tokens went by in this time; `None` for an empty duration.
+    pub fn rate(self, tokens: u32) -> Option<Rate> {
+        (self.0 > 0).then(|| Rate(f64::from(tokens) / self.seconds()))
+    }
+}
+
+impl From<std::time::Duration> for Nanos {
+    fn from(duration: std::time::Duration) -> Self {
+        Self(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
+    }
+}
+
+impl fmt::Display for Nanos {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.seconds();
+        match self.0 {
+            0..1_000 => write!(f, "{} ns", self.0),
+            1_000..1_000_000 => write!(f, "{:.1} µs", seconds * 1e6),
+            1_000_000..1_000_000_000 => write!(f, "{:.1} ms", seconds * 1e3),
+            1_000_000_000..60_000_000_000 => write!(f, "{seconds:.1} s"),
+            60_000_000_000..3_600_000_000_000 => {
+                write!(f, "{} min {:02} s", self.0 / 60_000_000_000, self.0 / 1_000_000_000 % 60)
+            }
+            _ => write!(f, "{} h {:02} min", self.0 / 3_600_000_000_000, self.0 / 60_000_000_000 % 60),
+        }
+    }
+}
+
+/// A size in bytes. Prints as llama-bench does: MiB below a GiB, GiB from there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Bytes(pub u64);
+
+impl Bytes {
+    /// The size in MiB (2^20 bytes).
+    #[allow(clippy::cast_precision_loss)] // 2^53 bytes are 8 PiB
+    pub fn mib(self) -> f64 {
+        self.0 as f64 / 1024.0 / 1024.0
+    }
+}
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 < 1024 * 1024 * 1024 {
+            write!(f, "{:.2} MiB", self.mib())
+        } else {
+            write!(f, "{:.2} GiB", self.mib() / 1024.0)
+        }
+    }
+}
+
+/// A speed in tokens per second.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Rate(pub f64);
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.2} t/s", self.0)
+    }
+}
+
+/// A number of parameters. Prints as llama-bench does: millions below a billion, billions from there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Params(pub u64);
+
+impl fmt::Display for Params {
+    #[allow(clippy::cast_precision_loss)] // two decimals are printed
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 < 1_000_000_000 {
+            write!(f, "{:.2} M", self.0 as f64 / 1e6)
+        } else {
+            write!(f, "{:.2} B", self.0 as f64 / 1e9)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_print_in_the_unit_that_reads_best() {
+        for (ns, text) in [
+            (999, "999 ns"),
+            (1_500, "1.5 µs"),
+            (2_500_000, "2.5 ms"),
+            (12_340_000_000, "12.3 s"),
+            (61_000_000_000, "1 min 01 s"),
+            (7_260_000_000_000, "2 h 01 min"),
+        ] {
+            assert_eq!(Nanos(ns).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn sizes_and_counts_print_like_llama_bench() {
+        assert_eq!(Bytes(2_630_000_000).to_string(), "2.45 GiB");
+        assert_eq!(Bytes(1024 * 1024 * 1024 - 1).to_string(), "1024.00 MiB");
+        assert_eq!(Params(134_515_008).to_string(), "134.52 M");
+        assert_eq!(Params(3_212_749_888).to_string(), "3.21 B");
+    }
+
+    #[test]
+    fn a_rate_needs_a_duration() {
+        assert_eq!(Nanos(0).rate(5), None);
+        assert_eq!(Nanos(500_000_000).rate(64), Some(Rate(128.0)));
+    }
+}
