@@ -1,1 +1,73 @@
-//! Under construction.
+//! The machine and the build: taken once, recorded once.
+
+use serde::{Deserialize, Serialize};
+
+use crate::wire::Description;
+
+/// What a result must say about where it was made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Host {
+    /// Physical cores, where the system tells; logical ones otherwise.
+    pub physical_cores: u32,
+    /// Hardware threads that this process may use.
+    pub logical_cores: u32,
+    /// All memory, in bytes.
+    pub memory: u64,
+    /// Operating system and version, e.g. `Debian GNU/Linux 12`.
+    pub os: String,
+    /// Kernel version.
+    pub kernel: Option<String>,
+    /// CPU frequency governor, where there is one.
+    pub governor: Option<String>,
+    /// Whether any device can take layers off the CPU.
+    pub can_offload: bool,
+    /// What the engine found.
+    pub engine: Description,
+}
+
+impl Host {
+    /// Looks at the machine; what the engine found is handed in.
+    pub fn take(engine: Description) -> Self {
+        let ram = sysinfo::MemoryRefreshKind::nothing().with_ram();
+        let memory =
+            sysinfo::System::new_with_specifics(sysinfo::RefreshKind::nothing().with_memory(ram))
+                .map_or(0, |system| system.total_memory());
+        let logical = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let physical = sysinfo::System::physical_core_count()
+            .unwrap_or(logical)
+            .min(logical);
+        let governor = "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor";
+        Self {
+            physical_cores: u32::try_from(physical).unwrap_or(u32::MAX).max(1),
+            logical_cores: u32::try_from(logical).unwrap_or(u32::MAX),
+            memory,
+            os: sysinfo::System::long_os_version().unwrap_or_else(|_| std::env::consts::OS.into()),
+            kernel: sysinfo::System::kernel_version().ok(),
+            governor: std::fs::read_to_string(governor)
+                .ok()
+                .map(|text| text.trim().to_string()),
+            can_offload: engine.can_offload(),
+            engine,
+        }
+    }
+
+    /// Threads when `-t` is not given: the physical cores, as llama-bench.
+    pub fn default_threads(&self) -> u32 {
+        self.physical_cores
+    }
+
+    /// A small machine that is the same everywhere.
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> Self {
+        Self {
+            physical_cores: 4,
+            logical_cores: 8,
+            memory: 16 << 30,
+            os: "TestOS 1".into(),
+            kernel: None,
+            governor: None,
+            can_offload: true,
+            engine: Description::default(),
+        }
+    }
+}

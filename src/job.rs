@@ -229,8 +229,16 @@ impl Job {
         // Numbers, strings and unit variants: serialising them into memory cannot fail.
         hasher.update(serde_json::to_vec(&axes).unwrap_or_default());
         let digest = hasher.finalize();
-        let id = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        Self { id: JobId(id), config, work }
+        let id = digest
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        Self {
+            id: JobId(id),
+            config,
+            work,
+        }
     }
 
     /// Tokens that the context must hold: depth, prompt and generation together.

@@ -168,7 +168,9 @@ pub enum DeviceKind {
 impl Description {
     /// Whether any device can take layers off the CPU.
     pub fn can_offload(&self) -> bool {
-        self.devices.iter().any(|d| matches!(d.kind, DeviceKind::Gpu | DeviceKind::Igpu))
+        self.devices
+            .iter()
+            .any(|d| matches!(d.kind, DeviceKind::Gpu | DeviceKind::Igpu))
     }
 
     /// llama-bench's `cpu_info` or `gpu_info`: the makers' names of all such devices, joined.

@@ -1,1 +1,107 @@
-//! Under construction.
+//! From a sweep to a plan: every combination of axis values becomes a job, in an order that loads a
+//! model as rarely as possible, and jobs that are the same thing are measured once. Pure: nothing here
+//! touches a file or a device, and `--dry-run` prints the result.
+
+pub mod axis;
+mod expand;
+
+use serde::{Deserialize, Serialize};
+
+pub use expand::expand;
+
+use crate::job::{Job, Model, Work};
+use axis::Value;
+
+/// What was asked for: lists of values, not yet combined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sweep {
+    /// Models, in order.
+    pub models: Vec<Model>,
+    /// For each entry of [`axis::AXES`], its values in order; never empty.
+    pub axes: Vec<Vec<Value>>,
+    /// What is measured under each combination, in order.
+    pub works: Vec<Work>,
+    /// Whether jobs that are the same thing are measured once.
+    pub collapse: bool,
+}
+
+/// What will be done, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// One entry a row of the table.
+    pub jobs: Vec<Planned>,
+    /// For each entry of [`axis::AXES`], whether it takes more than one value or another than the
+    /// default: it then has a column.
+    pub varying: Vec<bool>,
+}
+
+/// A row to come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planned {
+    /// The measurement.
+    pub job: Job,
+    /// Set where an earlier row measures the very same thing.
+    pub same_as: Option<SameAs>,
+}
+
+/// Why a row needs no measurement of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SameAs {
+    /// Index in [`Plan::jobs`] of the row that is measured.
+    pub index: usize,
+    /// Why they are the same thing.
+    pub reason: String,
+}
+
+impl Plan {
+    /// The jobs to measure, grouped by what one loaded model can serve, in order.
+    pub fn groups(&self) -> Vec<Vec<&Job>> {
+        let mut groups: Vec<Vec<&Job>> = Vec::new();
+        for planned in self.jobs.iter().filter(|planned| planned.same_as.is_none()) {
+            match groups.last_mut() {
+                Some(group) if group[0].config.same_load(&planned.job.config) => {
+                    group.push(&planned.job);
+                }
+                _ => groups.push(vec![&planned.job]),
+            }
+        }
+        groups
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use crate::job::{CacheType, Config, FlashAttention, Model};
+    use crate::units::{Bytes, Params};
+
+    /// A model of 28 layers, for tests.
+    pub(crate) fn model() -> Model {
+        Model {
+            path: "models/test.gguf".into(),
+            header_hash: "00".repeat(32),
+            file_size: Bytes(2_640_000_000),
+            architecture: "llama".into(),
+            label: "llama 3B Q6_K".into(),
+            tensor_bytes: Bytes(2_635_000_000),
+            n_params: Params(3_212_749_888),
+            n_layers: 28,
+            n_vocab: Some(128_256),
+            synthetic_seed: Some(1),
+        }
+    }
+
+    /// That model with every axis at its default.
+    pub(crate) fn config() -> Config {
+        Config {
+            model: model(),
+            n_gpu_layers: -1,
+            n_batch: 2048,
+            n_ubatch: 512,
+            type_k: CacheType::F16,
+            type_v: CacheType::F16,
+            flash_attn: FlashAttention::Auto,
+            n_threads: 4,
+            n_depth: 0,
+        }
+    }
+}

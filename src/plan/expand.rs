@@ -1,0 +1,292 @@
+//! Sweep to plan: combine, order, collapse.
+
+use std::collections::HashMap;
+
+use super::axis::{AXES, Value};
+use super::{Plan, Planned, SameAs, Sweep};
+use crate::error::Error;
+use crate::host::Host;
+use crate::job::{CacheType, Config, FlashAttention, Job, JobId, Model};
+
+/// Most jobs in one plan. A sweep beyond it is a slip of the keyboard.
+const MAX_JOBS: usize = 1_000_000;
+
+/// llama.cpp rounds a context up to a multiple of this many tokens.
+const CONTEXT_GRAIN: u32 = 256;
+
+/// Combines every value of every axis with every work, models outermost and works innermost.
+///
+/// # Errors
+/// When the combinations are more than a million.
+pub fn expand(sweep: &Sweep, host: &Host) -> Result<Plan, Error> {
+    let counts = sweep.axes.iter().map(Vec::len);
+    let total = counts
+        .chain([sweep.models.len(), sweep.works.len()])
+        .try_fold(1_usize, usize::checked_mul)
+        .filter(|&total| total <= MAX_JOBS)
+        .ok_or_else(|| {
+            Error::Usage(format!(
+                "the flags combine to more than {MAX_JOBS} tests: give fewer values"
+            ))
+        })?;
+
+    let mut jobs = Vec::with_capacity(total);
+    let mut measured = HashMap::new();
+    for model in &sweep.models {
+        let mut config = base_config(model, host);
+        let mut place = vec![0; AXES.len()];
+        loop {
+            for (axis, (values, &at)) in AXES.iter().zip(sweep.axes.iter().zip(&place)) {
+                (axis.set)(&mut config, values[at]);
+            }
+            for &work in &sweep.works {
+                let job = Job::new(config.clone(), work);
+                let same_as = sweep
+                    .collapse
+                    .then(|| same_as(&job, &jobs, &mut measured, host.can_offload))
+                    .flatten();
+                jobs.push(Planned { job, same_as });
+            }
+            if !advance(&mut place, &sweep.axes) {
+                break;
+            }
+        }
+    }
+    let varying = AXES.iter().zip(&sweep.axes);
+    let varying =
+        varying.map(|(axis, values)| values.len() > 1 || values[0] != (axis.default)(host));
+    Ok(Plan {
+        jobs,
+        varying: varying.collect(),
+    })
+}
+
+/// Counts through all combinations, the last axis fastest. `false` after the last one.
+fn advance(place: &mut [usize], axes: &[Vec<Value>]) -> bool {
+    for (at, values) in place.iter_mut().zip(axes).rev() {
+        *at += 1;
+        if *at < values.len() {
+            return true;
+        }
+        *at = 0;
+    }
+    false
+}
+
+/// A configuration whose axes are still to be set from the table.
+fn base_config(model: &Model, host: &Host) -> Config {
+    Config {
+        model: model.clone(),
+        n_gpu_layers: -1,
+        n_batch: 0,
+        n_ubatch: 0,
+        type_k: CacheType::F16,
+        type_v: CacheType::F16,
+        flash_attn: FlashAttention::Auto,
+        n_threads: host.default_threads(),
+        n_depth: 0,
+    }
+}
+
+/// The earlier row that measures the very same thing, if there is one; otherwise remembers this one.
+fn same_as(
+    job: &Job,
+    jobs: &[Planned],
+    measured: &mut HashMap<JobId, usize>,
+    can_offload: bool,
+) -> Option<SameAs> {
+    let effective = effective(job, can_offload);
+    match measured.entry(effective.id) {
+        std::collections::hash_map::Entry::Vacant(slot) => {
+            slot.insert(jobs.len());
+            None
+        }
+        std::collections::hash_map::Entry::Occupied(slot) => {
+            let index = *slot.get();
+            Some(SameAs {
+                index,
+                reason: reason(job, &jobs[index].job, can_offload),
+            })
+        }
+    }
+}
+
+/// The job as llama.cpp will see it: what it clamps is clamped, so that equal work has equal ids.
+fn effective(job: &Job, can_offload: bool) -> Job {
+    let mut config = job.config.clone();
+    config.n_gpu_layers =
+        i32::try_from(config.effective_gpu_layers(can_offload)).unwrap_or(i32::MAX);
+    config.n_batch = config
+        .n_batch
+        .min(job.n_ctx().next_multiple_of(CONTEXT_GRAIN));
+    config.n_ubatch = config.n_ubatch.min(config.n_batch);
+    Job::new(config, job.work)
+}
+
+/// Why the two are the same thing, in one sentence.
+fn reason(job: &Job, earlier: &Job, can_offload: bool) -> String {
+    let mut reasons = Vec::new();
+    if job.config.n_gpu_layers != earlier.config.n_gpu_layers {
+        reasons.push(if can_offload {
+            let all = job.config.model.n_layers + 1;
+            format!("the model has {all} layers to offload, the output layer counted")
+        } else {
+            "no device here can take layers, so every -ngl runs on the CPU".to_string()
+        });
+    }
+    if (job.config.n_batch, job.config.n_ubatch)
+        != (earlier.config.n_batch, earlier.config.n_ubatch)
+    {
+        let n_ctx = job.n_ctx().next_multiple_of(CONTEXT_GRAIN);
+        reasons.push(format!(
+            "a batch is never larger than the context ({n_ctx} here) or the logical batch"
+        ));
+    }
+    if reasons.is_empty() {
+        reasons.push("the same values were asked for twice".to_string());
+    }
+    reasons.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::job::Work;
+    use crate::plan::tests::model;
+
+    fn host(can_offload: bool) -> Host {
+        Host {
+            can_offload,
+            ..Host::for_tests()
+        }
+    }
+
+    fn sweep(set: &[(&str, Vec<i64>)], works: &[Work]) -> Sweep {
+        let axes = AXES.iter().map(|axis| {
+            let given = set.iter().find(|(name, _)| *name == axis.name);
+            given.map_or_else(
+                || vec![(axis.default)(&Host::for_tests())],
+                |(_, values)| values.iter().map(|&value| Value::Int(value)).collect(),
+            )
+        });
+        Sweep {
+            models: vec![model()],
+            axes: axes.collect(),
+            works: works.to_vec(),
+            collapse: true,
+        }
+    }
+
+    const PP: Work = Work::Prompt { n_prompt: 512 };
+    const TG: Work = Work::Generate { n_gen: 128 };
+
+    fn measured(plan: &Plan) -> Vec<String> {
+        let own = plan.jobs.iter().filter(|planned| planned.same_as.is_none());
+        own.map(|planned| {
+            format!(
+                "{} ngl {}",
+                planned.job.test_name(),
+                planned.job.config.n_gpu_layers
+            )
+        })
+        .collect()
+    }
+
+    #[test]
+    fn layers_beyond_the_model_are_measured_once() {
+        let sweep = sweep(&[("n_gpu_layers", vec![28, 29, 30, 31, 99, -1])], &[TG]);
+        let plan = expand(&sweep, &host(true)).unwrap();
+        assert_eq!(plan.jobs.len(), 6);
+        assert_eq!(measured(&plan), ["tg128 ngl 28", "tg128 ngl 29"]);
+        let same = plan.jobs[5].same_as.as_ref().unwrap();
+        assert_eq!(same.index, 1);
+        assert_eq!(
+            same.reason,
+            "the model has 29 layers to offload, the output layer counted"
+        );
+    }
+
+    #[test]
+    fn without_a_gpu_every_offload_is_the_same() {
+        let sweep = sweep(&[("n_gpu_layers", vec![0, 10, 99])], &[PP, TG]);
+        let plan = expand(&sweep, &host(false)).unwrap();
+        assert_eq!(measured(&plan), ["pp512 ngl 0", "tg128 ngl 0"]);
+        assert!(
+            plan.jobs[2]
+                .same_as
+                .as_ref()
+                .unwrap()
+                .reason
+                .contains("no device here")
+        );
+    }
+
+    #[test]
+    fn batches_beyond_the_context_are_measured_once() {
+        let sweep = sweep(&[("n_batch", vec![256, 512, 1024, 2048])], &[PP]);
+        let plan = expand(&sweep, &host(true)).unwrap();
+        let own: Vec<_> = plan
+            .jobs
+            .iter()
+            .map(|planned| planned.same_as.is_none())
+            .collect();
+        assert_eq!(own, [true, true, false, false]);
+    }
+
+    #[test]
+    fn no_collapse_measures_each() {
+        let mut sweep = sweep(&[("n_gpu_layers", vec![0, 10, 99])], &[PP]);
+        sweep.collapse = false;
+        assert_eq!(measured(&expand(&sweep, &host(false)).unwrap()).len(), 3);
+    }
+
+    #[test]
+    fn a_slip_of_the_keyboard_is_refused() {
+        let sweep = sweep(
+            &[
+                ("n_batch", (1..2000).collect()),
+                ("n_ubatch", (1..2000).collect()),
+            ],
+            &[PP],
+        );
+        let error = expand(&sweep, &host(true)).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "the flags combine to more than 1000000 tests: give fewer values"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_model_is_loaded_once_for_each_load_configuration(
+            ngl in prop::collection::hash_set(0_i64..40, 1..6),
+            batch in prop::collection::hash_set(1_i64..3000, 1..5),
+            threads in prop::collection::hash_set(1_i64..64, 1..4),
+            can_offload: bool,
+        ) {
+            let set = [
+                ("n_gpu_layers", ngl.iter().copied().collect()),
+                ("n_batch", batch.iter().copied().collect()),
+                ("n_threads", threads.iter().copied().collect()),
+            ];
+            let sweep = sweep(&set, &[PP, TG]);
+            let plan = expand(&sweep, &host(can_offload)).unwrap();
+            prop_assert_eq!(plan.jobs.len(), ngl.len() * batch.len() * threads.len() * 2);
+            let loads: std::collections::HashSet<_> = ngl
+                .iter()
+                .map(|&n| if can_offload { n.min(29) } else { 0 })
+                .collect();
+            prop_assert_eq!(plan.groups().len(), loads.len());
+            for (index, planned) in plan.jobs.iter().enumerate() {
+                if let Some(same) = &planned.same_as {
+                    prop_assert!(same.index < index);
+                    prop_assert!(plan.jobs[same.index].same_as.is_none());
+                    let jobs = [&planned.job, &plan.jobs[same.index].job];
+                    prop_assert_eq!(effective(jobs[0], can_offload).id, effective(jobs[1], can_offload).id);
+                }
+            }
+        }
+    }
+}
