@@ -30,6 +30,35 @@ impl Nanos {
     }
 }
 
+impl Nanos {
+    /// Reading of the system's monotonic clock: comparable between processes of one machine, and the
+    /// clock that times everything.
+    pub fn monotonic() -> Self {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        // Since boot, so never negative.
+        Self(now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs())
+    }
+
+    /// Time from `earlier` to this reading; zero if the readings are the wrong way round.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        Self(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The same as a `Duration`.
+    pub fn duration(self) -> std::time::Duration {
+        std::time::Duration::from_nanos(self.0)
+    }
+}
+
+impl std::ops::Add for Nanos {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
 impl From<std::time::Duration> for Nanos {
     fn from(duration: std::time::Duration) -> Self {
         Self(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
