@@ -1,1 +1,235 @@
-//! Under construction.
+//! From records to what a person or a program reads.
+//!
+//! A [`Report`] is a fold of [`Record`]s over a [`Plan`]: every planned job is a row, whatever became of
+//! it. A [`Row`] is one of them, looked at; the [`fields`] say what can be read from it; a [`Renderer`]
+//! writes rows as they finish, one small file per format.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `mod.rs` | the fold |
+//! | `row.rs` | one row, looked at |
+//! | `fields/` | what JSON and CSV say, as data: llama-bench's fields, then ours |
+//! | `stream.rs` | formats, and rows in the order of the plan as they finish |
+//! | `markdown.rs`, `columns.rs`, `notes.rs` | the table, its columns, what stands under it |
+//! | `json.rs`, `csv.rs` | for programs |
+//! | `text.rs` | text from model files and logs made harmless; dates |
+
+mod columns;
+mod csv;
+pub mod fields;
+mod json;
+mod markdown;
+mod notes;
+mod row;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::collections::HashMap;
+
+pub use row::{Row, Same};
+pub use stream::{Format, Renderer, Stream};
+
+use crate::host::Host;
+use crate::job::JobId;
+use crate::plan::Plan;
+use crate::record::{Loaded, Outcome, Reading, Record, Sample, Warning};
+
+/// What is true of the whole run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunFacts {
+    /// Version of lbench.
+    pub version: String,
+    /// The machine and the engine on it.
+    pub host: Host,
+    /// Repetitions asked for.
+    pub repetitions: u32,
+    /// Cold starts asked for; with 0 they have no column.
+    pub cold: u32,
+}
+
+/// What has been recorded of one measurement so far.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Measured {
+    /// When it started, in seconds since 1970.
+    pub started: Option<u64>,
+    /// Its timings, in order.
+    pub samples: Vec<Sample>,
+    /// What the engine said about the model.
+    pub loaded: Option<Loaded>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// What was read beside the clock.
+    pub reading: Reading,
+    /// What its reader must know.
+    pub warnings: Vec<Warning>,
+}
+
+impl Measured {
+    /// Whether there is something to show: an ending that says something, or samples.
+    fn is_shown(&self) -> bool {
+        match self.outcome {
+            None | Some(Outcome::Interrupted) => !self.samples.is_empty(),
+            Some(_) => true,
+        }
+    }
+}
+
+/// How many rows came to what.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Rows with a complete measurement, of their own or of an equal row.
+    pub completed: usize,
+    /// Rows that failed, crashed or took too long.
+    pub failed: usize,
+    /// Rows that were interrupted or never started.
+    pub unfinished: usize,
+}
+
+/// All rows of a run, as far as the records tell.
+#[derive(Debug, Clone)]
+pub struct Report {
+    plan: Plan,
+    facts: RunFacts,
+    measured: Vec<Measured>,
+    warnings: Vec<Warning>,
+    /// The rows that measure a job, in order: more than one where a value was asked for twice and each
+    /// is to be measured.
+    rows_of: HashMap<JobId, Vec<usize>>,
+}
+
+impl Report {
+    /// A report in which nothing has happened yet.
+    pub fn new(plan: Plan, facts: RunFacts) -> Self {
+        let mut rows_of: HashMap<_, Vec<_>> = HashMap::new();
+        for (index, planned) in plan.jobs.iter().enumerate() {
+            if planned.same_as.is_none() {
+                rows_of
+                    .entry(planned.job.id.clone())
+                    .or_default()
+                    .push(index);
+            }
+        }
+        let measured = vec![Measured::default(); plan.jobs.len()];
+        Self {
+            plan,
+            facts,
+            measured,
+            warnings: Vec::new(),
+            rows_of,
+        }
+    }
+
+    /// Takes in what happened. A record of a job that is not in the plan is passed over.
+    pub fn fold(&mut self, record: &Record) {
+        match record {
+            Record::Phase { .. } => {}
+            Record::Warned { job: None, warning } => self.warnings.push(warning.clone()),
+            Record::Started { job, unix_time } => {
+                // A job that starts again after an ending is measured anew: nothing of before counts.
+                self.update(job, |row| {
+                    *row = Measured {
+                        started: Some(*unix_time),
+                        ..Measured::default()
+                    };
+                });
+            }
+            Record::Loaded { job, facts } => {
+                self.update(job, |row| row.loaded = Some(facts.clone()));
+            }
+            Record::Sampled { job, sample } => {
+                self.update(job, |row| row.samples.push(sample.clone()));
+            }
+            Record::Warned {
+                job: Some(job),
+                warning,
+            } => self.update(job, |row| row.warnings.push(warning.clone())),
+            Record::Finished {
+                job,
+                outcome,
+                reading,
+            } => self.update(job, |row| {
+                row.outcome = Some(outcome.clone());
+                row.reading = reading.clone();
+            }),
+        }
+    }
+
+    /// Changes the row that a record of `job` is about: the first one that has not ended.
+    fn update(&mut self, job: &JobId, change: impl FnOnce(&mut Measured)) {
+        let Some(rows) = self.rows_of.get(job) else {
+            return;
+        };
+        let open = rows
+            .iter()
+            .find(|&&index| self.measured[index].outcome.is_none());
+        if let Some(&index) = open.or(rows.last()) {
+            change(&mut self.measured[index]);
+        }
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// What is true of the whole run.
+    pub fn facts(&self) -> &RunFacts {
+        &self.facts
+    }
+
+    /// Warnings about the whole run.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.plan.jobs.len()
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.plan.jobs.is_empty()
+    }
+
+    /// One row, with its figures worked out.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub fn row(&self, index: usize) -> Row<'_> {
+        Row::new(self, index)
+    }
+
+    /// The row whose measurement a row shows: its own, or that of an equal one.
+    fn source(&self, index: usize) -> usize {
+        let same = self.plan.jobs[index].same_as.as_ref();
+        same.map(|same| same.index)
+            .filter(|&other| other < self.len())
+            .unwrap_or(index)
+    }
+
+    /// Whether nothing more will be heard of this row.
+    pub fn is_finished(&self, index: usize) -> bool {
+        self.measured[self.source(index)].outcome.is_some()
+    }
+
+    /// Whether a row has something to show: rows that an interrupt left without any sample do not.
+    pub fn is_shown(&self, index: usize) -> bool {
+        self.measured[self.source(index)].is_shown()
+    }
+
+    /// How many rows came to what.
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        for index in 0..self.len() {
+            match self.measured[self.source(index)].outcome {
+                Some(Outcome::Completed) => tally.completed += 1,
+                None | Some(Outcome::Interrupted) => tally.unfinished += 1,
+                Some(_) => tally.failed += 1,
+            }
+        }
+        tally
+    }
+}

@@ -1,0 +1,244 @@
+//! The columns of the table: llama-bench's first, with its names, order, widths and alignment, then ours.
+
+use super::row::expected_backends;
+use super::text::cell;
+use super::{Report, Row};
+use crate::plan::axis::{AXES, Axis};
+use crate::record::Outcome;
+use crate::stats::Estimate;
+use crate::wire::DeviceKind;
+
+/// What stands where there is nothing to say.
+const NOTHING: &str = "–";
+
+/// One column of the table.
+#[derive(Clone, Copy)]
+pub(super) struct Column {
+    /// What stands above it.
+    pub heading: &'static str,
+    /// Characters that its cells are padded to. Fixed before the first row, because rows are printed as
+    /// they finish.
+    pub width: usize,
+    /// Whether it is aligned to the right, as numbers are.
+    pub right: bool,
+    /// The room that a column of measured values takes in a report; `None` where it has none. Cells that
+    /// are known from the plan are looked at instead.
+    room: Option<Room>,
+    read: Read,
+}
+
+type Room = fn(&Report) -> Option<usize>;
+
+/// How a column gets its cells.
+#[derive(Clone, Copy)]
+enum Read {
+    /// From the row.
+    Row(fn(&Row<'_>) -> String),
+    /// The value of an axis.
+    Axis(&'static Axis),
+    /// The speed, with the row's marks.
+    Speed,
+}
+
+impl Column {
+    const fn text(heading: &'static str, width: usize, read: fn(&Row<'_>) -> String) -> Self {
+        Self {
+            heading,
+            width,
+            right: false,
+            room: None,
+            read: Read::Row(read),
+        }
+    }
+
+    const fn number(heading: &'static str, width: usize, read: fn(&Row<'_>) -> String) -> Self {
+        Self {
+            right: true,
+            ..Self::text(heading, width, read)
+        }
+    }
+
+    const fn measured(heading: &'static str, room: Room, read: Read) -> Self {
+        Self {
+            heading,
+            width: 0,
+            right: true,
+            room: Some(room),
+            read,
+        }
+    }
+
+    /// The column of an axis; `None` where the test's name says the value.
+    fn axis(axis: &'static Axis) -> Option<Self> {
+        let heading = axis.column?;
+        let width = match heading {
+            "ngl" | "fa" => 3,
+            "type_k" | "type_v" => 6,
+            "threads" | "n_batch" => 7,
+            "n_ubatch" => 8,
+            _ => 10,
+        };
+        Some(Self {
+            read: Read::Axis(axis),
+            ..Self::number(heading, width, |_| String::new())
+        })
+    }
+
+    /// The text of a cell, `marks` beside the speed.
+    pub(super) fn cell(&self, row: &Row<'_>, marks: &str) -> String {
+        match self.read {
+            Read::Row(read) => read(row),
+            Read::Axis(axis) if axis.name == "n_gpu_layers" => gpu_layers(row),
+            Read::Axis(axis) => (axis.get)(&row.job.config).to_string(),
+            Read::Speed => speed(row) + marks,
+        }
+    }
+
+    /// As wide as it needs to be; `None` where the report does without it.
+    fn fitted(self, report: &Report) -> Option<Self> {
+        let width = match self.room {
+            Some(room) => room(report)?,
+            None => (0..report.len())
+                .map(|index| self.cell(&report.row(index), "").chars().count())
+                .fold(self.width, usize::max),
+        };
+        let width = width.max(self.heading.len());
+        Some(Self { width, ..self })
+    }
+}
+
+static BEFORE_AXES: [Column; 4] = [
+    Column::text("model", 30, |row| cell(&row.job.config.model.label)),
+    Column::number("size", 10, |row| {
+        row.job.config.model.tensor_bytes.to_string()
+    }),
+    Column::number("params", 10, |row| {
+        row.job.config.model.n_params.to_string()
+    }),
+    Column::text("backend", 10, |row| cell(&row.backends())),
+];
+
+static AFTER_AXES: [Column; 6] = [
+    Column::number("test", 15, |row| row.job.test_name()),
+    Column::measured("t/s", |_| Some(20), Read::Speed),
+    Column::measured(
+        "ttft ms",
+        |report| {
+            let mut jobs = report.plan.jobs.iter();
+            let any = jobs.any(|planned| planned.job.work.n_prompt() > 0);
+            any.then_some(16)
+        },
+        Read::Row(|row| millis(row.summary.first_token_ns)),
+    ),
+    Column::measured(
+        "cold ms",
+        |report| (report.facts.cold > 0).then_some(16),
+        Read::Row(|row| millis(row.summary.cold_ns)),
+    ),
+    Column::measured(
+        "RAM MiB",
+        |_| Some(8),
+        Read::Row(|row| {
+            let peak = row.measured.reading.peak_rss;
+            peak.map_or_else(|| NOTHING.into(), |bytes| format!("{:.0}", bytes.mib()))
+        }),
+    ),
+    Column::measured("VRAM MiB", room_for_devices, Read::Row(device_memory)),
+];
+
+/// The columns of a report, as wide as the plan's cells need.
+pub(super) fn of(report: &Report) -> Vec<Column> {
+    let before = BEFORE_AXES.iter().copied();
+    let after = AFTER_AXES.iter().copied();
+    let shown = before.chain(axes(report)).chain(after);
+    shown.filter_map(|column| column.fitted(report)).collect()
+}
+
+/// The axes that have a column: those that vary or are not at their default, and as in llama-bench the
+/// layers wherever a device could take some, the threads where none can.
+fn axes(report: &Report) -> impl Iterator<Item = Column> {
+    let can_offload = expected_backends(&report.facts) != "CPU" && report.facts.host.can_offload;
+    let mut axes: Vec<_> = AXES
+        .iter()
+        .enumerate()
+        .filter(|(index, axis)| {
+            report.plan.varying.get(*index) == Some(&true)
+                || match axis.name {
+                    "n_gpu_layers" => can_offload,
+                    "n_threads" => !can_offload,
+                    _ => false,
+                }
+        })
+        .map(|(_, axis)| axis)
+        .collect();
+    // llama-bench has the threads second; the table of axes has load axes first.
+    axes.sort_by_key(|axis| match axis.name {
+        "n_gpu_layers" => 0,
+        "n_threads" => 1,
+        _ => 2,
+    });
+    axes.into_iter().filter_map(Column::axis)
+}
+
+/// Layers as asked, and beside them in brackets how many there really are where that is another number:
+/// `99 (29)`. All of them, asked for as -1, needs no comment.
+fn gpu_layers(row: &Row<'_>) -> String {
+    let asked = row.job.config.n_gpu_layers;
+    let effective = row.gpu_layers();
+    let as_asked = match u32::try_from(asked) {
+        Ok(asked) => asked == effective,
+        Err(_) => effective == row.job.config.model.n_layers + 1,
+    };
+    if as_asked {
+        return asked.to_string();
+    }
+    format!("{asked} ({effective})")
+}
+
+/// Tokens per second, or what became of the row.
+fn speed(row: &Row<'_>) -> String {
+    match row.measured.outcome {
+        Some(Outcome::Failed { .. }) => "failed".into(),
+        Some(Outcome::Crashed { .. }) => "crashed".into(),
+        Some(Outcome::TimedOut { .. }) => "timeout".into(),
+        Some(Outcome::Completed | Outcome::Interrupted) | None => spread(row.summary.rate, 1.0),
+    }
+}
+
+fn millis(ns: Option<Estimate>) -> String {
+    spread(ns, 1e-6)
+}
+
+/// Mean and standard deviation; the mean alone where there is no spread to speak of.
+fn spread(estimate: Option<Estimate>, scale: f64) -> String {
+    let Some(Estimate { mean, sd, .. }) = estimate else {
+        return NOTHING.into();
+    };
+    let mean = mean * scale;
+    sd.map_or_else(
+        || format!("{mean:.2}"),
+        |sd| format!("{mean:.2} ± {:.2}", sd * scale),
+    )
+}
+
+/// Memory taken on each device that took any, in MiB: `20480 + 18211`.
+fn device_memory(row: &Row<'_>) -> String {
+    let devices = &row.measured.reading.devices;
+    let used = devices.iter().filter(|device| device.used.0 > 0);
+    let used: Vec<_> = used
+        .map(|device| format!("{:.0}", device.used.mib()))
+        .collect();
+    match (used.is_empty(), devices.is_empty()) {
+        (_, true) => NOTHING.into(),
+        (true, false) => "0".into(),
+        (false, false) => used.join(" + "),
+    }
+}
+
+/// Five digits for each device that can take layers.
+fn room_for_devices(report: &Report) -> Option<usize> {
+    let host = &report.facts.host;
+    let devices = host.engine.devices.iter();
+    let gpus = devices.filter(|device| matches!(device.kind, DeviceKind::Gpu | DeviceKind::Igpu));
+    host.can_offload.then(|| gpus.count() * 8)
+}

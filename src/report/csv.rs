@@ -1,0 +1,82 @@
+//! Comma-separated values, quoted as llama-bench does: the header bare, every value in quotes, truth
+//! values as 1 and 0. Lists have no place in a table and are left to JSON.
+
+use std::io::{self, Write};
+
+use ::csv::{QuoteStyle, WriterBuilder};
+use serde_json::Value;
+
+use super::fields::{Field, Kind, all};
+use super::text::one_line;
+use super::{Renderer, Report};
+
+/// One line a row, after a header.
+pub(super) struct Csv;
+
+impl Renderer for Csv {
+    fn begin(&mut self, _: &Report, out: &mut dyn Write) -> io::Result<()> {
+        let names = columns().map(|field| field.name.to_string());
+        write(out, QuoteStyle::Necessary, names)
+    }
+
+    fn row(&mut self, report: &Report, index: usize, out: &mut dyn Write) -> io::Result<()> {
+        let row = report.row(index);
+        let values = columns().map(|field| text(field.kind, &(field.get)(&row)));
+        write(out, QuoteStyle::Always, values)
+    }
+
+    fn end(&mut self, _: &Report, _: &mut dyn Write) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn columns() -> impl Iterator<Item = &'static Field> {
+    all().filter(|field| field.kind != Kind::List)
+}
+
+fn write(
+    out: &mut dyn Write,
+    quotes: QuoteStyle,
+    cells: impl Iterator<Item = String>,
+) -> io::Result<()> {
+    let mut line = WriterBuilder::new().quote_style(quotes).from_writer(vec![]);
+    line.write_record(cells)?;
+    let line = line
+        .into_inner()
+        .map_err(|error| io::Error::other(error.to_string()))?;
+    out.write_all(&line)
+}
+
+/// The text of a value; empty where there is none.
+fn text(kind: Kind, value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Bool(value) => u8::from(*value).to_string(),
+        Value::String(text) if kind == Kind::Text => harmless(text),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Text on one line that no spreadsheet takes for a formula, as it would if it began with one of these
+/// signs; model files and logs come from anywhere.
+fn harmless(text: &str) -> String {
+    let text = one_line(text);
+    if text.starts_with(['=', '+', '-', '@']) {
+        return format!("'{text}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_never_begins_like_a_formula() {
+        assert_eq!(text(Kind::Text, &"=1+1".into()), "'=1+1");
+        assert_eq!(text(Kind::Text, &"\t\r@a".into()), "'@a");
+        assert_eq!(text(Kind::Text, &"a=1".into()), "a=1");
+        assert_eq!(text(Kind::Int, &(-1).into()), "-1");
+    }
+}

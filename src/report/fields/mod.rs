@@ -1,0 +1,102 @@
+//! What can be read from a row, as data: JSON and CSV write this table, in this order. llama-bench's
+//! fields come first, with its names, types and order, so that its readers read ours; our own follow. A
+//! new field is one entry.
+
+mod llama_bench;
+mod own;
+
+use serde_json::Value;
+
+use super::Row;
+use crate::stats::Estimate;
+
+/// What the values of a field are. Every field may also be null: absent is never 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Words.
+    Text,
+    /// Yes or no.
+    Bool,
+    /// A whole number.
+    Int,
+    /// A number.
+    Float,
+    /// Several values; in JSON only.
+    List,
+}
+
+/// One thing that can be read from a row.
+#[derive(Debug)]
+pub struct Field {
+    /// Its name; llama-bench's where that has the field.
+    pub name: &'static str,
+    /// What its values are.
+    pub kind: Kind,
+    /// What its numbers count; empty for words and plain numbers.
+    pub unit: &'static str,
+    /// One sentence about it.
+    pub doc: &'static str,
+    /// Reads it.
+    pub get: fn(&Row<'_>) -> Value,
+}
+
+/// How a field reads its value.
+type Get = fn(&Row<'_>) -> Value;
+
+impl Field {
+    const fn new(
+        name: &'static str,
+        kind: Kind,
+        unit: &'static str,
+        doc: &'static str,
+        get: Get,
+    ) -> Self {
+        Self {
+            name,
+            kind,
+            unit,
+            doc,
+            get,
+        }
+    }
+
+    const fn text(name: &'static str, doc: &'static str, get: Get) -> Self {
+        Self::new(name, Kind::Text, "", doc, get)
+    }
+
+    const fn flag(name: &'static str, doc: &'static str, get: Get) -> Self {
+        Self::new(name, Kind::Bool, "", doc, get)
+    }
+
+    const fn int(name: &'static str, unit: &'static str, doc: &'static str, get: Get) -> Self {
+        Self::new(name, Kind::Int, unit, doc, get)
+    }
+
+    const fn float(name: &'static str, unit: &'static str, doc: &'static str, get: Get) -> Self {
+        Self::new(name, Kind::Float, unit, doc, get)
+    }
+
+    const fn list(name: &'static str, unit: &'static str, doc: &'static str, get: Get) -> Self {
+        Self::new(name, Kind::List, unit, doc, get)
+    }
+}
+
+/// Every field: llama-bench's, then ours.
+pub fn all() -> impl Iterator<Item = &'static Field> {
+    llama_bench::FIELDS.iter().chain(&own::FIELDS)
+}
+
+/// A mean in nanoseconds, to the nearest whole one.
+fn mean_ns(estimate: Option<Estimate>) -> Value {
+    estimate.map(|estimate| whole(estimate.mean)).into()
+}
+
+/// A standard deviation in nanoseconds, to the nearest whole one; null with fewer than two samples.
+fn sd_ns(estimate: Option<Estimate>) -> Value {
+    estimate.and_then(|estimate| estimate.sd).map(whole).into()
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // durations: positive, and `as` saturates
+fn whole(value: f64) -> u64 {
+    value.round() as u64
+}

@@ -1,0 +1,231 @@
+//! The fields that llama-bench does not have.
+
+use serde_json::{Value, json};
+
+use super::{Field, mean_ns, sd_ns};
+use crate::wire::DeviceKind;
+
+pub(super) static FIELDS: [Field; 48] = [
+    Field::text(
+        "outcome",
+        "completed, failed, crashed, timed_out or interrupted",
+        |row| row.outcome_name().into(),
+    ),
+    Field::text("phase", "Where it was when it went wrong", |row| {
+        json!(row.phase())
+    }),
+    Field::text("cause", "Why it went wrong", |row| row.cause().into()),
+    Field::int("signal", "", "The signal that ended the worker", |row| {
+        row.signal().into()
+    }),
+    Field::text("hint", "What to try", |row| row.hint().into()),
+    Field::list("log", "", "Last lines of the engine's log", |row| {
+        json!(row.log())
+    }),
+    Field::text(
+        "same_as",
+        "The job whose measurement this row shows",
+        |row| row.same.map(|same| same.job.id.0.as_str()).into(),
+    ),
+    Field::text("same_as_reason", "Why the two are the same thing", |row| {
+        row.same.map(|same| same.reason).into()
+    }),
+    Field::list("warnings", "", "What a reader must know", |row| {
+        row.warnings()
+            .map(|warning| warning.text.as_str())
+            .collect::<Value>()
+    }),
+    Field::text(
+        "job_id",
+        "Identity: equal jobs on equal model files have equal ids",
+        |row| row.job.id.0.as_str().into(),
+    ),
+    Field::text("test", "The test's name", |row| row.job.test_name().into()),
+    Field::int(
+        "n_gpu_layers_effective",
+        "layers",
+        "Layers on a device",
+        |row| row.gpu_layers().into(),
+    ),
+    Field::int("n_samples", "", "Repetitions measured", |row| {
+        row.summary.samples_ns.len().into()
+    }),
+    Field::int(
+        "ttft_avg_ns",
+        "ns",
+        "Mean time to first token, model loaded",
+        |row| mean_ns(row.summary.first_token_ns),
+    ),
+    Field::int("ttft_stddev_ns", "ns", "Its standard deviation", |row| {
+        sd_ns(row.summary.first_token_ns)
+    }),
+    Field::list(
+        "ttft_samples_ns",
+        "ns",
+        "Time to first token of each repetition",
+        |row| row.first_token_samples().collect::<Value>(),
+    ),
+    Field::int(
+        "cold_avg_ns",
+        "ns",
+        "Mean time from process start to first token",
+        |row| mean_ns(row.summary.cold_ns),
+    ),
+    Field::int("cold_stddev_ns", "ns", "Its standard deviation", |row| {
+        sd_ns(row.summary.cold_ns)
+    }),
+    Field::list("cold_samples_ns", "ns", "Each cold start", |row| {
+        row.cold_samples().collect::<Value>()
+    }),
+    Field::list(
+        "token_ns",
+        "ns",
+        "Time of each token of each repetition",
+        |row| row.token_samples().collect::<Value>(),
+    ),
+    Field::int("load_ns", "ns", "Time of loading the model", |row| {
+        row.measured
+            .loaded
+            .as_ref()
+            .map(|loaded| loaded.load_ns.0)
+            .into()
+    }),
+    Field::int("n_ctx", "tokens", "Size of the context", |row| {
+        row.measured.reading.n_ctx.into()
+    }),
+    Field::flag(
+        "flash_attn_used",
+        "Whether flash attention was in use",
+        |row| row.measured.reading.flash_attn.into(),
+    ),
+    Field::int(
+        "peak_rss",
+        "bytes",
+        "Peak resident memory of the worker",
+        |row| row.measured.reading.peak_rss.map(|bytes| bytes.0).into(),
+    ),
+    Field::int(
+        "devices_used",
+        "bytes",
+        "Memory taken on all devices together",
+        |row| row.device_memory().map(|bytes| bytes.0).into(),
+    ),
+    Field::list(
+        "devices_memory",
+        "bytes",
+        "Memory taken on each device",
+        |row| json!(row.measured.reading.devices),
+    ),
+    Field::text("model_architecture", "The model's architecture", |row| {
+        row.job.config.model.architecture.as_str().into()
+    }),
+    Field::text("model_hash", "SHA-256 of the model file's header", |row| {
+        row.job.config.model.header_hash.as_str().into()
+    }),
+    Field::int(
+        "model_file_size",
+        "bytes",
+        "Size of the model file, all parts",
+        |row| row.job.config.model.file_size.0.into(),
+    ),
+    Field::int(
+        "model_n_layers",
+        "layers",
+        "Layers without the output layer",
+        |row| row.job.config.model.n_layers.into(),
+    ),
+    Field::int(
+        "synthetic_seed",
+        "",
+        "Seed of the weights, where they are random",
+        |row| row.job.config.model.synthetic_seed.into(),
+    ),
+    Field::text(
+        "engine_description",
+        "What the engine calls the model",
+        |row| {
+            let loaded = row.measured.loaded.as_ref();
+            loaded.map(|loaded| loaded.description.as_str()).into()
+        },
+    ),
+    Field::int(
+        "engine_model_size",
+        "bytes",
+        "Size of all tensors, by the engine",
+        |row| {
+            row.measured
+                .loaded
+                .as_ref()
+                .map(|loaded| loaded.tensor_bytes.0)
+                .into()
+        },
+    ),
+    Field::int(
+        "engine_n_params",
+        "",
+        "Elements of all tensors, by the engine",
+        |row| {
+            row.measured
+                .loaded
+                .as_ref()
+                .map(|loaded| loaded.n_params)
+                .into()
+        },
+    ),
+    Field::int("repetitions", "", "Repetitions asked for", |row| {
+        row.facts.repetitions.into()
+    }),
+    Field::int("cold_repetitions", "", "Cold starts asked for", |row| {
+        row.facts.cold.into()
+    }),
+    Field::text("lbench_version", "Version of lbench", |row| {
+        row.facts.version.as_str().into()
+    }),
+    Field::text("engine", "The engine", |row| {
+        row.facts.host.engine.engine.as_str().into()
+    }),
+    Field::text(
+        "cpu_features",
+        "Instruction sets the kernels were built for",
+        |row| row.facts.host.engine.cpu_features.join(", ").into(),
+    ),
+    Field::text(
+        "cpu_features_unused",
+        "Instruction sets the CPU has and they lack",
+        |row| row.facts.host.engine.cpu_features_unused.join(", ").into(),
+    ),
+    Field::int("cpu_cores", "", "Physical cores", |row| {
+        row.facts.host.physical_cores.into()
+    }),
+    Field::int("cpu_threads", "", "Hardware threads", |row| {
+        row.facts.host.logical_cores.into()
+    }),
+    Field::text("cpu_governor", "CPU frequency governor", |row| {
+        row.facts.host.governor.as_deref().into()
+    }),
+    Field::int("memory_total", "bytes", "The machine's memory", |row| {
+        row.facts.host.memory.into()
+    }),
+    Field::text("os", "Operating system", |row| {
+        row.facts.host.os.as_str().into()
+    }),
+    Field::text("kernel", "Kernel version", |row| {
+        row.facts.host.kernel.as_deref().into()
+    }),
+    Field::list(
+        "gpu_devices",
+        "",
+        "Devices that can take layers, by ggml's names",
+        |row| {
+            let devices = row.facts.host.engine.devices.iter();
+            let gpus =
+                devices.filter(|device| matches!(device.kind, DeviceKind::Gpu | DeviceKind::Igpu));
+            gpus.map(|device| device.name.as_str()).collect::<Value>()
+        },
+    ),
+    Field::flag(
+        "can_offload",
+        "Whether a device here can take layers",
+        |row| row.facts.host.can_offload.into(),
+    ),
+];

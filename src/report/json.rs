@@ -1,0 +1,58 @@
+//! JSON, as one array or as one object a line, laid out as llama-bench does: one field a line there, one
+//! row a line here.
+
+use std::io::{self, Write};
+
+use super::fields::all;
+use super::{Renderer, Report};
+
+/// One array of all rows.
+#[derive(Default)]
+pub(super) struct Json {
+    /// Whether a row was written: the next one needs a comma before it.
+    any: bool,
+}
+
+impl Renderer for Json {
+    fn begin(&mut self, _: &Report, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(b"[\n")
+    }
+
+    fn row(&mut self, report: &Report, index: usize, out: &mut dyn Write) -> io::Result<()> {
+        let before = if self.any { ",\n" } else { "" };
+        self.any = true;
+        let fields = encoded(report, index).join(",\n    ");
+        // In one piece: a reader of the stream sees whole rows only.
+        out.write_all(format!("{before}  {{\n    {fields}\n  }}").as_bytes())
+    }
+
+    fn end(&mut self, _: &Report, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(if self.any { b"\n]\n" } else { b"]\n" })
+    }
+}
+
+/// One object a line.
+pub(super) struct Jsonl;
+
+impl Renderer for Jsonl {
+    fn begin(&mut self, _: &Report, _: &mut dyn Write) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn row(&mut self, report: &Report, index: usize, out: &mut dyn Write) -> io::Result<()> {
+        let fields = encoded(report, index).join(", ");
+        out.write_all(format!("{{{fields}}}\n").as_bytes())
+    }
+
+    fn end(&mut self, _: &Report, _: &mut dyn Write) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Every field as `"name": value`, in the order of the table, which a JSON map would not keep.
+fn encoded(report: &Report, index: usize) -> Vec<String> {
+    let row = report.row(index);
+    all()
+        .map(|field| format!("\"{}\": {}", field.name, (field.get)(&row)))
+        .collect()
+}

@@ -1,0 +1,207 @@
+//! What stands under the table: numbered notes that rows refer to, equal ones once.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use super::text::{code, plain};
+use super::{Report, Row};
+use crate::record::{Outcome, Phase};
+
+/// The notes that rows have referred to so far.
+#[derive(Default)]
+pub(super) struct Notes {
+    texts: Vec<String>,
+    numbers: HashMap<String, usize>,
+    models: Models,
+}
+
+/// What rows must say about their models to be told apart.
+#[derive(Clone, Copy, Default)]
+struct Models {
+    /// Some have synthetic weights.
+    synthetic: bool,
+    /// Some have not.
+    real: bool,
+    /// Different files go by one label.
+    ambiguous: bool,
+}
+
+impl Models {
+    fn of(report: &Report) -> Self {
+        let mut models = Self::default();
+        let mut paths = HashMap::new();
+        for planned in &report.plan().jobs {
+            let model = &planned.job.config.model;
+            models.synthetic |= model.synthetic_seed.is_some();
+            models.real |= model.synthetic_seed.is_none();
+            let first = paths.entry(&model.label).or_insert(&model.path);
+            models.ambiguous |= *first != &model.path;
+        }
+        models
+    }
+}
+
+impl Notes {
+    /// No notes yet, on a report of this plan.
+    pub(super) fn new(report: &Report) -> Self {
+        Self {
+            models: Models::of(report),
+            ..Self::default()
+        }
+    }
+
+    /// The marks of a row, to stand behind its speed. `=` is the same measurement as another row, `S`
+    /// are synthetic weights beside real ones.
+    pub(super) fn marks(&mut self, row: &Row<'_>) -> String {
+        let mut marks = String::new();
+        let model = &row.job.config.model;
+        if self.models.real && model.synthetic_seed.is_some() {
+            marks.push_str(" S");
+        }
+        if self.models.ambiguous {
+            let path = model.path.to_string_lossy();
+            self.mark(&mut marks, " ", format!("model file {}", code(&path)));
+        }
+        if let Some(text) = ending(row) {
+            self.mark(&mut marks, " ", text);
+        }
+        for warning in &row.measured.warnings {
+            self.mark(&mut marks, " ", plain(&warning.text));
+        }
+        if let Some(text) = sameness(row) {
+            self.mark(&mut marks, " =", text);
+        }
+        marks
+    }
+
+    fn mark(&mut self, marks: &mut String, before: &str, text: String) {
+        let next = self.texts.len() + 1;
+        let number = *self.numbers.entry(text.clone()).or_insert(next);
+        if number == next {
+            self.texts.push(text);
+        }
+        // Writing into a string cannot fail.
+        let _ = write!(marks, "{before}[{number}]");
+    }
+
+    /// The notes as a markdown list, followed by what concerns the whole run. In a list, because a line
+    /// that begins with `[1]` may be taken for a link.
+    pub(super) fn lines(&self, report: &Report, missing: usize) -> Vec<String> {
+        let notes = self.texts.iter().enumerate();
+        let mut lines: Vec<_> = notes
+            .map(|(index, text)| format!("- [{}] {text}", index + 1))
+            .collect();
+        let warnings = report.warnings().iter();
+        lines.extend(warnings.map(|warning| format!("- {}", plain(&warning.text))));
+        if self.models.synthetic {
+            let mark = if self.models.real { "S: " } else { "" };
+            lines.push(format!(
+                "- {mark}synthetic weights; speed does not depend on them"
+            ));
+        }
+        if missing > 0 {
+            let all = report.len();
+            lines.push(format!(
+                "- {missing} of {all} tests were not measured: the run ended before them"
+            ));
+        }
+        lines
+    }
+}
+
+/// Which row it is the same as, and why.
+fn sameness(row: &Row<'_>) -> Option<String> {
+    let same = row.same?;
+    let settings: Vec<_> = row
+        .differing_axes()
+        .map(|axis| {
+            let name = axis.column.unwrap_or(axis.name);
+            format!("{name} {}", (axis.get)(&same.job.config))
+        })
+        .collect();
+    let which = match settings.as_slice() {
+        [] => "an earlier row".to_string(),
+        settings => format!("the row with {}", settings.join(", ")),
+    };
+    Some(format!(
+        "= the same measurement as {which}: {}",
+        plain(same.reason)
+    ))
+}
+
+/// How it ended, where that was not well.
+fn ending(row: &Row<'_>) -> Option<String> {
+    let word = match row.measured.outcome {
+        Some(Outcome::Completed) => return None,
+        Some(Outcome::Interrupted) | None => {
+            return Some(format!(
+                "interrupted after {} of {} repetitions",
+                row.summary.samples_ns.len(),
+                row.facts.repetitions
+            ));
+        }
+        Some(Outcome::Failed { .. }) => "failed",
+        Some(Outcome::Crashed { .. }) => "crashed",
+        Some(Outcome::TimedOut { .. }) => "timeout",
+    };
+    let mut text = word.to_string();
+    if let Some(phase) = row.phase() {
+        text.push(' ');
+        text.push_str(phase_words(phase));
+    }
+    if let Some(cause) = row.cause() {
+        text.push_str(": ");
+        text.push_str(&plain(&cause));
+    }
+    if let Some(hint) = row.hint() {
+        text.push_str("; ");
+        text.push_str(&plain(hint));
+    }
+    if let Some(line) = telling_line(row.log()) {
+        text.push_str("; log: ");
+        text.push_str(&code(line));
+    }
+    Some(text)
+}
+
+fn phase_words(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Start => "while starting the worker",
+        Phase::Load => "while loading the model",
+        Phase::Context => "while creating the context",
+        Phase::Warmup => "while warming up",
+        Phase::Depth => "while filling the context to its depth",
+        Phase::Prompt => "while processing the prompt",
+        Phase::Generate => "while generating",
+        Phase::Idle => "between tests",
+    }
+}
+
+/// The last line that speaks of trouble, or else the last one: a backtrace often follows the line that
+/// says what happened.
+fn telling_line(log: &[String]) -> Option<&str> {
+    const TROUBLE: [&str; 7] = [
+        "error", "fail", "assert", "abort", "cannot", "unable", "invalid",
+    ];
+    let lines = || log.iter().map(|line| line.trim()).rev();
+    lines()
+        .find(|line| {
+            let line = line.to_lowercase();
+            TROUBLE.iter().any(|word| line.contains(word))
+        })
+        .or_else(|| lines().find(|line| !line.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_that_says_it_is_picked() {
+        let log = ["loading", "GGML_ASSERT(x) failed", "#1 0xdead in foo", ""];
+        let log = log.map(String::from);
+        assert_eq!(telling_line(&log), Some("GGML_ASSERT(x) failed"));
+        assert_eq!(telling_line(&log[2..]), Some("#1 0xdead in foo"));
+        assert_eq!(telling_line(&[]), None);
+    }
+}

@@ -1,0 +1,209 @@
+//! One row, looked at: a planned job, what was measured for it, and the figures that follow.
+
+use super::{Measured, Report, RunFacts};
+use crate::job::Job;
+use crate::plan::axis::{AXES, Axis};
+use crate::record::{Outcome, Phase, Sample, Warning};
+use crate::stats::{Summary, summarise};
+use crate::units::Bytes;
+
+/// A row of a report.
+#[derive(Debug)]
+pub struct Row<'a> {
+    /// What is true of the whole run.
+    pub facts: &'a RunFacts,
+    /// The row's job, as it was asked for.
+    pub job: &'a Job,
+    /// Set where the figures are those of an equal row.
+    pub same: Option<Same<'a>>,
+    /// What was recorded, for this row or for the equal one.
+    pub measured: &'a Measured,
+    /// The figures. Means and spreads are `None` where the measurement did not come to its end: a mean
+    /// over what came before a crash would read like a result.
+    pub summary: Summary,
+    run_warnings: &'a [Warning],
+}
+
+/// The equal row that was measured.
+#[derive(Debug, Clone, Copy)]
+pub struct Same<'a> {
+    /// Its job.
+    pub job: &'a Job,
+    /// Why they are the same thing.
+    pub reason: &'a str,
+}
+
+impl<'a> Row<'a> {
+    pub(super) fn new(report: &'a Report, index: usize) -> Self {
+        let planned = &report.plan.jobs[index];
+        let source = report.source(index);
+        let measured = &report.measured[source];
+        let mut summary = summarise(&measured.samples, planned.job.work.tokens());
+        if !matches!(
+            measured.outcome,
+            None | Some(Outcome::Completed | Outcome::Interrupted)
+        ) {
+            summary.ns = None;
+            summary.rate = None;
+            summary.first_token_ns = None;
+            summary.cold_ns = None;
+        }
+        let same = planned.same_as.as_ref().filter(|_| source != index);
+        Self {
+            facts: &report.facts,
+            job: &planned.job,
+            same: same.map(|same| Same {
+                job: &report.plan.jobs[source].job,
+                reason: &same.reason,
+            }),
+            measured,
+            summary,
+            run_warnings: &report.warnings,
+        }
+    }
+
+    /// How it ended, in a word. A measurement of which no ending was heard was interrupted.
+    pub fn outcome_name(&self) -> &'static str {
+        match self.measured.outcome {
+            Some(Outcome::Completed) => "completed",
+            Some(Outcome::Failed { .. }) => "failed",
+            Some(Outcome::Crashed { .. }) => "crashed",
+            Some(Outcome::TimedOut { .. }) => "timed_out",
+            Some(Outcome::Interrupted) | None => "interrupted",
+        }
+    }
+
+    /// Where it was when it went wrong.
+    pub fn phase(&self) -> Option<Phase> {
+        match self.measured.outcome.as_ref()? {
+            Outcome::Failed { phase, .. }
+            | Outcome::Crashed { phase, .. }
+            | Outcome::TimedOut { phase, .. } => Some(*phase),
+            Outcome::Completed | Outcome::Interrupted => None,
+        }
+    }
+
+    /// Why it went wrong, in words.
+    pub fn cause(&self) -> Option<String> {
+        match self.measured.outcome.as_ref()? {
+            Outcome::Failed { cause, .. } => Some(cause.clone()),
+            Outcome::Crashed { how, .. } => Some(how.clone()),
+            Outcome::TimedOut { limit, .. } => Some(format!("took longer than {limit}")),
+            Outcome::Completed | Outcome::Interrupted => None,
+        }
+    }
+
+    /// What to try, where that is known.
+    pub fn hint(&self) -> Option<&'a str> {
+        match self.measured.outcome.as_ref()? {
+            Outcome::Crashed { hint, .. } => hint.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Number of the signal that ended it.
+    pub fn signal(&self) -> Option<i32> {
+        match self.measured.outcome {
+            Some(Outcome::Crashed { signal, .. }) => signal,
+            _ => None,
+        }
+    }
+
+    /// Last lines of the engine's log, where it went wrong.
+    pub fn log(&self) -> &'a [String] {
+        match &self.measured.outcome {
+            Some(Outcome::Failed { log, .. } | Outcome::Crashed { log, .. }) => log,
+            _ => &[],
+        }
+    }
+
+    /// Where it ran: what the engine said once the model was loaded; until then, what it would use.
+    pub fn backends(&self) -> String {
+        let loaded = self.measured.loaded.as_ref();
+        loaded.map_or_else(
+            || expected_backends(self.facts),
+            |loaded| loaded.backends.clone(),
+        )
+    }
+
+    /// Layers that are on a device, as opposed to those asked for.
+    pub fn gpu_layers(&self) -> u32 {
+        let loaded = self.measured.loaded.as_ref();
+        loaded.map_or_else(
+            || {
+                let can_offload = self.facts.host.can_offload;
+                self.job.config.effective_gpu_layers(can_offload)
+            },
+            |loaded| loaded.offloaded_layers,
+        )
+    }
+
+    /// Memory taken on all devices; `None` where none was read.
+    pub fn device_memory(&self) -> Option<Bytes> {
+        let devices = &self.measured.reading.devices;
+        let used = devices.iter().map(|device| device.used.0);
+        (!devices.is_empty()).then(|| Bytes(used.fold(0, u64::saturating_add)))
+    }
+
+    /// Warnings about this row, then those about the whole run.
+    pub fn warnings(&self) -> impl Iterator<Item = &'a Warning> {
+        self.measured.warnings.iter().chain(self.run_warnings)
+    }
+
+    /// The axes in which this row differs from the equal row that was measured.
+    pub fn differing_axes(&self) -> impl Iterator<Item = &'static Axis> {
+        let jobs = self.same.map(|same| (&self.job.config, &same.job.config));
+        AXES.iter().filter(move |axis| {
+            jobs.is_some_and(|(own, other)| (axis.get)(own) != (axis.get)(other))
+        })
+    }
+
+    /// The cold starts among the samples, in nanoseconds.
+    pub fn cold_samples(&self) -> impl Iterator<Item = u64> {
+        self.measured
+            .samples
+            .iter()
+            .filter_map(|sample| match sample {
+                Sample::Cold { ns } => Some(ns.0),
+                Sample::Run { .. } => None,
+            })
+    }
+
+    /// The times to first token among the samples, in nanoseconds.
+    pub fn first_token_samples(&self) -> impl Iterator<Item = u64> {
+        self.measured
+            .samples
+            .iter()
+            .filter_map(|sample| match sample {
+                Sample::Run { first_token_ns, .. } => first_token_ns.map(|ns| ns.0),
+                Sample::Cold { .. } => None,
+            })
+    }
+
+    /// The times of each token of each repetition, in nanoseconds.
+    pub fn token_samples(&self) -> impl Iterator<Item = Vec<u64>> {
+        self.measured
+            .samples
+            .iter()
+            .filter_map(|sample| match sample {
+                Sample::Run { token_ns, .. } => Some(token_ns.iter().map(|ns| ns.0).collect()),
+                Sample::Cold { .. } => None,
+            })
+    }
+}
+
+/// The backends that a run on this host would use, joined as llama-bench does: all that have a device
+/// besides the CPU, or else the CPU.
+pub(super) fn expected_backends(facts: &RunFacts) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for device in &facts.host.engine.devices {
+        let name = device.backend.as_str();
+        if device.kind != crate::wire::DeviceKind::Cpu && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if names.is_empty() {
+        return "CPU".into();
+    }
+    names.join(",")
+}

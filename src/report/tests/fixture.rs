@@ -1,0 +1,226 @@
+//! Hosts, plans and records of runs that never were.
+
+use crate::host::Host;
+use crate::job::{JobId, Work};
+use crate::plan::axis::{AXES, Value};
+use crate::plan::tests::model;
+use crate::plan::{Plan, Sweep, expand};
+use crate::record::{DeviceMemory, Loaded, Outcome, Phase, Reading, Record, Sample};
+use crate::report::{Report, RunFacts};
+use crate::units::{Bytes, Nanos};
+use crate::wire::{Description, Device, DeviceKind};
+
+fn device(name: &str, description: &str, kind: DeviceKind, backend: &str) -> Device {
+    Device {
+        name: name.into(),
+        description: description.into(),
+        kind,
+        backend: backend.into(),
+        free: 15 << 30,
+        total: 16 << 30,
+    }
+}
+
+/// A machine without a GPU.
+pub(super) fn cpu_host() -> Host {
+    Host {
+        can_offload: false,
+        kernel: Some("6.1.0".into()),
+        engine: Description {
+            engine: "llama.cpp 0.9.1".into(),
+            build_commit: "unknown".into(),
+            backends: vec!["CPU".into()],
+            devices: vec![device("CPU", "Test CPU 3000", DeviceKind::Cpu, "CPU")],
+            cpu_features: vec!["SSE3".into(), "AVX2".into()],
+            cpu_features_unused: vec![],
+        },
+        ..Host::for_tests()
+    }
+}
+
+/// A machine with so many GPUs.
+pub(super) fn gpu_host(gpus: usize) -> Host {
+    let mut host = cpu_host();
+    host.can_offload = true;
+    host.engine.backends.insert(0, "CUDA".into());
+    for index in 0..gpus {
+        let name = format!("CUDA{index}");
+        let gpu = device(&name, "Test GPU", DeviceKind::Gpu, "CUDA");
+        host.engine.devices.insert(index, gpu);
+    }
+    host
+}
+
+/// A sweep over the test model with some axes set.
+pub(super) fn sweep(host: &Host, set: &[(&str, Vec<i64>)], works: &[Work]) -> Sweep {
+    let axes = AXES.iter().map(|axis| {
+        let given = set.iter().find(|(name, _)| *name == axis.name);
+        given.map_or_else(
+            || vec![(axis.default)(host)],
+            |(_, values)| values.iter().map(|&value| Value::Int(value)).collect(),
+        )
+    });
+    Sweep {
+        models: vec![model()],
+        axes: axes.collect(),
+        works: works.to_vec(),
+        collapse: true,
+    }
+}
+
+/// A run in the making.
+pub(super) struct Run {
+    pub report: Report,
+    pub plan: Plan,
+}
+
+impl Run {
+    pub(super) fn new(
+        host: Host,
+        set: &[(&str, Vec<i64>)],
+        works: &[Work],
+        repetitions: u32,
+    ) -> Self {
+        let request = sweep(&host, set, works);
+        Self::of_sweep(host, &request, repetitions)
+    }
+
+    pub(super) fn of_sweep(host: Host, sweep: &Sweep, repetitions: u32) -> Self {
+        let plan = expand(sweep, &host).unwrap();
+        let facts = RunFacts {
+            version: "0.0.0".into(),
+            host,
+            repetitions,
+            cold: 0,
+        };
+        let report = Report::new(plan.clone(), facts);
+        Self { report, plan }
+    }
+
+    /// Hands a record about the job at `index` to the report.
+    pub(super) fn fold(&mut self, index: usize, record: impl FnOnce(JobId) -> Record) {
+        let job = self.plan.jobs[index].job.id.clone();
+        self.report.fold(&record(job));
+    }
+
+    pub(super) fn start(&mut self, index: usize) {
+        let facts = self.loaded(index);
+        let unix_time = 1_777_636_800 + index as u64 * 60;
+        self.fold(index, |job| Record::Started { job, unix_time });
+        self.fold(index, |job| Record::Loaded { job, facts });
+    }
+
+    pub(super) fn loaded(&self, index: usize) -> Loaded {
+        let config = &self.plan.jobs[index].job.config;
+        let layers = config.effective_gpu_layers(self.report.facts().host.can_offload);
+        Loaded {
+            load_ns: Nanos(800_000_000),
+            description: "llama 3B Q6_K".into(),
+            tensor_bytes: config.model.tensor_bytes,
+            n_params: config.model.n_params.0,
+            offloaded_layers: layers,
+            backends: if layers > 0 { "CUDA" } else { "CPU" }.into(),
+        }
+    }
+
+    /// The `nth` sample: a little slower each time, and different for each row.
+    pub(super) fn sample(&mut self, index: usize, nth: u64) {
+        let work = self.plan.jobs[index].job.work;
+        let ns = 1_000_000_000 + index as u64 * 77_000_000 + nth * 3_000_000;
+        let token = Nanos(ns / 2);
+        let sample = Sample::Run {
+            ns: Nanos(ns),
+            first_token_ns: (work.n_prompt() > 0).then_some(Nanos(ns / 3)),
+            token_ns: if work.n_gen() > 0 {
+                vec![token, token]
+            } else {
+                vec![]
+            },
+        };
+        self.fold(index, |job| Record::Sampled { job, sample });
+    }
+
+    pub(super) fn end(&mut self, index: usize, outcome: Outcome) {
+        let reading = self.reading(index, &outcome);
+        self.fold(index, |job| Record::Finished {
+            job,
+            outcome,
+            reading,
+        });
+    }
+
+    fn reading(&self, index: usize, outcome: &Outcome) -> Reading {
+        if !matches!(outcome, Outcome::Completed) {
+            return Reading::default();
+        }
+        let job = &self.plan.jobs[index].job;
+        let host = &self.report.facts().host;
+        let layers = u64::from(job.config.effective_gpu_layers(host.can_offload));
+        let gpus = host.engine.devices.iter();
+        let gpus = gpus.filter(|device| device.kind == DeviceKind::Gpu);
+        let devices = gpus.map(|device| DeviceMemory {
+            device: device.name.clone(),
+            used: Bytes((layers * 100) << 20),
+            total: Bytes(device.total),
+        });
+        Reading {
+            peak_rss: Some(Bytes(2_700 << 20)),
+            devices: devices.collect(),
+            n_ctx: Some(job.n_ctx().next_multiple_of(256)),
+            flash_attn: Some(true),
+        }
+    }
+
+    /// A whole measurement of so many samples.
+    pub(super) fn measure(&mut self, index: usize, outcome: Outcome, samples: u64) {
+        self.start(index);
+        for nth in 0..samples {
+            self.sample(index, nth);
+        }
+        self.end(index, outcome);
+    }
+
+    /// The report when everything that is to be measured was.
+    pub(super) fn all_complete(mut self) -> Report {
+        for index in 0..self.plan.jobs.len() {
+            if self.plan.jobs[index].same_as.is_none() {
+                let repetitions = u64::from(self.report.facts().repetitions);
+                self.measure(index, Outcome::Completed, repetitions);
+            }
+        }
+        self.report
+    }
+}
+
+/// Every way not to complete.
+pub(super) fn bad_endings() -> [Outcome; 4] {
+    let log = |lines: &[&str]| lines.iter().map(ToString::to_string).collect();
+    [
+        Outcome::Failed {
+            phase: Phase::Context,
+            cause: "llama.cpp could not create the context".into(),
+            log: log(&[
+                "init: allocating",
+                "alloc: failed to allocate `CUDA0` buffer",
+            ]),
+        },
+        Outcome::Crashed {
+            phase: Phase::Prompt,
+            how: "SIGABRT".into(),
+            signal: Some(6),
+            hint: Some("llama.cpp gave up; the last lines of its log say why".into()),
+            log: log(&["ggml.c:42: GGML_ASSERT(a | b) failed", "#1 0x1234 in main"]),
+        },
+        Outcome::TimedOut {
+            phase: Phase::Generate,
+            limit: Nanos(30_000_000_000),
+        },
+        Outcome::Crashed {
+            phase: Phase::Load,
+            how: "SIGILL".into(),
+            signal: Some(4),
+            hint: None,
+            log: vec![],
+        },
+    ]
+}

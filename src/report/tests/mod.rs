@@ -1,0 +1,244 @@
+//! What the renderers write for runs of every kind.
+
+mod fixture;
+mod laws;
+mod table;
+
+use fixture::{Run, bad_endings, cpu_host, gpu_host, sweep};
+
+use super::{Format, Report, Stream, Tally};
+use crate::job::Work;
+use crate::record::{Outcome, Record, Sample, Warning};
+use crate::units::Nanos;
+
+const PP: Work = Work::Prompt { n_prompt: 512 };
+const TG: Work = Work::Generate { n_gen: 128 };
+const PG: Work = Work::PromptGenerate {
+    n_prompt: 512,
+    n_gen: 128,
+};
+
+/// A report as it is printed when its run is over.
+pub(super) fn render(report: &Report, format: Format) -> String {
+    let mut out = Vec::new();
+    let mut stream = Stream::new(format);
+    stream.finish(report, &mut out).unwrap();
+    stream.finish(report, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+/// A CPU sweep over threads and depths, with a prompt, a generation and both together.
+fn cpu_sweep() -> Report {
+    let set = [("n_threads", vec![2, 4]), ("n_depth", vec![0, 4096])];
+    Run::new(cpu_host(), &set, &[PP, TG, PG], 5).all_complete()
+}
+
+/// Five offload settings of which three are the same.
+fn offload_sweep() -> Report {
+    let set = [("n_gpu_layers", vec![10, 29, 30, 99, -1])];
+    Run::new(gpu_host(1), &set, &[PP, TG], 5).all_complete()
+}
+
+/// One row of each outcome, and one that is the same as a failed one.
+fn failures() -> Report {
+    let set = [("n_batch", vec![32, 64, 128, 256, 512, 1024])];
+    let mut run = Run::new(gpu_host(1), &set, &[PP], 3);
+    let endings = bad_endings();
+    run.measure(0, Outcome::Completed, 3);
+    for (index, ending) in endings.into_iter().enumerate() {
+        run.measure(index + 1, ending, 2);
+    }
+    run.report
+}
+
+#[test]
+fn a_cpu_sweep() {
+    insta::assert_snapshot!(render(&cpu_sweep(), Format::Markdown));
+}
+
+#[test]
+fn an_offload_sweep_marks_what_is_the_same() {
+    insta::assert_snapshot!(render(&offload_sweep(), Format::Markdown));
+}
+
+#[test]
+fn an_offload_sweep_without_a_gpu_says_so() {
+    let set = [("n_gpu_layers", vec![0, 10, 99])];
+    let report = Run::new(cpu_host(), &set, &[TG], 5).all_complete();
+    insta::assert_snapshot!(render(&report, Format::Markdown));
+}
+
+#[test]
+fn several_devices_and_models() {
+    let mut request = sweep(&gpu_host(2), &[("n_gpu_layers", vec![-1])], &[PP]);
+    let mut real = request.models[0].clone();
+    real.synthetic_seed = None;
+    real.header_hash = "11".repeat(32);
+    real.path = "models/real.gguf".into();
+    request.models.push(real);
+    let report = Run::of_sweep(gpu_host(2), &request, 2).all_complete();
+    insta::assert_snapshot!(render(&report, Format::Markdown));
+}
+
+#[test]
+fn failures_as_a_table() {
+    insta::assert_snapshot!(render(&failures(), Format::Markdown));
+}
+
+#[test]
+fn failures_as_json() {
+    insta::assert_snapshot!(render(&failures(), Format::Json));
+}
+
+#[test]
+fn failures_as_csv() {
+    insta::assert_snapshot!(render(&failures(), Format::Csv));
+}
+
+/// One repetition and one cold start: nothing has a spread.
+fn single() -> Report {
+    let mut run = Run::new(cpu_host(), &[], &[PP, TG], 1);
+    run.report.facts.cold = 1;
+    for index in 0..2 {
+        run.start(index);
+        run.sample(index, 0);
+        let ns = Nanos(1_234_567_890);
+        run.fold(index, |job| Record::Sampled {
+            job,
+            sample: Sample::Cold { ns },
+        });
+        run.end(index, Outcome::Completed);
+    }
+    run.report
+}
+
+#[test]
+fn one_repetition_has_no_spread() {
+    insta::assert_snapshot!(render(&single(), Format::Markdown));
+}
+
+#[test]
+fn one_repetition_as_json_lines() {
+    insta::assert_snapshot!(render(&single(), Format::Jsonl));
+}
+
+/// A model whose header means harm, and a warning.
+fn hostile() -> Report {
+    let mut request = sweep(&cpu_host(), &[], &[TG]);
+    let model = &mut request.models[0];
+    model.label = "a|b\u{1b}[31m\n| \u{202e}evil \\| \"q\"".into();
+    model.path = "=cmd|'/C calc'!A0\n.gguf".into();
+    model.synthetic_seed = None;
+    let mut run = Run::of_sweep(cpu_host(), &request, 3);
+    run.start(0);
+    run.fold(0, |job| Record::Warned {
+        job: Some(job),
+        warning: Warning {
+            text: "the model's end of text\nis not in its vocabulary".into(),
+        },
+    });
+    run.report.fold(&Record::Warned {
+        job: None,
+        warning: Warning {
+            text: "the kernels lack AVX512: make build".into(),
+        },
+    });
+    run.sample(0, 0);
+    run.end(0, Outcome::Completed);
+    run.report
+}
+
+#[test]
+fn harmful_text_is_harmless_in_a_table() {
+    let table = render(&hostile(), Format::Markdown);
+    assert!(!table.chars().any(|c| c.is_control() && c != '\n'));
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn harmful_text_is_harmless_in_csv() {
+    insta::assert_snapshot!(render(&hostile(), Format::Csv));
+}
+
+/// Two rows complete, the third with two samples, the rest never begun.
+fn interrupted() -> Report {
+    let set = [("n_batch", vec![128, 256, 512])];
+    let mut run = Run::new(cpu_host(), &set, &[PP, TG], 5);
+    run.measure(0, Outcome::Completed, 5);
+    run.measure(1, Outcome::Completed, 5);
+    run.measure(2, Outcome::Interrupted, 2);
+    run.report
+}
+
+#[test]
+fn what_was_measured_before_an_interrupt_is_shown() {
+    insta::assert_snapshot!(render(&interrupted(), Format::Markdown));
+    let tally = Tally {
+        completed: 2,
+        failed: 0,
+        unfinished: 4,
+    };
+    assert_eq!(interrupted().tally(), tally);
+    let json: Vec<serde_json::Value> =
+        serde_json::from_str(&render(&interrupted(), Format::Json)).unwrap();
+    let outcomes: Vec<_> = json.iter().map(|row| &row["outcome"]).collect();
+    assert_eq!(outcomes, ["completed", "completed", "interrupted"]);
+}
+
+#[test]
+fn an_interrupt_before_everything_leaves_valid_documents() {
+    let report = Run::new(cpu_host(), &[], &[PP], 5).report;
+    assert_eq!(render(&report, Format::Json), "[\n]\n");
+    assert_eq!(render(&report, Format::Jsonl), "");
+    assert_eq!(render(&report, Format::Csv).lines().count(), 1);
+    assert_eq!(render(&report, Format::None), "");
+    let table = render(&report, Format::Markdown);
+    assert!(
+        table.contains("- 1 of 1 tests were not measured"),
+        "{table}"
+    );
+}
+
+#[test]
+fn rows_wait_for_those_before_them() {
+    let set = [("n_threads", vec![1, 2])];
+    let mut run = Run::new(cpu_host(), &set, &[TG], 5);
+    let mut stream = Stream::new(Format::Csv);
+    let mut out = Vec::new();
+    let lines = |out: &[u8]| out.split(|&byte| byte == b'\n').count() - 1;
+    stream.advance(&run.report, &mut out).unwrap();
+    assert_eq!(lines(&out), 1, "the header comes at once");
+    run.measure(1, Outcome::Completed, 1);
+    stream.advance(&run.report, &mut out).unwrap();
+    assert_eq!(lines(&out), 1, "the second row waits for the first");
+    run.measure(0, Outcome::Completed, 1);
+    stream.advance(&run.report, &mut out).unwrap();
+    assert_eq!(lines(&out), 3);
+}
+
+#[test]
+fn a_value_asked_for_twice_and_not_collapsed_is_two_rows() {
+    let mut request = sweep(&cpu_host(), &[("n_threads", vec![2, 2])], &[TG]);
+    request.collapse = false;
+    let mut run = Run::of_sweep(cpu_host(), &request, 1);
+    run.measure(0, Outcome::Completed, 1);
+    assert!(run.report.is_finished(0) && !run.report.is_finished(1));
+    // The same identity again: the second row's turn.
+    run.fold(0, |job| Record::Sampled {
+        job,
+        sample: Sample::Cold { ns: Nanos(7) },
+    });
+    run.end(0, Outcome::Completed);
+    assert!(run.report.is_finished(1));
+    assert_eq!(run.report.row(1).cold_samples().collect::<Vec<_>>(), [7]);
+}
+
+#[test]
+fn formats_have_names() {
+    assert_eq!("md".parse(), Ok(Format::Markdown));
+    assert_eq!("markdown".parse(), Ok(Format::Markdown));
+    assert_eq!(
+        "sql".parse::<Format>().unwrap_err(),
+        "there is no format 'sql'; there are md, json, jsonl, csv, none"
+    );
+}

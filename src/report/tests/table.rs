@@ -1,0 +1,170 @@
+//! The table of fields is what llama-bench's readers expect, and well formed.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+
+use super::{cpu_sweep, failures, offload_sweep, render};
+use crate::plan::axis::AXES;
+use crate::report::Format;
+use crate::report::fields::{Kind, all};
+
+/// llama-bench's fields in its order, with the first letter of their types.
+const LLAMA_BENCH: [(&str, char); 44] = [
+    ("build_commit", 's'),
+    ("build_number", 'i'),
+    ("cpu_info", 's'),
+    ("gpu_info", 's'),
+    ("backends", 's'),
+    ("model_filename", 's'),
+    ("model_type", 's'),
+    ("model_size", 'i'),
+    ("model_n_params", 'i'),
+    ("n_batch", 'i'),
+    ("n_ubatch", 'i'),
+    ("n_threads", 'i'),
+    ("cpu_mask", 's'),
+    ("cpu_strict", 'b'),
+    ("poll", 'i'),
+    ("type_k", 's'),
+    ("type_v", 's'),
+    ("n_gpu_layers", 'i'),
+    ("n_cpu_moe", 'i'),
+    ("split_mode", 's'),
+    ("main_gpu", 'i'),
+    ("no_kv_offload", 'b'),
+    ("flash_attn", 'i'),
+    ("devices", 's'),
+    ("tensor_split", 's'),
+    ("tensor_buft_overrides", 's'),
+    ("load_mode", 's'),
+    ("lazy_mode", 's'),
+    ("embeddings", 'b'),
+    ("no_op_offload", 'i'),
+    ("no_host", 'b'),
+    ("repack", 'b'),
+    ("fit_target", 'i'),
+    ("fit_min_ctx", 'i'),
+    ("n_prompt", 'i'),
+    ("n_gen", 'i'),
+    ("n_depth", 'i'),
+    ("test_time", 's'),
+    ("avg_ns", 'i'),
+    ("stddev_ns", 'i'),
+    ("avg_ts", 'f'),
+    ("stddev_ts", 'f'),
+    ("samples_ns", 'l'),
+    ("samples_ts", 'l'),
+];
+
+fn letter(kind: Kind) -> char {
+    match kind {
+        Kind::Text => 's',
+        Kind::Bool => 'b',
+        Kind::Int => 'i',
+        Kind::Float => 'f',
+        Kind::List => 'l',
+    }
+}
+
+fn fits(kind: Kind, value: &Value) -> bool {
+    match value {
+        Value::Null => kind != Kind::List,
+        Value::Bool(_) => kind == Kind::Bool,
+        Value::Number(number) if number.is_f64() => kind == Kind::Float,
+        Value::Number(_) => kind == Kind::Int,
+        Value::String(_) => kind == Kind::Text,
+        Value::Array(_) => kind == Kind::List,
+        Value::Object(_) => false,
+    }
+}
+
+#[test]
+fn llama_benchs_fields_come_first() {
+    let ours: Vec<_> = all()
+        .map(|field| (field.name, letter(field.kind)))
+        .collect();
+    assert_eq!(ours[..LLAMA_BENCH.len()], LLAMA_BENCH);
+}
+
+#[test]
+fn no_field_has_the_name_of_another() {
+    let names: HashSet<_> = all().map(|field| field.name).collect();
+    assert_eq!(names.len(), all().count());
+}
+
+#[test]
+fn every_field_says_what_it_is() {
+    for field in all() {
+        assert!(!field.doc.is_empty(), "{}", field.name);
+        let timed = field.name.ends_with("_ns");
+        assert_eq!(timed, field.unit == "ns", "{}", field.name);
+    }
+}
+
+#[test]
+fn every_axis_is_a_field() {
+    for axis in &AXES {
+        assert!(all().any(|field| field.name == axis.name), "{}", axis.name);
+    }
+}
+
+#[test]
+fn values_are_of_the_kind_that_the_table_says() {
+    for report in [cpu_sweep(), offload_sweep(), failures()] {
+        for index in 0..report.len() {
+            let row = report.row(index);
+            for field in all() {
+                let value = (field.get)(&row);
+                assert!(fits(field.kind, &value), "{}: {value}", field.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn json_keeps_the_order_of_the_table() {
+    let text = render(&offload_sweep(), Format::Json);
+    let names = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("    \"")?.split('"').next());
+    let names: Vec<_> = names.collect();
+    let expected: Vec<_> = all().map(|field| field.name).collect();
+    for row in names.chunks(expected.len()) {
+        assert_eq!(row, expected);
+    }
+}
+
+#[test]
+fn json_reads_back_what_was_measured() {
+    let rows: Vec<Value> = serde_json::from_str(&render(&offload_sweep(), Format::Json)).unwrap();
+    let lines = render(&offload_sweep(), Format::Jsonl);
+    let lines: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(rows, lines);
+    assert_eq!(rows.len(), 10);
+    let first = &rows[0];
+    assert_eq!(first["avg_ns"], 1_006_000_000_u64);
+    assert_eq!(first["samples_ns"].as_array().unwrap().len(), 5);
+    assert_eq!(first["test_time"], "2026-05-01T12:00:00Z");
+    assert_eq!(first["same_as"], Value::Null);
+    // -ngl 99 is -ngl 29: the settings are its own, the figures the other's.
+    let (same, measured) = (&rows[6], &rows[2]);
+    assert_eq!(same["n_gpu_layers"], 99);
+    assert_eq!(same["n_gpu_layers_effective"], 29);
+    assert_eq!(same["same_as"], measured["job_id"]);
+    assert_eq!(same["avg_ts"], measured["avg_ts"]);
+}
+
+#[test]
+fn figures_of_a_failed_row_are_null_and_its_samples_kept() {
+    let rows: Vec<Value> = serde_json::from_str(&render(&failures(), Format::Json)).unwrap();
+    let crashed = rows.iter().find(|row| row["outcome"] == "crashed").unwrap();
+    for field in ["avg_ns", "stddev_ns", "avg_ts", "stddev_ts", "ttft_avg_ns"] {
+        assert_eq!(crashed[field], Value::Null, "{field}");
+    }
+    assert_eq!(crashed["samples_ns"].as_array().unwrap().len(), 2);
+    assert_eq!(crashed["signal"], 6);
+}
