@@ -41,6 +41,9 @@ pub enum Error {
     /// The worker process could not be started or does not speak our protocol.
     #[error("worker: {0}")]
     Worker(String),
+    /// The user ended it before there was anything to show.
+    #[error("interrupted")]
+    Interrupted,
 }
 
 impl Error {
@@ -49,6 +52,7 @@ impl Error {
         match self {
             Self::Usage(_) | Self::Model { .. } => exit::USAGE,
             Self::Output { .. } | Self::Worker(_) => exit::BROKEN,
+            Self::Interrupted => exit::INTERRUPTED,
         }
     }
 }

@@ -218,7 +218,6 @@ pub struct Job {
 impl Job {
     /// A job with its identity worked out.
     pub fn new(config: Config, work: Work) -> Self {
-        let mut hasher = Sha256::new();
         let axes = (
             (&config.model.header_hash, config.model.file_size),
             (config.n_gpu_layers, config.n_batch, config.n_ubatch),
@@ -227,15 +226,12 @@ impl Job {
             work,
         );
         // Numbers, strings and unit variants: serialising them into memory cannot fail.
-        hasher.update(serde_json::to_vec(&axes).unwrap_or_default());
-        let digest = hasher.finalize();
-        let id = digest
+        let digest = Sha256::digest(serde_json::to_vec(&axes).unwrap_or_default());
+        let id = digest[..8]
             .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+            .fold(0_u64, |id, &byte| id << 8 | u64::from(byte));
         Self {
-            id: JobId(id),
+            id: JobId(format!("{id:016x}")),
             config,
             work,
         }

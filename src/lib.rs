@@ -12,6 +12,7 @@
 //! | [`units`] | quantities that print themselves |
 //! | [`cli`] | flags as typed, the value grammar, llama-bench's spellings |
 //! | [`gguf`] | reading headers, writing synthetic models: pure bytes |
+//! | [`models`] | from what `-m` says to a model whose header is known |
 //! | [`plan`] | axes as data; sweep to plan: expansion, ordering, collapsing. Pure |
 //! | [`wire`] | what parent and worker say to each other |
 //! | [`runner`] | the parent's loop: spawn, watch, end, record |
@@ -19,18 +20,23 @@
 //! | [`engine`] | llama.cpp, and a scripted stand-in |
 //! | [`stats`] | from samples to summaries. Pure |
 //! | [`report`] | records folded into rows; one small file per format |
+//! | [`progress`] | what a person sees while a sweep runs |
+//! | [`app`] | the whole run, in one page |
 //! | [`host`] | the machine: taken once, recorded once |
 //! | [`error`] | what ends a run early, and the exit codes |
 //!
 //! Data flows one way: `cli → plan → runner → stats → report`.
 
+pub mod app;
 pub mod cli;
 pub mod engine;
 pub mod error;
 pub mod gguf;
 pub mod host;
 pub mod job;
+pub mod models;
 pub mod plan;
+pub mod progress;
 pub mod record;
 pub mod report;
 pub mod runner;

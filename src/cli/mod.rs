@@ -1,1 +1,278 @@
-//! Under construction.
+//! Flags as typed. Parsed and checked, no I/O yet.
+
+mod argv;
+mod axes;
+mod message;
+mod values;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use argv::is_worker;
+pub use axes::AxisArgs;
+
+use crate::engine::scripted::Script;
+use crate::error::Error;
+use crate::job::Work;
+use crate::report::Format;
+
+/// Benchmark quantized GGUF models on llama.cpp: sweep prompt and generation sizes, batch sizes, threads
+/// and offload layers, and print a table that can be pasted.
+///
+/// llama-bench's flags work as they do there. Values are lists (64,128,512), ranges (1-8, 1-8+2, 64-1024*2)
+/// or repeated flags; every combination becomes a row.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lbench",
+    version,
+    args_conflicts_with_subcommands = true,
+    max_term_width = 100
+)]
+#[command(after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do instead of a sweep.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The sweep.
+    #[command(flatten)]
+    pub bench: BenchArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  lbench -m model.gguf                                  pp512 and tg128, as llama-bench
+  lbench -m model.gguf -p 1024 -n 0 -b 64,128,512       a sweep over batch sizes
+  lbench -m model.gguf -ngl 10,20,99 -t 4,8 --dry-run   what would be measured
+  lbench -m synth:llama-3.2-3b:q6_k -ngl 99             a model that lbench makes itself
+
+Exit codes: 0 all measured, 1 some rows failed, 2 bad flag or file, 3 lbench itself broke, 130 interrupted.";
+
+/// What to do instead of a sweep.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a GGUF model with random weights and the exact geometry of a real one.
+    Synth(SynthArgs),
+    /// The child process that measures.
+    #[command(hide = true)]
+    Worker(WorkerArgs),
+}
+
+/// Flags of `lbench synth`.
+#[derive(Debug, Args)]
+pub struct SynthArgs {
+    /// What to make, e.g. `llama-3.2-3b:q6_k`; `list` shows what there is.
+    pub spec: String,
+    /// File to write; its own name in the models folder if not given.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Folder of synthetic models.
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "models",
+        env = "LBENCH_MODELS"
+    )]
+    pub models_dir: PathBuf,
+}
+
+/// Flags of the hidden worker role.
+#[derive(Debug, Args)]
+pub struct WorkerArgs {
+    /// Process id of the parent.
+    #[arg(long)]
+    pub parent: Option<u32>,
+    /// Copy the engine's log to standard error.
+    #[arg(long)]
+    pub verbose: bool,
+    /// Script of the scripted engine.
+    #[arg(long, value_parser = script)]
+    pub scripted: Option<Script>,
+}
+
+/// Flags of a sweep.
+#[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools)] // each is a flag that a person typed
+pub struct BenchArgs {
+    /// Model file, or synth:SPEC for one made on the spot [default: synth:llama-135m:q4_0]
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        value_delimiter = ',',
+        help_heading = "Sweep"
+    )]
+    pub model: Vec<String>,
+    /// Prompt lengths to test; 0 for none [default: 512]
+    #[arg(short = 'p', long, value_name = "N", value_parser = counts, help_heading = "Sweep")]
+    #[arg(allow_hyphen_values = true)]
+    n_prompt: Vec<Counts>,
+    /// Generation lengths to test; 0 for none [default: 128]
+    #[arg(short = 'n', long, value_name = "N", value_parser = counts, help_heading = "Sweep")]
+    #[arg(allow_hyphen_values = true)]
+    n_gen: Vec<Counts>,
+    /// [-pg] Prompt and generation in one test, e.g. 512,128
+    #[arg(long, value_name = "PP,TG", value_parser = values::pair, help_heading = "Sweep")]
+    #[arg(allow_hyphen_values = true)]
+    prompt_gen: Vec<(u32, u32)>,
+    /// The axes.
+    #[command(flatten)]
+    pub axes: AxisArgs,
+
+    /// Measured repetitions of each test
+    #[arg(
+        short = 'r',
+        long,
+        value_name = "N",
+        default_value_t = 5,
+        help_heading = "Measuring"
+    )]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(allow_hyphen_values = true)]
+    pub repetitions: u32,
+    /// Skip the warm-up run at each test's real shape and depth
+    #[arg(long, help_heading = "Measuring")]
+    pub no_warmup: bool,
+    /// Rest before each test, in seconds
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 0,
+        help_heading = "Measuring"
+    )]
+    #[arg(value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    #[arg(allow_hyphen_values = true)]
+    pub delay: u64,
+    /// Also time N fresh processes for each prompt, from start through load to the first token
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        help_heading = "Measuring"
+    )]
+    #[arg(value_parser = clap::value_parser!(u32).range(0..=1000))]
+    #[arg(allow_hyphen_values = true)]
+    pub cold: u32,
+    /// Longest time one test may take, load included, in seconds; 0 for no limit
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value_t = 1800,
+        help_heading = "Measuring"
+    )]
+    #[arg(allow_hyphen_values = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(0..=8_640_000))]
+    pub timeout: u64,
+    /// Measure every row, also those that are the same thing as another
+    #[arg(long, help_heading = "Measuring")]
+    pub no_collapse: bool,
+
+    /// Format of the results on standard output: md, json, jsonl, csv, none
+    #[arg(
+        short = 'o',
+        long,
+        value_name = "FORMAT",
+        default_value = "md",
+        help_heading = "Output"
+    )]
+    #[arg(value_parser = format)]
+    pub output: Format,
+    /// [-oe] Format of a second copy on standard error [default: none]
+    #[arg(long, value_name = "FORMAT", value_parser = format, help_heading = "Output")]
+    pub output_err: Option<Format>,
+    /// Print a line for each step, also where standard error is no terminal
+    #[arg(long, help_heading = "Output")]
+    pub progress: bool,
+    /// Copy the engine's log to standard error
+    #[arg(short, long, help_heading = "Output")]
+    pub verbose: bool,
+
+    /// Print what would be measured, and stop
+    #[arg(long, help_heading = "Other")]
+    pub dry_run: bool,
+    /// Print the devices that the engine finds, and stop
+    #[arg(long, help_heading = "Other")]
+    pub list_devices: bool,
+    /// Folder of synthetic models
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "models",
+        env = "LBENCH_MODELS"
+    )]
+    #[arg(help_heading = "Other")]
+    pub models_dir: PathBuf,
+    /// Use the scripted engine: for tests.
+    #[arg(long, hide = true, value_parser = script)]
+    pub scripted: Option<Script>,
+}
+
+/// What one `-p` or `-n` stands for. A type of its own, since clap would flatten a `Vec`.
+#[derive(Debug, Clone)]
+struct Counts(Vec<u32>);
+
+fn counts(text: &str) -> Result<Counts, String> {
+    values::counts(text).map(Counts)
+}
+
+fn format(text: &str) -> Result<Format, String> {
+    text.parse()
+}
+
+fn script(text: &str) -> Result<Script, String> {
+    serde_json::from_str(text).map_err(|e| e.to_string())
+}
+
+impl Cli {
+    /// Reads the command line, llama-bench's spellings included.
+    ///
+    /// # Errors
+    /// A usage error in one line. `--help` and `--version` print and leave.
+    pub fn parse_args(args: impl IntoIterator<Item = OsString>) -> Result<Self, Error> {
+        match Self::try_parse_from(argv::normalise(args)) {
+            Ok(cli) => Ok(cli),
+            Err(error) if error.use_stderr() => Err(Error::Usage(message::one_line(&error))),
+            Err(help) => help.exit(),
+        }
+    }
+}
+
+impl BenchArgs {
+    /// What is measured under each combination, in llama-bench's order: prompts, generations, pairs.
+    ///
+    /// # Errors
+    /// When nothing is left to measure.
+    pub fn works(&self) -> Result<Vec<Work>, Error> {
+        let lengths = |given: &[Counts], default| -> Vec<u32> {
+            let all = given.iter().flat_map(|counts| counts.0.iter().copied());
+            let all: Vec<_> = if given.is_empty() {
+                vec![default]
+            } else {
+                all.collect()
+            };
+            all.into_iter().filter(|&n| n > 0).collect()
+        };
+        let prompts = lengths(&self.n_prompt, 512)
+            .into_iter()
+            .map(|n_prompt| Work::Prompt { n_prompt });
+        let generations = lengths(&self.n_gen, 128)
+            .into_iter()
+            .map(|n_gen| Work::Generate { n_gen });
+        let pairs = self.prompt_gen.iter().filter_map(|&pair| match pair {
+            (0, 0) => None,
+            (n_prompt, 0) => Some(Work::Prompt { n_prompt }),
+            (0, n_gen) => Some(Work::Generate { n_gen }),
+            (n_prompt, n_gen) => Some(Work::PromptGenerate { n_prompt, n_gen }),
+        });
+        let works: Vec<_> = prompts.chain(generations).chain(pairs).collect();
+        if works.is_empty() {
+            let text = "-p 0 and -n 0 leave nothing to measure: give one of -p, -n, -pg a length";
+            return Err(Error::Usage(text.into()));
+        }
+        Ok(works)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,408 @@
-//! Under construction.
+//! An engine that follows a script: known speeds on a clock of its own, and every way to fail.
+//!
+//! It makes the whole of parent, statistics and reports testable with no model and no GPU. Time is
+//! virtual unless the script says otherwise, so a sweep that measures for an hour takes milliseconds
+//! and gives the same numbers on every machine.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use rand::SeedableRng as _;
+use rand_distr::{Distribution as _, Normal};
+use rand_pcg::Pcg64Mcg;
+use serde::{Deserialize, Serialize};
+
+use super::{Engine, EngineError, Session, Token};
+use crate::job::Config;
+use crate::record::{DeviceMemory, Loaded, Phase};
+use crate::units::{Bytes, Nanos};
+use crate::wire::{Description, Device, DeviceKind};
+
+/// What the engine shall do, as JSON on the command line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Script {
+    /// Prompt speed in tokens per second.
+    pub prompt_rate: f64,
+    /// Generation speed in tokens per second.
+    pub step_rate: f64,
+    /// Standard deviation of every timed call, relative to its length.
+    pub noise: f64,
+    /// How many times slower the first prompt and the first step of a context are.
+    pub cold_factor: f64,
+    /// Relative slowdown for each second of the engine's clock.
+    pub drift: f64,
+    /// Seed of the noise.
+    pub seed: u64,
+    /// Whether to sleep instead of moving a virtual clock.
+    pub real_time: bool,
+    /// Whether to announce a GPU.
+    pub gpu: bool,
+    /// Exceptions, the first that fits a configuration wins.
+    pub rules: Vec<Rule>,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self {
+            prompt_rate: 1000.0,
+            step_rate: 100.0,
+            noise: 0.0,
+            cold_factor: 1.0,
+            drift: 0.0,
+            seed: 1,
+            real_time: false,
+            gpu: false,
+            rules: Vec::new(),
+        }
+    }
+}
+
+/// What is different for some configurations.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rule {
+    /// Axis names and the values they must have, e.g. `{"n_batch": "64"}`; empty fits all.
+    pub when: BTreeMap<String, String>,
+    /// Another prompt speed.
+    pub prompt_rate: Option<f64>,
+    /// Another generation speed.
+    pub step_rate: Option<f64>,
+    /// Where to fail.
+    pub phase: Option<Phase>,
+    /// How to fail.
+    pub fault: Option<Fault>,
+}
+
+/// A way to fail.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// `abort()`, as the engine does on a CUDA error.
+    Abort,
+    /// Raise this signal.
+    Signal(i32),
+    /// Exit with this code.
+    Exit(i32),
+    /// Never return.
+    Hang,
+    /// Report an error and live on.
+    Fail(String),
+    /// Write a line that is no event, then hang.
+    Rubbish,
+    /// Write half an event and die.
+    HalfLine,
+    /// Write this many bytes of log.
+    Flood(usize),
+    /// Print to standard output, as a careless library would, and go on.
+    Print,
+}
+
+/// Writes bytes to the parent past the protocol: the way to break it on purpose.
+pub type RawPipe = Rc<dyn Fn(&[u8])>;
+
+/// The clock and the noise, shared by the engine and its sessions.
+struct Clock {
+    now: u64,
+    rng: Pcg64Mcg,
+    script: Script,
+}
+
+impl Clock {
+    /// Lets time pass for one timed call.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss
+    )]
+    fn spend(&mut self, seconds: f64) {
+        let noise = Normal::new(1.0, self.script.noise).map_or(1.0, |n| n.sample(&mut self.rng));
+        let drift = 1.0 + self.script.drift * self.now as f64 / 1e9;
+        let ns = (seconds * noise.max(0.01) * drift * 1e9) as u64;
+        self.pass(ns);
+    }
+
+    fn pass(&mut self, ns: u64) {
+        if self.script.real_time {
+            std::thread::sleep(std::time::Duration::from_nanos(ns));
+        }
+        self.now += ns;
+    }
+
+    fn read(&self) -> Nanos {
+        if self.script.real_time {
+            Nanos::monotonic()
+        } else {
+            Nanos(self.now)
+        }
+    }
+}
+
+/// The scripted [`Engine`].
+pub struct Scripted {
+    script: Script,
+    pipe: RawPipe,
+    clock: Rc<RefCell<Clock>>,
+}
+
+impl Scripted {
+    /// An engine that follows `script`, and writes to `pipe` where it is told to break the protocol.
+    pub fn new(script: Script, pipe: RawPipe) -> Self {
+        let rng = Pcg64Mcg::seed_from_u64(script.seed);
+        let clock = Clock {
+            now: 0,
+            rng,
+            script: script.clone(),
+        };
+        Self {
+            script,
+            pipe,
+            clock: Rc::new(RefCell::new(clock)),
+        }
+    }
+
+    /// The rule for this configuration.
+    fn rule(&self, config: &Config) -> Rule {
+        let fits = |rule: &&Rule| {
+            rule.when.iter().all(|(name, value)| {
+                let axis = crate::plan::axis::AXES
+                    .iter()
+                    .find(|axis| axis.name == name);
+                axis.is_some_and(|axis| (axis.get)(config).to_string() == *value)
+            })
+        };
+        self.script
+            .rules
+            .iter()
+            .find(fits)
+            .cloned()
+            .unwrap_or_default()
+    }
+}
+
+/// Fails as the rule says, if this is the phase.
+fn fail(rule: &Rule, phase: Phase, pipe: &RawPipe) -> Result<(), EngineError> {
+    let Some(fault) = rule.fault.as_ref().filter(|_| rule.phase == Some(phase)) else {
+        return Ok(());
+    };
+    match fault {
+        Fault::Abort => std::process::abort(),
+        Fault::Signal(number) => raise(*number),
+        Fault::Exit(code) => std::process::exit(*code),
+        Fault::Hang => hang(),
+        Fault::Fail(cause) => return Err(EngineError(cause.clone())),
+        Fault::Rubbish => {
+            pipe(b"\xff\xfe this is no event\n");
+            hang()
+        }
+        Fault::HalfLine => {
+            pipe(b"{\"sample\":{\"job\":\"12");
+            std::process::exit(0)
+        }
+        Fault::Flood(bytes) => {
+            let line = "the engine has a lot to say ".repeat(36) + "\n";
+            for _ in 0..bytes / line.len() {
+                eprint!("{line}");
+            }
+        }
+        Fault::Print => println!("a stray print"),
+    }
+    Ok(())
+}
+
+fn raise(number: i32) -> ! {
+    // Again and again: Rust's own handler takes the first SIGSEGV or SIGBUS for a stack overflow, sees
+    // that it is none, and leaves the next one to the system.
+    while let Some(signal) = rustix::process::Signal::from_named_raw(number) {
+        let _ = rustix::process::kill_process(rustix::process::getpid(), signal);
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    hang()
+}
+
+fn hang() -> ! {
+    loop {
+        std::thread::sleep(std::time::Duration::from_mins(1));
+    }
+}
+
+impl Engine for Scripted {
+    type Session = ScriptedSession;
+
+    fn describe(&mut self) -> Description {
+        let cpu = Device {
+            name: "CPU".into(),
+            description: "Scripted CPU".into(),
+            kind: DeviceKind::Cpu,
+            backend: "CPU".into(),
+            free: 16 << 30,
+            total: 16 << 30,
+        };
+        let gpu = Device {
+            name: "SCRIPT0".into(),
+            description: "Scripted GPU".into(),
+            kind: DeviceKind::Gpu,
+            backend: "SCRIPT".into(),
+            free: 8 << 30,
+            total: 8 << 30,
+        };
+        let devices = if self.script.gpu {
+            vec![gpu, cpu]
+        } else {
+            vec![cpu]
+        };
+        Description {
+            engine: "scripted".into(),
+            build_commit: "scripted".into(),
+            backends: devices
+                .iter()
+                .map(|device| device.backend.clone())
+                .collect(),
+            devices,
+            ..Description::default()
+        }
+    }
+
+    fn load(&mut self, config: &Config) -> Result<Loaded, EngineError> {
+        let rule = self.rule(config);
+        fail(&rule, Phase::Load, &self.pipe)?;
+        let started = self.now();
+        self.clock.borrow_mut().spend(0.25);
+        let offloaded_layers = config.effective_gpu_layers(self.script.gpu);
+        Ok(Loaded {
+            load_ns: self.now().since(started),
+            description: config.model.label.clone(),
+            tensor_bytes: config.model.tensor_bytes,
+            n_params: config.model.n_params.0,
+            offloaded_layers,
+            backends: if offloaded_layers > 0 {
+                "SCRIPT"
+            } else {
+                "CPU"
+            }
+            .into(),
+        })
+    }
+
+    fn open(&mut self, config: &Config, n_ctx: u32) -> Result<ScriptedSession, EngineError> {
+        let rule = self.rule(config);
+        fail(&rule, Phase::Context, &self.pipe)?;
+        Ok(ScriptedSession {
+            n_ctx: n_ctx.next_multiple_of(256),
+            prompt_rate: rule.prompt_rate.unwrap_or(self.script.prompt_rate),
+            step_rate: rule.step_rate.unwrap_or(self.script.step_rate),
+            rule,
+            pipe: Rc::clone(&self.pipe),
+            clock: Rc::clone(&self.clock),
+            prompts: 0,
+            steps: 0,
+        })
+    }
+
+    fn device_memory(&self) -> Vec<DeviceMemory> {
+        let gpu = |()| DeviceMemory {
+            device: "SCRIPT0".into(),
+            used: Bytes(3 << 30),
+            total: Bytes(8 << 30),
+        };
+        self.script.gpu.then_some(()).map(gpu).into_iter().collect()
+    }
+
+    fn peak_rss(&self) -> Option<Bytes> {
+        Some(Bytes(512 << 20))
+    }
+
+    fn reset_peak_rss(&mut self) {}
+
+    fn log_tail(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn now(&self) -> Nanos {
+        self.clock.borrow().read()
+    }
+
+    fn rest(&mut self, duration: Nanos) {
+        self.clock.borrow_mut().pass(duration.0);
+    }
+}
+
+/// The scripted [`Session`].
+pub struct ScriptedSession {
+    n_ctx: u32,
+    prompt_rate: f64,
+    step_rate: f64,
+    rule: Rule,
+    pipe: RawPipe,
+    clock: Rc<RefCell<Clock>>,
+    prompts: u32,
+    steps: u32,
+}
+
+impl ScriptedSession {
+    /// How much slower this call is for being the first of its kind.
+    fn factor(&self, earlier: u32) -> f64 {
+        if earlier == 0 {
+            self.clock.borrow().script.cold_factor
+        } else {
+            1.0
+        }
+    }
+}
+
+impl Session for ScriptedSession {
+    fn n_ctx(&self) -> u32 {
+        self.n_ctx
+    }
+
+    fn flash_attn(&self) -> Option<bool> {
+        None
+    }
+
+    fn clear(&mut self) {}
+
+    fn prompt(&mut self, n: u32) -> Result<(), EngineError> {
+        // The first prompt is the warm-up's.
+        let phase = if self.prompts == 0 {
+            Phase::Warmup
+        } else {
+            Phase::Prompt
+        };
+        fail(&self.rule, phase, &self.pipe)?;
+        let seconds = f64::from(n) / self.prompt_rate * self.factor(self.prompts);
+        self.clock.borrow_mut().spend(seconds);
+        self.prompts += 1;
+        Ok(())
+    }
+
+    fn begin_generation(&mut self) {}
+
+    fn step(&mut self) -> Result<(), EngineError> {
+        // A little way into the generation, so that something has been measured.
+        if self.steps == 20 {
+            fail(&self.rule, Phase::Generate, &self.pipe)?;
+        }
+        let seconds = 1.0 / self.step_rate * self.factor(self.steps);
+        self.clock.borrow_mut().spend(seconds);
+        self.steps += 1;
+        Ok(())
+    }
+
+    fn sample_greedy(&mut self) -> Result<Token, EngineError> {
+        self.clock.borrow_mut().pass(50_000);
+        Ok(0)
+    }
+
+    fn save(&mut self) -> Option<Vec<u8>> {
+        Some(vec![0; 16])
+    }
+
+    fn restore(&mut self, state: &[u8]) -> bool {
+        state.len() == 16
+    }
+
+    fn now(&self) -> Nanos {
+        self.clock.borrow().read()
+    }
+}

@@ -11,6 +11,9 @@ use crate::job::{CacheType, Config, FlashAttention, Job, JobId, Model};
 /// Most jobs in one plan. A sweep beyond it is a slip of the keyboard.
 const MAX_JOBS: usize = 1_000_000;
 
+/// Most tokens of a context: llama.cpp counts them in 32 bits with sign.
+const MAX_TOKENS: u64 = i32::MAX as u64;
+
 /// llama.cpp rounds a context up to a multiple of this many tokens.
 const CONTEXT_GRAIN: u32 = 256;
 
@@ -41,6 +44,11 @@ pub fn expand(sweep: &Sweep, host: &Host) -> Result<Plan, Error> {
             }
             for &work in &sweep.works {
                 let job = Job::new(config.clone(), work);
+                let tokens = [config.n_depth, work.n_prompt(), work.n_gen()].map(u64::from);
+                if tokens.iter().sum::<u64>() + u64::from(CONTEXT_GRAIN) > MAX_TOKENS {
+                    let text = "-p, -n and -d together are more tokens than a context can hold";
+                    return Err(Error::Usage(format!("{}: {text}", job.test_name())));
+                }
                 let same_as = sweep
                     .collapse
                     .then(|| same_as(&job, &jobs, &mut measured, host.can_offload))

@@ -4,10 +4,12 @@
 
 pub mod axis;
 mod expand;
+mod print;
 
 use serde::{Deserialize, Serialize};
 
 pub use expand::expand;
+pub use print::print;
 
 use crate::job::{Job, Model, Work};
 use axis::Value;

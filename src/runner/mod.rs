@@ -1,1 +1,397 @@
-//! Under construction.
+//! The parent's loop: start a worker for each load configuration, hand it job after job, watch it, and
+//! turn whatever happens into records.
+//!
+//! Everything that can happen (a line from a worker, its death, a signal, a deadline) arrives through
+//! one channel in one place, [`Runner::next`].
+
+mod child;
+mod death;
+mod job_run;
+
+use std::io;
+use std::time::{Duration, Instant, SystemTime};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+
+pub use child::Spawn;
+use child::Worker;
+use job_run::JobRun;
+
+use crate::error::Error;
+use crate::job::Job;
+use crate::plan::Plan;
+use crate::record::{Outcome, Phase, Reading, Record, Sample, Warning};
+use crate::units::Nanos;
+use crate::wire::{Description, Event, Request, Settings, VERSION};
+
+/// How long a worker may take to start its backends and say who it is.
+const START_LIMIT: Duration = Duration::from_mins(2);
+
+/// How a run is carried out.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How to start workers.
+    pub spawn: Spawn,
+    /// How to measure.
+    pub settings: Settings,
+    /// Longest time a job may take, load and warm-up included; `None` for no limit.
+    pub timeout: Option<Duration>,
+    /// Fresh processes to start for the cold time to first token of each job with a prompt.
+    pub cold: u32,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Every job has its outcome.
+    Finished,
+    /// The user ended it.
+    Interrupted,
+}
+
+/// What can happen.
+enum Message {
+    /// A worker said something.
+    Event { worker: u64, event: Box<Event> },
+    /// A worker wrote something that is no event.
+    Rubbish { worker: u64, text: String },
+    /// A worker's pipe is closed: it is dead or dying.
+    Closed { worker: u64 },
+    /// The user pressed Ctrl-C, or the system wants us gone.
+    Signal,
+}
+
+/// What the loop has to deal with next.
+enum Next {
+    Event(Event),
+    Dead { broke: Option<String> },
+    Deadline,
+    Interrupted,
+}
+
+/// Why a run cannot go on. Failed jobs are not among the reasons.
+enum Halt {
+    Interrupted,
+    /// Nobody takes the records any more.
+    Sink(io::Error),
+    Broken(Error),
+}
+
+/// Starts workers and watches them.
+pub struct Runner {
+    options: Options,
+    messages: Receiver<Message>,
+    sender: Sender<Message>,
+    worker: Option<Worker>,
+    spawned: u64,
+}
+
+impl Runner {
+    /// A runner that also listens for SIGINT, SIGTERM and SIGHUP from now on.
+    ///
+    /// # Errors
+    /// When the signal handlers cannot be installed.
+    pub fn new(options: Options) -> Result<Self, Error> {
+        let (sender, messages) = crossbeam_channel::unbounded();
+        let signals = [
+            signal_hook::consts::SIGINT,
+            signal_hook::consts::SIGTERM,
+            signal_hook::consts::SIGHUP,
+        ];
+        let mut signals = signal_hook::iterator::Signals::new(signals)
+            .map_err(|e| Error::Worker(format!("signal handlers: {e}")))?;
+        let for_signals = sender.clone();
+        std::thread::spawn(move || {
+            for _ in signals.forever() {
+                let _ = for_signals.send(Message::Signal);
+            }
+        });
+        Ok(Self {
+            options,
+            messages,
+            sender,
+            worker: None,
+            spawned: 0,
+        })
+    }
+
+    /// Asks a worker what the engine finds on this machine. The worker stays, for the first job.
+    ///
+    /// # Errors
+    /// When no worker can be started, or it dies before it answers; the message carries its last words.
+    pub fn describe(&mut self) -> Result<Description, Error> {
+        let deadline = Some(Instant::now() + START_LIMIT);
+        self.spawn_worker()?;
+        self.send(&Request::Describe);
+        loop {
+            match self.next(deadline) {
+                Next::Event(Event::Described(description)) => return Ok(description),
+                Next::Event(Event::Ready { version }) if version != VERSION => {
+                    return Err(Error::Worker(
+                        "the lbench binary was replaced while it ran".into(),
+                    ));
+                }
+                Next::Event(_) => {}
+                Next::Dead { broke } => {
+                    return Err(Error::Worker(self.last_words(broke.as_deref())));
+                }
+                Next::Deadline => {
+                    return Err(Error::Worker(format!(
+                        "no answer within {} s of starting its backends",
+                        START_LIMIT.as_secs()
+                    )));
+                }
+                Next::Interrupted => return Err(Error::Interrupted),
+            }
+        }
+    }
+
+    /// Carries out the plan. Every record goes to `sink`, in order; a sink that fails ends the run.
+    ///
+    /// # Errors
+    /// When workers cannot be started at all, or the sink fails.
+    pub fn run(
+        &mut self,
+        plan: &Plan,
+        sink: &mut dyn FnMut(&Record) -> io::Result<()>,
+    ) -> Result<End, Error> {
+        let end = plan
+            .groups()
+            .iter()
+            .try_for_each(|group| self.group(group, sink));
+        if let Some(worker) = self.worker.take() {
+            if end.is_ok() {
+                worker.stop();
+            } else {
+                worker.kill();
+            }
+        }
+        match end {
+            Ok(()) => Ok(End::Finished),
+            Err(Halt::Interrupted) => Ok(End::Interrupted),
+            Err(Halt::Sink(source)) => Err(Error::Output {
+                what: "results".into(),
+                source,
+            }),
+            Err(Halt::Broken(error)) => Err(error),
+        }
+    }
+
+    /// The jobs of one load configuration, in one worker for as long as it lives.
+    fn group(
+        &mut self,
+        jobs: &[&Job],
+        sink: &mut dyn FnMut(&Record) -> io::Result<()>,
+    ) -> Result<(), Halt> {
+        // The worker that answered `describe` has nothing loaded and may serve the first group.
+        if self.spawned > 1 || self.options.cold > 0 {
+            self.stop_worker();
+        }
+        for job in jobs {
+            let mut run = JobRun {
+                job,
+                phase: Phase::Start,
+                sink,
+            };
+            run.record(&Record::Started {
+                job: job.id.clone(),
+                unix_time: unix_time(),
+            })?;
+            if job.work.n_prompt() > 0 && self.options.cold > 0 {
+                self.cold(&mut run)?;
+            }
+            let request = Request::Run {
+                job: Box::new((*job).clone()),
+                settings: self.options.settings,
+            };
+            let (outcome, reading, halt) = match self.measure(&mut run, &request) {
+                Ok((outcome, reading)) => (outcome, reading, None),
+                Err(Halt::Interrupted) => (
+                    Outcome::Interrupted,
+                    Reading::default(),
+                    Some(Halt::Interrupted),
+                ),
+                Err(halt) => return Err(halt),
+            };
+            run.record(&Record::Finished {
+                job: job.id.clone(),
+                outcome,
+                reading,
+            })?;
+            if let Some(halt) = halt {
+                return Err(halt);
+            }
+        }
+        Ok(())
+    }
+
+    /// Cold starts: each in a process of its own, with no other worker holding memory.
+    fn cold(&mut self, run: &mut JobRun<'_>) -> Result<(), Halt> {
+        for _ in 0..self.options.cold {
+            self.stop_worker();
+            let spawned = Nanos::monotonic();
+            let request = Request::Cold {
+                job: Box::new(run.job.clone()),
+            };
+            let mut first_token = None;
+            let (outcome, _) = self.watch(run, &request, &mut first_token)?;
+            match (outcome, first_token) {
+                (Outcome::Completed, Some(clock)) => {
+                    let sample = Sample::Cold {
+                        ns: clock.since(spawned),
+                    };
+                    run.record(&Record::Sampled {
+                        job: run.job.id.clone(),
+                        sample,
+                    })?;
+                }
+                (outcome, _) => {
+                    let text = format!("no cold start: {}", job_run::in_words(&outcome));
+                    run.warn(Warning { text })?;
+                    break;
+                }
+            }
+        }
+        self.stop_worker();
+        Ok(())
+    }
+
+    fn measure(
+        &mut self,
+        run: &mut JobRun<'_>,
+        request: &Request,
+    ) -> Result<(Outcome, Reading), Halt> {
+        self.watch(run, request, &mut None)
+    }
+
+    /// Sends a request to a worker (a new one if there is none) and follows it to its end.
+    fn watch(
+        &mut self,
+        run: &mut JobRun<'_>,
+        request: &Request,
+        first_token: &mut Option<Nanos>,
+    ) -> Result<(Outcome, Reading), Halt> {
+        run.phase = Phase::Start;
+        let deadline = self.options.timeout.map(|limit| Instant::now() + limit);
+        if self.worker.is_none() {
+            self.spawn_worker().map_err(Halt::Broken)?;
+        }
+        self.send(request);
+        loop {
+            match self.next(deadline) {
+                Next::Event(event) => {
+                    if let Some(end) = run.event(event, first_token)? {
+                        return Ok(end);
+                    }
+                }
+                Next::Dead { broke } => {
+                    let (status, log) = self.post_mortem(broke.is_some());
+                    let outcome = death::outcome(run.phase, status, broke.as_deref(), log);
+                    return Ok((outcome, Reading::default()));
+                }
+                Next::Deadline => {
+                    self.kill_worker();
+                    let limit = self.options.timeout.unwrap_or_default().into();
+                    return Ok((
+                        Outcome::TimedOut {
+                            phase: run.phase,
+                            limit,
+                        },
+                        Reading::default(),
+                    ));
+                }
+                Next::Interrupted => {
+                    self.kill_worker();
+                    return Err(Halt::Interrupted);
+                }
+            }
+        }
+    }
+
+    /// The next thing to deal with. Messages of workers that are gone are dropped.
+    fn next(&mut self, deadline: Option<Instant>) -> Next {
+        let current = self.worker.as_ref().map(|worker| worker.id);
+        loop {
+            let message = match deadline {
+                Some(deadline) => self.messages.recv_deadline(deadline),
+                None => self
+                    .messages
+                    .recv()
+                    .map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match message {
+                Ok(Message::Signal) => return Next::Interrupted,
+                Ok(Message::Event { worker, event }) if Some(worker) == current => {
+                    return Next::Event(*event);
+                }
+                Ok(Message::Rubbish { worker, text }) if Some(worker) == current => {
+                    return Next::Dead {
+                        broke: Some(format!("it wrote «{text}»")),
+                    };
+                }
+                Ok(Message::Closed { worker }) if Some(worker) == current => {
+                    return Next::Dead { broke: None };
+                }
+                Ok(_) => {}
+                Err(_) => return Next::Deadline,
+            }
+        }
+    }
+
+    fn spawn_worker(&mut self) -> Result<(), Error> {
+        self.spawned += 1;
+        self.worker = Some(Worker::spawn(
+            &self.options.spawn,
+            self.spawned,
+            &self.sender,
+        )?);
+        Ok(())
+    }
+
+    fn send(&mut self, request: &Request) {
+        if let Some(worker) = &mut self.worker {
+            worker.send(request);
+        }
+    }
+
+    fn stop_worker(&mut self) {
+        if let Some(worker) = self.worker.take() {
+            worker.stop();
+        }
+    }
+
+    fn kill_worker(&mut self) {
+        if let Some(worker) = self.worker.take() {
+            worker.kill();
+        }
+    }
+
+    fn post_mortem(&mut self, alive: bool) -> (Option<std::process::ExitStatus>, Vec<String>) {
+        self.worker
+            .take()
+            .map_or((None, Vec::new()), |worker| worker.post_mortem(alive))
+    }
+
+    /// Why the first worker died, in one line.
+    fn last_words(&mut self, broke: Option<&str>) -> String {
+        let (status, log) = self.post_mortem(broke.is_some());
+        let outcome = death::outcome(Phase::Start, status, broke, log);
+        let Outcome::Crashed { how, hint, log, .. } = outcome else {
+            return String::new();
+        };
+        let log = log
+            .last()
+            .map(|line| line.trim_start_matches("lbench: worker: ").to_string());
+        [Some(how), hint, log]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join("; ")
+    }
+}
+
+fn unix_time() -> u64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}

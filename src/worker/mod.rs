@@ -1,1 +1,256 @@
-//! Under construction.
+//! The child's side: one process that owns the engine and the clock.
+//!
+//! It reads [`Request`]s from standard input and answers with [`Event`]s on what used to be standard
+//! output. It dies with its parent: the kernel is asked to see to that, and a closed standard input is
+//! watched for where the kernel does not.
+
+mod events;
+mod measure;
+
+use std::io::BufRead as _;
+
+use crossbeam_channel::{Receiver, Sender};
+
+use events::Events;
+
+use crate::engine::scripted::{Script, Scripted};
+use crate::engine::{Engine, EngineError, Session as _};
+use crate::error::Error;
+use crate::job::{Config, Job};
+use crate::record::{Phase, Reading};
+use crate::units::Nanos;
+use crate::wire::{Event, Request, Settings, VERSION};
+
+/// How a worker is started.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Copy the engine's log to standard error.
+    pub verbose: bool,
+    /// Use the scripted engine with this script instead of llama.cpp.
+    pub scripted: Option<Script>,
+    /// Process id of the parent.
+    pub parent: Option<u32>,
+}
+
+/// Serves requests until told to stop or the parent is gone.
+///
+/// # Errors
+/// When the engine cannot be started, or this build has none.
+pub fn main(options: &Options) -> Result<(), Error> {
+    let events =
+        Events::claim_stdout().map_err(|e| Error::Worker(format!("standard output: {e}")))?;
+    die_with_parent(options.parent);
+    let requests = read_requests();
+    events.send(&Event::Ready { version: VERSION });
+    match &options.scripted {
+        Some(script) => {
+            let pipe = events.clone();
+            let raw = std::rc::Rc::new(move |bytes: &[u8]| pipe.send_raw(bytes));
+            serve(Scripted::new(script.clone(), raw), &events, &requests);
+        }
+        None => serve_llama(options, &events, &requests)?,
+    }
+    Ok(())
+}
+
+#[cfg(feature = "llama")]
+fn serve_llama(
+    options: &Options,
+    events: &Events,
+    requests: &Receiver<Request>,
+) -> Result<(), Error> {
+    let engine = crate::engine::llama::LlamaEngine::new(options.verbose)
+        .map_err(|e| Error::Worker(e.to_string()))?;
+    serve(engine, events, requests);
+    Ok(())
+}
+
+#[cfg(not(feature = "llama"))]
+fn serve_llama(_: &Options, _: &Events, _: &Receiver<Request>) -> Result<(), Error> {
+    Err(Error::Worker(
+        "this lbench was built without llama.cpp (--no-default-features): it cannot load models"
+            .into(),
+    ))
+}
+
+/// Asks the kernel for a signal when the parent dies, and checks that it has not died already.
+fn die_with_parent(parent: Option<u32>) {
+    #[cfg(target_os = "linux")]
+    {
+        // Where this is refused, the closed standard input still ends the worker.
+        let _ =
+            rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
+        let is = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
+        if parent.is_some() && parent != is {
+            std::process::exit(0);
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = parent;
+}
+
+/// Reads requests on a thread of their own, so that a closed input is noticed during a decode.
+fn read_requests() -> Receiver<Request> {
+    let (sender, receiver): (Sender<Request>, _) = crossbeam_channel::unbounded();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines() {
+            let Ok(line) = line else { break };
+            match serde_json::from_str(&line) {
+                Ok(request) => {
+                    let last = matches!(request, Request::Stop);
+                    if sender.send(request).is_err() || last {
+                        return;
+                    }
+                }
+                Err(e) => {
+                    eprintln!("lbench worker: not a request: {e}");
+                    break;
+                }
+            }
+        }
+        // The parent is gone. No destructor may run while another thread is inside the engine.
+        let _ =
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+    });
+    receiver
+}
+
+fn serve<E: Engine>(engine: E, events: &Events, requests: &Receiver<Request>) {
+    let mut worker = Worker {
+        engine,
+        events,
+        loaded: None,
+        depth_state: None,
+    };
+    for request in requests {
+        match request {
+            Request::Describe => {
+                let description = worker.engine.describe();
+                events.send(&Event::Described(description));
+            }
+            Request::Run { job, settings } => {
+                worker.answer(&job, |worker| worker.run(&job, settings));
+            }
+            Request::Cold { job } => worker.answer(&job, |worker| worker.cold(&job)),
+            Request::Stop => break,
+        }
+    }
+}
+
+/// State of every token at a depth, so that a repetition need not fill the context again.
+struct DepthState {
+    depth: u32,
+    state: Vec<u8>,
+}
+
+/// What went wrong, and where.
+struct Failure {
+    phase: Phase,
+    error: EngineError,
+}
+
+struct Worker<'a, E: Engine> {
+    engine: E,
+    events: &'a Events,
+    /// The configuration that is loaded, and what the engine said of it.
+    loaded: Option<(Config, crate::record::Loaded)>,
+    depth_state: Option<DepthState>,
+}
+
+impl<E: Engine> Worker<'_, E> {
+    /// Does a job and reports its end, either way.
+    fn answer(&mut self, job: &Job, work: impl FnOnce(&mut Self) -> Result<Event, Failure>) {
+        let event = work(self).unwrap_or_else(|failure| Event::Failed {
+            job: job.id.clone(),
+            phase: failure.phase,
+            cause: failure.error.to_string(),
+            log: self.engine.log_tail(),
+        });
+        self.events.send(&event);
+    }
+
+    fn phase(&self, job: &Job, phase: Phase) {
+        self.events.send(&Event::Phase {
+            job: job.id.clone(),
+            phase,
+        });
+    }
+
+    /// Load, context, warm-up, repetitions.
+    fn run(&mut self, job: &Job, settings: Settings) -> Result<Event, Failure> {
+        self.engine.reset_peak_rss();
+        self.load(job)?;
+        let mut session = self.open(job)?;
+        if settings.delay > Nanos(0) {
+            self.phase(job, Phase::Idle);
+            self.engine.rest(settings.delay);
+        }
+        measure::repeat(
+            &mut session,
+            job,
+            settings,
+            self.events,
+            &mut self.depth_state,
+        )?;
+        let reading = Reading {
+            peak_rss: self.engine.peak_rss(),
+            devices: self.engine.device_memory(),
+            n_ctx: Some(session.n_ctx()),
+            flash_attn: session.flash_attn(),
+        };
+        Ok(Event::Done {
+            job: job.id.clone(),
+            reading,
+        })
+    }
+
+    /// From nothing to the first token, once, without a warm-up.
+    fn cold(&mut self, job: &Job) -> Result<Event, Failure> {
+        self.load(job)?;
+        let mut session = self.open(job)?;
+        self.phase(job, Phase::Prompt);
+        let first = session
+            .prompt(job.work.n_prompt())
+            .and_then(|()| session.sample_greedy());
+        let clock = Nanos::monotonic();
+        first.map_err(|error| Failure {
+            phase: Phase::Prompt,
+            error,
+        })?;
+        Ok(Event::FirstToken {
+            job: job.id.clone(),
+            clock,
+        })
+    }
+
+    fn load(&mut self, job: &Job) -> Result<(), Failure> {
+        let same = |(config, _): &(Config, _)| config.same_load(&job.config);
+        if !self.loaded.as_ref().is_some_and(same) {
+            self.phase(job, Phase::Load);
+            self.loaded = None;
+            self.depth_state = None;
+            let facts = self.engine.load(&job.config).map_err(|error| Failure {
+                phase: Phase::Load,
+                error,
+            })?;
+            self.loaded = Some((job.config.clone(), facts));
+        }
+        if let Some((_, facts)) = &self.loaded {
+            self.events.send(&Event::Loaded {
+                job: job.id.clone(),
+                facts: facts.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, job: &Job) -> Result<E::Session, Failure> {
+        self.phase(job, Phase::Context);
+        self.engine
+            .open(&job.config, job.n_ctx())
+            .map_err(|error| Failure {
+                phase: Phase::Context,
+                error,
+            })
+    }
+}

@@ -1,1 +1,172 @@
-//! Under construction.
+//! llama.cpp, in this process: the only room with `unsafe` in it.
+//!
+//! The safe wrapper (`llama-cpp-2`) starts the backends and lists the devices; loading, contexts and
+//! decoding go through its own lower layer (`llama-cpp-sys-2`), because the wrapper keeps its handles to
+//! itself and lacks thread pools and batches with outputs of choice. No context is driven through both.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `logs` | the engine's log, caught and kept |
+//! | `reason` | one sentence out of its error lines |
+//! | `devices` | backends, devices, CPU kernels |
+//! | `params` | from a `Config` to the engine's parameters |
+//! | `model` | a loaded model |
+//! | `weights` | where its weights ended up |
+//! | `session` | a context, and the operations that are timed |
+//! | `process` | memory of this process |
+#![allow(unsafe_code)]
+#![warn(clippy::undocumented_unsafe_blocks)]
+
+mod devices;
+mod logs;
+mod model;
+mod params;
+mod process;
+mod reason;
+mod session;
+mod weights;
+
+use std::rc::Rc;
+
+use llama_cpp_2::llama_backend::LlamaBackend;
+use llama_cpp_sys_2 as sys;
+
+use self::model::Model;
+pub use self::session::LlamaSession;
+use crate::engine::{Engine, EngineError};
+use crate::job::Config;
+use crate::record::{DeviceMemory, Loaded};
+use crate::units::{Bytes, Nanos};
+use crate::wire::{Description, Device};
+
+/// The backends of this process and at most one model of its own. There is one at a time in a process.
+pub struct LlamaEngine {
+    // In the order in which they must go: the model before the backends.
+    model: Option<Rc<Model>>,
+    backend: Rc<LlamaBackend>,
+    /// The offload devices as they were before the load.
+    before: Vec<Device>,
+}
+
+impl LlamaEngine {
+    /// Catches the engine's log, then starts its backends. With `verbose` every line of the log goes to
+    /// standard error as well.
+    ///
+    /// # Errors
+    /// When there is an engine in this process already, or no backend for the CPU.
+    pub fn new(verbose: bool) -> Result<Self, EngineError> {
+        logs::install(verbose);
+        let backend = LlamaBackend::init().map_err(|error| EngineError(error.to_string()))?;
+        devices::load_modules();
+        if devices::cpu().is_none() {
+            return Err(reason::failure("no backend for the CPU"));
+        }
+        Ok(Self {
+            model: None,
+            backend: Rc::new(backend),
+            before: Vec::new(),
+        })
+    }
+}
+
+impl Engine for LlamaEngine {
+    type Session = LlamaSession;
+
+    fn describe(&mut self) -> Description {
+        let cpu_features = devices::cpu_features();
+        let (version, commit) = version();
+        Description {
+            engine: format!("llama.cpp {version}"),
+            build_commit: commit.unwrap_or(version),
+            backends: devices::backends(),
+            devices: devices::list(),
+            cpu_features_unused: devices::cpu_features_unused(&cpu_features),
+            cpu_features,
+        }
+    }
+
+    fn load(&mut self, config: &Config) -> Result<Loaded, EngineError> {
+        self.model = None;
+        self.before = devices::offload();
+        let start = self.now();
+        let model = Model::load(Rc::clone(&self.backend), config)?;
+        let load_ns = Nanos(self.now().0.saturating_sub(start.0));
+        let most = model.max_gpu_layers();
+        let asked = u32::try_from(config.n_gpu_layers).unwrap_or(most);
+        let loaded = Loaded {
+            load_ns,
+            description: model.description(),
+            tensor_bytes: Bytes(model.tensor_bytes()),
+            n_params: model.n_params(),
+            offloaded_layers: if self.before.is_empty() {
+                0
+            } else {
+                asked.min(most)
+            },
+            backends: weights::backends(&logs::lines(), &devices::weight_buffers()),
+        };
+        self.model = Some(Rc::new(model));
+        Ok(loaded)
+    }
+
+    fn open(&mut self, config: &Config, n_ctx: u32) -> Result<LlamaSession, EngineError> {
+        let model = self
+            .model
+            .as_ref()
+            .ok_or_else(|| EngineError("no model is loaded".into()))?;
+        LlamaSession::open(Rc::clone(model), config, n_ctx)
+    }
+
+    fn device_memory(&self) -> Vec<DeviceMemory> {
+        devices::memory_since(&self.before)
+    }
+
+    fn peak_rss(&self) -> Option<Bytes> {
+        process::peak_rss()
+    }
+
+    fn reset_peak_rss(&mut self) {
+        process::reset_peak_rss();
+    }
+
+    fn log_tail(&self) -> Vec<String> {
+        logs::tail()
+    }
+
+    fn now(&self) -> Nanos {
+        now()
+    }
+
+    fn rest(&mut self, duration: Nanos) {
+        std::thread::sleep(std::time::Duration::from_nanos(duration.0));
+    }
+}
+
+/// Reading of the system's monotonic clock: the same in every process.
+#[inline]
+fn now() -> Nanos {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    // The clock starts near zero at boot and never goes back.
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Nanos(seconds * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// The engine's version, and the commit it was built from where the build recorded one.
+fn version() -> (String, Option<String>) {
+    // SAFETY: both return string constants.
+    let (version, commit) = unsafe {
+        (
+            devices::text(sys::llama_version()),
+            devices::text(sys::ggml_commit()),
+        )
+    };
+    let version = if version.is_empty() {
+        "unknown".to_owned()
+    } else {
+        version
+    };
+    (
+        version,
+        (!commit.is_empty() && commit != "unknown").then_some(commit),
+    )
+}

@@ -1,0 +1,65 @@
+# lbench: set-up, build, run, test. `make help` lists the targets.
+#
+# Every target does the set-up it needs first. Release builds get the best kernels for this machine's CPU
+# (scripts/cpu-flags.sh); LBENCH_PORTABLE=1 gives the portable ones of a plain `cargo build --release`.
+
+# The first sweep: under a minute on two cores, on a model that lbench makes itself.
+ARGS   ?= -p 64,128 -n 16 -r 3
+PREFIX ?= $(or $(CARGO_HOME),$(HOME)/.cargo)
+
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+# rustup's folder, for shells that have not read its environment file.
+export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
+
+# Cargo and the engine's build run their own jobserver; this make's flags are not for them.
+CARGO  := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL cargo
+NATIVE := scripts/cpu-flags.sh $(CARGO)
+# Runs unit and integration tests, but no doc tests.
+TESTS  := $(if $(shell command -v cargo-nextest),nextest run,test --tests)
+
+.DEFAULT_GOAL := build
+.NOTPARALLEL:
+.PHONY: help setup build run test bench deny install clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@echo
+	@echo '  make run ARGS="-p 512 -n 128"   a sweep of your own'
+	@echo '  make install PREFIX=/usr/local  elsewhere than $(PREFIX)/bin'
+	@echo '  LBENCH_PORTABLE=1 make build    kernels for any CPU of the last ten years'
+
+setup: ## install what the build needs: CMake, libclang, a C++ compiler
+	@scripts/setup.sh
+
+build: setup ## build target/release/lbench with the best kernels for this CPU
+	$(NATIVE) build --release --locked
+
+run: build ## build, then a first sweep on the default model (ARGS="...")
+	$(TARGET_DIR)/release/lbench $(ARGS)
+
+# Two halves, and llama.cpp is compiled for the second alone, once: lints, tests and doc tests share the
+# profile and flags of `make build`. The first half has debug assertions and overflow checks, and no engine.
+test: setup ## check formatting and lints, run every test
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
+	$(CARGO) $(TESTS) --locked --no-default-features
+	$(NATIVE) clippy --locked --all-targets --release -- -D warnings
+	$(NATIVE) $(TESTS) --locked --release
+	$(NATIVE) test --locked --release --doc
+
+bench: setup ## what measuring itself costs: prints figures
+	$(NATIVE) bench --locked
+
+deny: ## check licences and origin of every dependency (needs cargo-deny)
+	@if command -v cargo-deny >/dev/null; then \
+	  $(CARGO) deny --locked check bans licenses sources; \
+	else \
+	  echo 'deny: cargo-deny is not installed: cargo install --locked cargo-deny' >&2; exit 1; \
+	fi
+
+install: build ## copy lbench to PREFIX/bin
+	install -d "$(DESTDIR)$(PREFIX)/bin"
+	install -m 755 "$(TARGET_DIR)/release/lbench" "$(DESTDIR)$(PREFIX)/bin/lbench"
+
+clean: ## remove everything that was built; models stay
+	$(CARGO) clean

@@ -1,0 +1,258 @@
+//! The whole run, in one page: from arguments to exit code.
+
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::time::Duration;
+
+use crate::cli::{BenchArgs, Cli, Command, SynthArgs, WorkerArgs};
+use crate::error::{Error, exit};
+use crate::host::Host;
+use crate::plan::{self, Plan, Sweep};
+use crate::progress::Progress;
+use crate::record::{Outcome, Record};
+use crate::report::{Report, RunFacts, Stream};
+use crate::runner::{self, End, Runner, Spawn};
+use crate::wire::{Description, Settings};
+use crate::{models, worker};
+
+/// Does what the command line says; the exit code is returned.
+///
+/// # Errors
+/// When there is nothing to show: a flag or file that cannot be used, or lbench itself broke.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> Result<u8, Error> {
+    let cli = Cli::parse_args(args)?;
+    match cli.command {
+        Some(Command::Worker(args)) => serve(args),
+        Some(Command::Synth(args)) => synth(&args),
+        None => bench(&cli.bench),
+    }
+}
+
+/// Tells the user why there are no results: one line on standard error.
+pub fn explain(error: &Error) {
+    let quiet =
+        matches!(error, Error::Output { source, .. } if source.kind() == io::ErrorKind::BrokenPipe);
+    if !quiet {
+        // Nothing is left to do if even this fails.
+        let _ = writeln!(io::stderr(), "lbench: {error}");
+    }
+}
+
+/// Something the user should know, on standard error.
+fn tell(text: &str) {
+    let _ = writeln!(io::stderr(), "lbench: {text}");
+}
+
+fn serve(args: WorkerArgs) -> Result<u8, Error> {
+    let WorkerArgs {
+        parent,
+        verbose,
+        scripted,
+    } = args;
+    worker::main(&worker::Options {
+        verbose,
+        scripted,
+        parent,
+    })?;
+    Ok(exit::OK)
+}
+
+fn synth(args: &SynthArgs) -> Result<u8, Error> {
+    if args.spec == "list" {
+        print(|out| crate::gguf::synth::list(out))?;
+        return Ok(exit::OK);
+    }
+    let text = args.spec.strip_prefix("synth:").unwrap_or(&args.spec);
+    let spec = models::spec(text, "synth")?;
+    let header = spec.header();
+    let path = args
+        .output
+        .clone()
+        .unwrap_or_else(|| args.models_dir.join(spec.file_name()));
+    models::make(&spec, &header, &path, &mut |text| tell(&text))?;
+    print(|out| writeln!(out, "{}", path.display()))?;
+    Ok(exit::OK)
+}
+
+fn bench(args: &BenchArgs) -> Result<u8, Error> {
+    let works = args.works()?;
+    let names = if args.model.is_empty() {
+        vec![models::DEFAULT.to_string()]
+    } else {
+        args.model.clone()
+    };
+    if args.model.is_empty() && !args.list_devices {
+        tell(&format!(
+            "no -m given: measuring {}, a small model with random weights",
+            models::DEFAULT
+        ));
+    }
+    let write = !args.dry_run && args.scripted.is_none();
+    let models = if args.list_devices {
+        Vec::new()
+    } else {
+        models::resolve(&names, &args.models_dir, write, &mut |text| tell(&text))?
+    };
+
+    let settings = Settings {
+        repetitions: args.repetitions,
+        warmup: !args.no_warmup,
+        delay: Duration::from_secs(args.delay).into(),
+    };
+    let mut runner = Runner::new(runner_options(args, settings))?;
+    let host = Host::take(runner.describe()?);
+    if args.list_devices {
+        print(|out| list_devices(&host.engine, out))?;
+        return Ok(exit::OK);
+    }
+    let axes = args.axes.resolve(&host);
+    let sweep = Sweep {
+        models,
+        axes,
+        works,
+        collapse: !args.no_collapse,
+    };
+    let plan = plan::expand(&sweep, &host)?;
+    if args.dry_run {
+        print(|out| plan::print(&plan, out))?;
+        return Ok(exit::OK);
+    }
+    warn_about_build(&host);
+    measure(args, settings, &mut runner, &plan, host)
+}
+
+fn runner_options(args: &BenchArgs, settings: Settings) -> runner::Options {
+    let mut worker_args = Vec::new();
+    if args.verbose {
+        worker_args.push("--verbose".to_string());
+    }
+    if let Some(script) = &args.scripted {
+        // Parsed from JSON a moment ago, so it can be written as JSON.
+        worker_args.push(format!(
+            "--scripted={}",
+            serde_json::to_string(script).unwrap_or_default()
+        ));
+    }
+    runner::Options {
+        spawn: Spawn {
+            args: worker_args,
+            verbose: args.verbose,
+        },
+        settings,
+        timeout: (args.timeout > 0).then(|| Duration::from_secs(args.timeout)),
+        cold: args.cold,
+    }
+}
+
+/// Runs the plan, showing rows as they finish.
+fn measure(
+    args: &BenchArgs,
+    settings: Settings,
+    runner: &mut Runner,
+    plan: &Plan,
+    host: Host,
+) -> Result<u8, Error> {
+    let mut progress = Progress::new(plan, settings, args.progress);
+    let facts = RunFacts {
+        version: env!("CARGO_PKG_VERSION").to_string(),
+        host,
+        repetitions: settings.repetitions,
+        cold: args.cold,
+    };
+    let mut report = Report::new(plan.clone(), facts);
+    let mut stdout = Stream::new(args.output);
+    let mut stderr = args.output_err.map(Stream::new);
+    let mut failed = false;
+
+    let mut advance = |report: &Report, progress: &Progress, last: bool| -> io::Result<()> {
+        let step = if last {
+            Stream::finish
+        } else {
+            Stream::advance
+        };
+        progress.suspend(|| {
+            step(&mut stdout, report, &mut io::stdout().lock())?;
+            match &mut stderr {
+                Some(copy) => step(copy, report, &mut io::stderr().lock()),
+                None => Ok(()),
+            }
+        })
+    };
+    advance(&report, &progress, false).map_err(output_error)?;
+    let end = runner.run(plan, &mut |record| {
+        report.fold(record);
+        progress.fold(record);
+        match record {
+            Record::Finished { outcome, .. } => {
+                failed |= !matches!(outcome, Outcome::Completed | Outcome::Interrupted);
+                advance(&report, &progress, false)
+            }
+            Record::Warned { warning, .. } => {
+                progress.suspend(|| tell(&warning.text));
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    });
+    progress.finish();
+    // Whatever ended the run: what was measured is shown, and an array that was opened is closed.
+    let shown = advance(&report, &progress, true).map_err(output_error);
+    let end = end?;
+    shown?;
+    Ok(match end {
+        End::Interrupted => exit::INTERRUPTED,
+        End::Finished if failed => exit::SOME_FAILED,
+        End::Finished => exit::OK,
+    })
+}
+
+/// Kernels that leave speed on the table are worth a word.
+fn warn_about_build(host: &Host) {
+    let unused = &host.engine.cpu_features_unused;
+    if !unused.is_empty() {
+        tell(&format!(
+            "this CPU has {} and the CPU kernels were built without: `make build` makes faster ones",
+            unused.join(", ")
+        ));
+    }
+}
+
+fn list_devices(engine: &Description, out: &mut dyn io::Write) -> io::Result<()> {
+    writeln!(
+        out,
+        "{}, backends: {}",
+        engine.engine,
+        engine.backends.join(", ")
+    )?;
+    writeln!(out, "Available devices:")?;
+    for device in &engine.devices {
+        let mib = |bytes: u64| bytes / 1024 / 1024;
+        writeln!(
+            out,
+            "  {}: {} ({} MiB, {} MiB free)",
+            device.name,
+            device.description,
+            mib(device.total),
+            mib(device.free)
+        )?;
+    }
+    if !engine.cpu_features.is_empty() {
+        writeln!(out, "CPU kernels: {}", engine.cpu_features.join(", "))?;
+    }
+    Ok(())
+}
+
+/// Prints to standard output, in one go.
+fn print(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> Result<(), Error> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    write(&mut out)
+        .and_then(|()| out.flush())
+        .map_err(output_error)
+}
+
+fn output_error(source: io::Error) -> Error {
+    Error::Output {
+        what: "standard output".into(),
+        source,
+    }
+}

@@ -1,0 +1,96 @@
+//! llama-bench's spellings for clap: `-ngl 99` would be `-n gl` to it, so flags of several letters behind
+//! one dash get their long form first.
+
+use std::ffi::{OsStr, OsString};
+
+use crate::plan::axis::AXES;
+
+/// Flags of several letters that are not axes, with their long forms.
+const OTHERS: [(&str, &str); 2] = [("pg", "prompt-gen"), ("oe", "output-err")];
+
+/// Rewrites arguments so that clap understands them; the program's name is passed through.
+pub fn normalise(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut out = Vec::new();
+    let mut args = args.into_iter();
+    out.extend(args.next());
+    let mut literal = false;
+    for arg in args {
+        literal |= arg == "--";
+        let rewritten = if literal {
+            None
+        } else {
+            arg.to_str().and_then(rewrite)
+        };
+        out.push(rewritten.map_or(arg, OsString::from));
+    }
+    out
+}
+
+/// The long form of one argument, with an attached `=value` kept; `None` if it is fine as it is.
+fn rewrite(arg: &str) -> Option<String> {
+    let (flag, value) = match arg.split_once('=') {
+        Some((flag, value)) => (flag, Some(value)),
+        None => (arg, None),
+    };
+    let long = if let Some(long) = flag.strip_prefix("--") {
+        // llama-bench takes --n_gpu_layers for --n-gpu-layers.
+        long.contains('_').then(|| long.replace('_', "-"))?
+    } else {
+        let short = flag.strip_prefix('-').filter(|short| short.len() > 1)?;
+        let axes = AXES.iter().map(|axis| (axis.short, axis.long));
+        axes.chain(OTHERS)
+            .find(|(spelling, _)| *spelling == short)?
+            .1
+            .to_string()
+    };
+    Some(value.map_or_else(|| format!("--{long}"), |value| format!("--{long}={value}")))
+}
+
+/// The flag as llama-bench users know it, for a message that names its long form.
+pub fn spelling(long: &str) -> Option<&'static str> {
+    let axes = AXES.iter().map(|axis| (axis.short, axis.long));
+    axes.chain(OTHERS)
+        .find(|(_, known)| *known == long)
+        .map(|(short, _)| short)
+}
+
+/// Whether this is the hidden worker role: known before anything is parsed.
+pub fn is_worker(args: &[OsString]) -> bool {
+    args.get(1).map(OsString::as_os_str) == Some(OsStr::new("worker"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> String {
+        let args = line.split(' ').map(OsString::from);
+        let out: Vec<_> = normalise(args)
+            .into_iter()
+            .map(|a| a.into_string().unwrap())
+            .collect();
+        out.join(" ")
+    }
+
+    #[test]
+    fn several_letters_behind_one_dash() {
+        for (typed, seen) in [
+            ("lbench -ngl 99", "lbench --n-gpu-layers 99"),
+            ("lbench -ngl=10,20", "lbench --n-gpu-layers=10,20"),
+            ("lbench -n 16 -p 64", "lbench -n 16 -p 64"),
+            (
+                "lbench -pg 512,128 -oe md",
+                "lbench --prompt-gen 512,128 --output-err md",
+            ),
+            (
+                "lbench -ctk q8_0 -ub 64 -fa 1",
+                "lbench --cache-type-k q8_0 --ubatch-size 64 --flash-attn 1",
+            ),
+            ("lbench --n_gpu_layers 3", "lbench --n-gpu-layers 3"),
+            ("lbench -ngl -1 -t4", "lbench --n-gpu-layers -1 -t4"),
+            ("lbench -- -ngl", "lbench -- -ngl"),
+        ] {
+            assert_eq!(words(typed), seen);
+        }
+    }
+}

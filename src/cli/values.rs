@@ -1,0 +1,231 @@
+//! The grammar of values: lists, ranges, cache types, switches. Text in, numbers out; no I/O.
+
+use crate::job::{CacheType, FlashAttention};
+use crate::plan::axis::{Grammar, Value};
+
+/// Most values that one flag may stand for.
+const MAX_VALUES: usize = 100_000;
+
+/// Largest number any flag takes: llama.cpp counts tokens in 32 bits with sign.
+const MAX: i64 = i32::MAX as i64;
+
+/// Parses the text of an axis flag: one or more values, separated by commas.
+///
+/// # Errors
+/// One sentence that says what is wrong with which part and what is expected.
+pub fn axis(grammar: Grammar, text: &str) -> Result<Vec<Value>, String> {
+    match grammar {
+        Grammar::Count { min } => Ok(numbers(text, min)?.into_iter().map(Value::Int).collect()),
+        Grammar::Layers => Ok(numbers(text, -1)?.into_iter().map(Value::Int).collect()),
+        Grammar::CacheType => list(text, |word| cache_type(word).map(Value::Cache)),
+        Grammar::FlashAttention => list(text, |word| flash_attention(word).map(Value::Flash)),
+    }
+}
+
+/// Parses counts from 0, as `-p` and `-n` take them.
+///
+/// # Errors
+/// As [`axis`].
+pub fn counts(text: &str) -> Result<Vec<u32>, String> {
+    // Every number was checked against MAX, which fits.
+    Ok(numbers(text, 0)?
+        .into_iter()
+        .filter_map(|value| u32::try_from(value).ok())
+        .collect())
+}
+
+/// Parses `pp,tg`: one prompt length and one generation length.
+///
+/// # Errors
+/// As [`axis`].
+pub fn pair(text: &str) -> Result<(u32, u32), String> {
+    match list(text, |word| number(word, 0))?.as_slice() {
+        [prompt, generation] => {
+            let as_count = |&value| u32::try_from(value).unwrap_or(u32::MAX);
+            Ok((as_count(prompt), as_count(generation)))
+        }
+        _ => Err(format!(
+            "'{text}' is not a pair: give prompt,generation as in -pg 512,128"
+        )),
+    }
+}
+
+/// Parses numbers and ranges: `first`, `first-last`, `first-last+step`, `first-last*factor`.
+fn numbers(text: &str, min: i64) -> Result<Vec<i64>, String> {
+    let mut values = Vec::new();
+    for part in list(text, |part| Ok(part.to_string()))? {
+        range(&part, min, &mut values)?;
+        if values.len() > MAX_VALUES {
+            return Err(format!("'{part}' is more than {MAX_VALUES} values"));
+        }
+    }
+    Ok(values)
+}
+
+fn range(part: &str, min: i64, values: &mut Vec<i64>) -> Result<(), String> {
+    // The first character may be the sign of a number; a later dash separates.
+    let Some(dash) = part
+        .get(1..)
+        .and_then(|rest| rest.find('-'))
+        .map(|at| at + 1)
+    else {
+        values.push(number(part, min)?);
+        return Ok(());
+    };
+    let (first, rest) = (&part[..dash], &part[dash + 1..]);
+    let (last, step) = match rest.find(['+', '*']) {
+        Some(at) => (&rest[..at], Some((rest.as_bytes()[at], &rest[at + 1..]))),
+        None => (rest, None),
+    };
+    let (first, last) = (number(first, min)?, number(last, min)?);
+    if last < first {
+        return Err(format!(
+            "'{part}' runs backwards: {first} is more than {last}"
+        ));
+    }
+    let next: Box<dyn Fn(i64) -> i64> = match step {
+        None => Box::new(|at| at + 1),
+        Some((b'*', factor)) => {
+            let factor = number(factor, 0)?;
+            if factor < 2 || first < 1 {
+                return Err(format!(
+                    "'{part}' never ends: start at 1 or more, multiply by 2 or more"
+                ));
+            }
+            Box::new(move |at| at.saturating_mul(factor))
+        }
+        Some((_, step)) => {
+            let step = number(step, 0)?;
+            if step < 1 {
+                return Err(format!("'{part}' never ends: the step must be 1 or more"));
+            }
+            Box::new(move |at| at + step)
+        }
+    };
+    let mut at = first;
+    while at <= last && values.len() <= MAX_VALUES {
+        values.push(at);
+        at = next(at);
+    }
+    Ok(())
+}
+
+fn number(word: &str, min: i64) -> Result<i64, String> {
+    let value: i64 = word.parse().map_err(|_| {
+        if word.len() > 9 && word.bytes().all(|b| b.is_ascii_digit()) {
+            format!("'{word}' is too large: at most {MAX}")
+        } else {
+            format!("'{word}' is not a whole number or a range (8, 1-8, 1-8+2, 1-8*2)")
+        }
+    })?;
+    if value < min {
+        return Err(format!("{value} is too small: at least {min}"));
+    }
+    if value > MAX {
+        return Err(format!("{value} is too large: at most {MAX}"));
+    }
+    Ok(value)
+}
+
+fn cache_type(word: &str) -> Result<CacheType, String> {
+    let names = || CacheType::ALL.map(CacheType::name).join(", ");
+    let found = CacheType::ALL
+        .into_iter()
+        .find(|kind| kind.name() == word.to_ascii_lowercase());
+    found.ok_or_else(|| format!("'{word}' is not a cache type: {}", names()))
+}
+
+fn flash_attention(word: &str) -> Result<FlashAttention, String> {
+    match word {
+        "on" | "1" | "true" | "enabled" => Ok(FlashAttention::On),
+        "off" | "0" | "false" | "disabled" => Ok(FlashAttention::Off),
+        "auto" | "-1" => Ok(FlashAttention::Auto),
+        _ => Err(format!("'{word}' is not one of on, off, auto")),
+    }
+}
+
+/// Splits at commas; an empty part is an error, since it is a slip.
+fn list<T>(text: &str, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+    text.split(',')
+        .map(|part| match part.trim() {
+            "" if text.trim().is_empty() => Err("the list is empty".to_string()),
+            "" => Err(format!("'{text}' has an empty place in the list")),
+            part => parse(part),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn lists_and_ranges() {
+        for (text, values) in [
+            ("8", vec![8]),
+            ("64,128,512", vec![64, 128, 512]),
+            ("1-4", vec![1, 2, 3, 4]),
+            ("10-35+10", vec![10, 20, 30]),
+            ("64-1024*2", vec![64, 128, 256, 512, 1024]),
+            ("1-3,8", vec![1, 2, 3, 8]),
+            ("-1", vec![-1]),
+            ("-1-1", vec![-1, 0, 1]),
+        ] {
+            assert_eq!(numbers(text, -1), Ok(values), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let messages: Vec<_> = [
+            "",
+            " ",
+            "1,,2",
+            "1,",
+            "abc",
+            "1.5",
+            "-3",
+            "5-1",
+            "1-8*1",
+            "0-8*2",
+            "1-8+0",
+            "1-",
+            "-",
+            "99999999999",
+            "3000000000",
+            "1-200000",
+            "9223372036854775808",
+            "1-8^2",
+            "--1",
+            "1-2-3",
+        ]
+        .iter()
+        .map(|text| format!("{text:?}: {}", numbers(text, 0).unwrap_err()))
+        .chain([
+            cache_type("q9_0").unwrap_err(),
+            flash_attention("maybe").unwrap_err(),
+        ])
+        .chain([pair("512").unwrap_err(), pair("1,2,3").unwrap_err()])
+        .collect();
+        insta::assert_snapshot!(messages.join("\n"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_values_or_a_message(text in "[-+*,0-9a-z ]{0,12}") {
+            if let Ok(values) = numbers(&text, -1) {
+                prop_assert!(!values.is_empty());
+                prop_assert!(values.iter().all(|v| (-1..=MAX).contains(v)));
+            }
+        }
+
+        #[test]
+        fn a_range_is_what_a_loop_would_count(first in 0_i64..500, span in 0_i64..500, step in 1_i64..50) {
+            let text = format!("{first}-{}+{step}", first + span);
+            let expected: Vec<_> = (first..=first + span).step_by(usize::try_from(step).unwrap()).collect();
+            prop_assert_eq!(numbers(&text, 0), Ok(expected));
+        }
+    }
+}

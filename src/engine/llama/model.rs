@@ -1,0 +1,105 @@
+//! A loaded model: the handle, and what the engine says about it.
+
+use std::ffi::CString;
+use std::path::Path;
+use std::ptr::NonNull;
+use std::rc::Rc;
+
+use llama_cpp_2::llama_backend::LlamaBackend;
+use llama_cpp_sys_2 as sys;
+
+use super::{logs, params, reason};
+use crate::engine::{EngineError, Token};
+use crate::job::Config;
+
+/// A model in memory. Freed when the engine and the last session have let go of it.
+pub(super) struct Model {
+    handle: NonNull<sys::llama_model>,
+    // After the model: the backends must outlive it.
+    _backend: Rc<LlamaBackend>,
+}
+
+impl Model {
+    /// Loads the model of `config`. The first part of a split file brings in the others.
+    pub(super) fn load(backend: Rc<LlamaBackend>, config: &Config) -> Result<Self, EngineError> {
+        let path = c_path(&config.model.path)?;
+        logs::begin();
+        // SAFETY: the path is NUL-terminated and outlives the call; the parameters hold no pointers; the
+        // backends are initialised, as `backend` shows.
+        let handle =
+            unsafe { sys::llama_model_load_from_file(path.as_ptr(), params::model(config)) };
+        match NonNull::new(handle) {
+            Some(handle) => Ok(Self {
+                handle,
+                _backend: backend,
+            }),
+            None => Err(reason::failure("the model did not load")),
+        }
+    }
+
+    /// The handle, for the calls of a session. Valid as long as this value.
+    pub(super) fn handle(&self) -> *mut sys::llama_model {
+        self.handle.as_ptr()
+    }
+
+    /// llama.cpp's own description, e.g. `llama 3B Q6_K`.
+    pub(super) fn description(&self) -> String {
+        let mut buffer = [0_u8; 256];
+        // SAFETY: the engine writes at most `len` bytes, the closing NUL included.
+        unsafe {
+            sys::llama_model_desc(self.handle(), buffer.as_mut_ptr().cast(), buffer.len());
+        }
+        let text = buffer.split(|byte| *byte == 0).next().unwrap_or_default();
+        String::from_utf8_lossy(text).into_owned()
+    }
+
+    /// Bytes of all tensors.
+    pub(super) fn tensor_bytes(&self) -> u64 {
+        // SAFETY: a live model.
+        unsafe { sys::llama_model_size(self.handle()) }
+    }
+
+    /// Parameters.
+    pub(super) fn n_params(&self) -> u64 {
+        // SAFETY: a live model.
+        unsafe { sys::llama_model_n_params(self.handle()) }
+    }
+
+    /// Layers that can be offloaded: the blocks, those for multi-token prediction too, and the output.
+    pub(super) fn max_gpu_layers(&self) -> u32 {
+        // SAFETY: a live model.
+        let blocks = unsafe {
+            sys::llama_model_n_layer(self.handle()) + sys::llama_model_n_layer_nextn(self.handle())
+        };
+        u32::try_from(blocks).unwrap_or(0) + 1
+    }
+
+    /// Size of the vocabulary.
+    pub(super) fn n_vocab(&self) -> u32 {
+        // SAFETY: a live model, and its vocabulary lives as long.
+        let n = unsafe { sys::llama_vocab_n_tokens(sys::llama_model_get_vocab(self.handle())) };
+        u32::try_from(n).unwrap_or(0)
+    }
+
+    /// The token that opens a text, where the vocabulary wants one.
+    pub(super) fn opening_token(&self) -> Option<Token> {
+        // SAFETY: a live model, and its vocabulary lives as long.
+        unsafe {
+            let vocab = sys::llama_model_get_vocab(self.handle());
+            sys::llama_vocab_get_add_bos(vocab).then(|| sys::llama_vocab_bos(vocab))
+        }
+    }
+}
+
+impl Drop for Model {
+    fn drop(&mut self) {
+        // SAFETY: made by a load, freed only here; sessions hold an `Rc` of this value, so none is left.
+        unsafe { sys::llama_model_free(self.handle()) }
+    }
+}
+
+/// A path as the engine takes it.
+pub(super) fn c_path(path: &Path) -> Result<CString, EngineError> {
+    CString::new(path.as_os_str().as_encoded_bytes())
+        .map_err(|_| EngineError(format!("the path {} has a zero byte", path.display())))
+}

@@ -1,0 +1,427 @@
+//! A context, and the operations that are timed: step for step what llama-bench does between its two
+//! readings of the clock, with one batch made beforehand and used again.
+
+use std::ffi::c_void;
+use std::ptr::NonNull;
+use std::rc::Rc;
+
+use llama_cpp_sys_2 as sys;
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+
+use super::logs::Line;
+use super::model::Model;
+use super::{devices, logs, params, reason};
+use crate::engine::{EngineError, Session, Token};
+use crate::job::{Config, FlashAttention};
+use crate::units::Nanos;
+
+/// Seed of the tokens: every session processes the same sequence, and goes on in it from one repetition
+/// to the next, so that the samples of a row differ in their tokens and two runs do not.
+const SEED: u64 = 1;
+
+/// The one sequence in the context.
+const SEQUENCE: sys::llama_seq_id = 0;
+
+/// One context on a loaded model, with its own threads. Keeps the model in memory.
+pub struct LlamaSession {
+    // In the order in which they must go.
+    batch: Batch,
+    context: Context,
+    _threads: Threads,
+    model: Rc<Model>,
+    flash_attn: Option<bool>,
+    rng: Pcg64Mcg,
+    /// Position of the next token.
+    position: sys::llama_pos,
+    /// The token that the next step processes.
+    token: Token,
+    n_vocab: Token,
+    /// Whether the last operation left logits behind.
+    has_logits: bool,
+}
+
+impl LlamaSession {
+    /// Creates a context of `n_ctx` tokens with the context axes of `config`.
+    pub(super) fn open(model: Rc<Model>, config: &Config, n_ctx: u32) -> Result<Self, EngineError> {
+        logs::begin();
+        let n_threads = params::threads(config)?;
+        let n_vocab = Token::try_from(model.n_vocab()).unwrap_or(0);
+        if n_vocab == 0 {
+            return Err(EngineError("the model has no vocabulary".into()));
+        }
+        let context = Context::new(&model, config, n_ctx)?;
+        let flash_attn = flash_attention(config.flash_attn, &logs::lines());
+        let threads = Threads::new(n_threads)?;
+        // SAFETY: both are alive, and the session frees the threads after the context.
+        unsafe {
+            sys::llama_attach_threadpool(context.get(), threads.get(), std::ptr::null_mut());
+            sys::llama_set_n_threads(context.get(), n_threads, n_threads);
+        }
+        Ok(Self {
+            batch: Batch::new(&context)?,
+            context,
+            _threads: threads,
+            model,
+            flash_attn,
+            rng: Pcg64Mcg::seed_from_u64(SEED),
+            position: 0,
+            token: 0,
+            n_vocab,
+            has_logits: false,
+        })
+    }
+
+    /// Any token.
+    #[inline]
+    fn random_token(&mut self) -> Token {
+        self.rng.random_range(0..self.n_vocab)
+    }
+
+    /// The token that opens a text, or any where the vocabulary has none.
+    fn first_token(&mut self) -> Token {
+        match self.model.opening_token() {
+            Some(token) => token,
+            None => self.random_token(),
+        }
+    }
+
+    /// Processes the batch, and counts the tokens in it.
+    #[inline]
+    fn decode(&mut self) -> Result<(), EngineError> {
+        // SAFETY: both are alive, and the batch was made for this context.
+        let code = unsafe {
+            let decode = sys::LLAMA_PROCESS_TYPE_DECODE;
+            sys::llama_process(self.context.get(), decode, self.batch.get())
+        };
+        self.has_logits = code == 0;
+        if code == 0 {
+            Ok(())
+        } else {
+            Err(reason::decode_failure(code))
+        }
+    }
+
+    /// Waits for the device.
+    #[inline]
+    fn synchronize(&mut self) {
+        // SAFETY: a live context.
+        unsafe { sys::llama_synchronize(self.context.get()) }
+    }
+
+    /// Takes the position of the next token from the context.
+    fn find_position(&mut self) {
+        // SAFETY: a live context; -1 stands for no token, and for no memory.
+        self.position = unsafe {
+            sys::llama_memory_seq_pos_max(sys::llama_get_memory(self.context.get()), SEQUENCE) + 1
+        };
+    }
+
+    /// Logits of the last token.
+    fn logits(&mut self) -> Result<&[f32], EngineError> {
+        if !self.has_logits {
+            return Err(EngineError(
+                "nothing was decoded, so there are no logits".into(),
+            ));
+        }
+        // SAFETY: a live context; the last token of every batch is an output.
+        let logits = unsafe { sys::llama_get_logits_ith(self.context.get(), -1) };
+        if logits.is_null() {
+            return Err(reason::failure("there are no logits"));
+        }
+        // SAFETY: a row of the output holds one number for each token of the vocabulary, and stays until
+        // the next decode, which needs the exclusive access that this borrow has.
+        Ok(unsafe { std::slice::from_raw_parts(logits, self.n_vocab.unsigned_abs() as usize) })
+    }
+}
+
+impl Session for LlamaSession {
+    fn n_ctx(&self) -> u32 {
+        // SAFETY: a live context.
+        unsafe { sys::llama_n_ctx(self.context.get()) }
+    }
+
+    fn flash_attn(&self) -> Option<bool> {
+        self.flash_attn
+    }
+
+    fn clear(&mut self) {
+        // SAFETY: a live context; the engine accepts one without memory.
+        unsafe { sys::llama_memory_clear(sys::llama_get_memory(self.context.get()), false) }
+        self.position = 0;
+        self.has_logits = false;
+    }
+
+    fn prompt(&mut self, n: u32) -> Result<(), EngineError> {
+        let mut token = self.first_token();
+        let mut left = n;
+        while left > 0 {
+            let chunk = left.min(self.batch.capacity);
+            self.batch.clear();
+            self.find_position();
+            for i in 1..=chunk {
+                self.batch.push(token, self.position, i == chunk)?;
+                self.position += 1;
+                token = self.random_token();
+            }
+            self.decode()?;
+            left -= chunk;
+        }
+        self.synchronize();
+        Ok(())
+    }
+
+    fn begin_generation(&mut self) {
+        self.token = self.first_token();
+        self.find_position();
+    }
+
+    fn step(&mut self) -> Result<(), EngineError> {
+        self.batch.clear();
+        self.batch.push(self.token, self.position, true)?;
+        self.decode()?;
+        self.synchronize();
+        self.position += 1;
+        self.token = self.random_token();
+        Ok(())
+    }
+
+    fn sample_greedy(&mut self) -> Result<Token, EngineError> {
+        let best = greatest(self.logits()?).and_then(|index| Token::try_from(index).ok());
+        best.ok_or_else(|| EngineError("no logit is a number: this model computes nothing".into()))
+    }
+
+    fn save(&mut self) -> Option<Vec<u8>> {
+        // SAFETY: a live context.
+        let size = unsafe { sys::llama_state_seq_get_size(self.context.get(), SEQUENCE) };
+        let mut state = vec![0; size];
+        // SAFETY: a live context; the engine writes at most `size` bytes.
+        let written = unsafe {
+            let data = state.as_mut_ptr();
+            sys::llama_state_seq_get_data(self.context.get(), data, size, SEQUENCE)
+        };
+        state.truncate(written);
+        (written > 0).then_some(state)
+    }
+
+    fn restore(&mut self, state: &[u8]) -> bool {
+        // SAFETY: a live context; the engine reads at most as many bytes as there are.
+        let read = unsafe {
+            let data = state.as_ptr();
+            sys::llama_state_seq_set_data(self.context.get(), data, state.len(), SEQUENCE)
+        };
+        self.has_logits = false;
+        self.find_position();
+        read > 0
+    }
+
+    #[inline]
+    fn now(&self) -> Nanos {
+        super::now()
+    }
+}
+
+/// Owner of a context.
+struct Context(NonNull<sys::llama_context>);
+
+impl Context {
+    fn new(model: &Model, config: &Config, n_ctx: u32) -> Result<Self, EngineError> {
+        // SAFETY: a live model, which the session keeps until the context is gone.
+        let context =
+            unsafe { sys::llama_init_from_model(model.handle(), params::context(config, n_ctx)) };
+        NonNull::new(context)
+            .map(Self)
+            .ok_or_else(|| reason::failure("no context"))
+    }
+
+    #[inline]
+    fn get(&self) -> *mut sys::llama_context {
+        self.0.as_ptr()
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // SAFETY: made by `new`, freed only here.
+        unsafe { sys::llama_free(self.get()) }
+    }
+}
+
+/// Owner of a batch, made for one context and used for all its decodes.
+struct Batch {
+    handle: NonNull<sys::llama_batch_ext>,
+    /// Most tokens it holds: the logical batch size, or the context where that is smaller.
+    capacity: u32,
+}
+
+impl Batch {
+    fn new(context: &Context) -> Result<Self, EngineError> {
+        // SAFETY: a live context.
+        let (batch, capacity) = unsafe {
+            (
+                sys::llama_batch_ext_init(context.get()),
+                sys::llama_n_batch(context.get()),
+            )
+        };
+        let no_batch = || EngineError("the engine made no batch".into());
+        let handle = NonNull::new(batch)
+            .filter(|_| capacity > 0)
+            .ok_or_else(no_batch)?;
+        Ok(Self { handle, capacity })
+    }
+
+    #[inline]
+    fn get(&self) -> *mut sys::llama_batch_ext {
+        self.handle.as_ptr()
+    }
+
+    #[inline]
+    fn clear(&mut self) {
+        // SAFETY: a live batch.
+        unsafe { sys::llama_batch_ext_clear(self.get()) }
+    }
+
+    /// Adds a token, with logits where `output` says so.
+    #[inline]
+    fn push(&mut self, token: Token, at: sys::llama_pos, output: bool) -> Result<(), EngineError> {
+        // SAFETY: a live batch. A token has one position, which is all the engine reads.
+        let index = unsafe {
+            let index = sys::llama_batch_ext_add_token(self.get(), SEQUENCE, token);
+            sys::llama_batch_ext_set_pos(self.get(), index, &raw const at);
+            if output {
+                sys::llama_batch_ext_set_output_logits(self.get(), index, true);
+            }
+            index
+        };
+        if index < 0 {
+            Err(reason::decode_failure(-1))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        // SAFETY: made by `new`, freed only here.
+        unsafe { sys::llama_batch_ext_free(self.get()) }
+    }
+}
+
+type MakeThreads = unsafe extern "C" fn(*mut sys::ggml_threadpool_params) -> sys::ggml_threadpool_t;
+type FreeThreads = unsafe extern "C" fn(sys::ggml_threadpool_t);
+
+/// Owner of a thread pool. Its functions belong to the CPU backend, which may be a module loaded at run
+/// time, so they are asked for by name.
+struct Threads {
+    handle: NonNull<sys::ggml_threadpool>,
+    free: FreeThreads,
+}
+
+impl Threads {
+    fn new(n_threads: i32) -> Result<Self, EngineError> {
+        let missing = || EngineError("the CPU backend offers no thread pools".into());
+        let make = devices::cpu_function(c"ggml_threadpool_new");
+        let free = devices::cpu_function(c"ggml_threadpool_free");
+        // SAFETY: null becomes `None`; any other address under these names has this type.
+        let (make, free) = unsafe {
+            (
+                std::mem::transmute::<*mut c_void, Option<MakeThreads>>(make),
+                std::mem::transmute::<*mut c_void, Option<FreeThreads>>(free),
+            )
+        };
+        let (make, free) = (make.ok_or_else(missing)?, free.ok_or_else(missing)?);
+        // SAFETY: the engine copies the parameters.
+        let handle = unsafe { make(&raw mut params::threadpool(n_threads)) };
+        let handle = NonNull::new(handle).ok_or_else(|| reason::failure("no thread pool"))?;
+        Ok(Self { handle, free })
+    }
+
+    fn get(&self) -> sys::ggml_threadpool_t {
+        self.handle.as_ptr()
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        // SAFETY: made by `new`, freed only here, after the context that used it.
+        unsafe { (self.free)(self.get()) }
+    }
+}
+
+/// Whether a new context uses flash attention: as asked, unless its log says otherwise.
+fn flash_attention(asked: FlashAttention, lines: &[Line]) -> Option<bool> {
+    let says = |words: &str| lines.iter().any(|line| line.text.contains(words));
+    if says("Flash Attention not supported") || says("flash_attn is not compatible") {
+        return Some(false);
+    }
+    let on = says("Flash Attention enabled") || says("enabling flash_attn");
+    match asked {
+        FlashAttention::On => Some(true),
+        FlashAttention::Off => Some(false),
+        FlashAttention::Auto => on.then_some(true),
+    }
+}
+
+/// Index of the greatest number; the first of equals. `None` where there is no number at all.
+fn greatest(values: &[f32]) -> Option<usize> {
+    const LANES: usize = 32;
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    // Plain comparisons in fixed lanes become vector instructions, and are false for NaN.
+    let mut lanes = [f32::NEG_INFINITY; LANES];
+    for chunk in chunks {
+        for (best, value) in lanes.iter_mut().zip(chunk) {
+            *best = if *value > *best { *value } else { *best };
+        }
+    }
+    let best = lanes
+        .iter()
+        .chain(rest)
+        .fold(f32::NEG_INFINITY, |a, b| a.max(*b));
+    #[allow(clippy::float_cmp)] // it is one of them, bit for bit, or an equal zero
+    let is_best = |value: &f32| *value == best;
+    let holds_best = |chunk: &[f32; LANES]| chunk.iter().fold(false, |a, v| a | is_best(v));
+    let start = chunks.iter().position(holds_best).unwrap_or(chunks.len()) * LANES;
+    let offset = values.get(start..)?.iter().position(is_best)?;
+    Some(start + offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::logs::Level;
+    use super::*;
+
+    #[test]
+    fn the_greatest_logit_is_found_past_nan() {
+        let mut values: Vec<f32> = (0_u8..100).map(|i| f32::from(i % 50)).collect();
+        assert_eq!(greatest(&values), Some(49));
+        values[3] = f32::NAN;
+        values[97] = 50.0;
+        assert_eq!(greatest(&values), Some(97));
+        values[64] = f32::INFINITY;
+        assert_eq!(greatest(&values), Some(64));
+        assert_eq!(greatest(&[f32::NEG_INFINITY; 40]), Some(0));
+        assert_eq!(greatest(&[f32::NAN; 40]), None);
+        assert_eq!(greatest(&[]), None);
+    }
+
+    #[test]
+    fn flash_attention_is_what_the_log_says() {
+        use FlashAttention::{Auto, Off, On};
+        let log = |text: &str| {
+            [Line {
+                level: Level::Info,
+                text: text.to_owned(),
+            }]
+        };
+        let enabled = log("resolve_fused_ops: Flash Attention enabled");
+        let refused = log("resolve_fused_ops: Flash Attention not supported, set to disabled");
+        let implied = log("enabling flash_attn since it is required for quantized V cache");
+        assert_eq!(flash_attention(Auto, &enabled), Some(true));
+        assert_eq!(flash_attention(Auto, &refused), Some(false));
+        assert_eq!(flash_attention(Auto, &implied), Some(true));
+        assert_eq!(flash_attention(Auto, &[]), None);
+        assert_eq!(flash_attention(On, &[]), Some(true));
+        assert_eq!(flash_attention(Off, &[]), Some(false));
+    }
+}

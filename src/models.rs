@@ -1,0 +1,106 @@
+//! From what `-m` says to a model whose header is known: files are read, synthetic ones made.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::Error;
+use crate::gguf::synth::{self, Spec};
+use crate::gguf::{Header, HeaderError};
+use crate::job::Model;
+use crate::units::{Bytes, Params};
+
+/// The model when `-m` is not given: small enough for any machine, made in a moment.
+pub const DEFAULT: &str = "synth:llama-135m:q4_0";
+
+/// What marks a model that lbench makes itself.
+const SYNTH: &str = "synth:";
+
+/// Reads the header of every model named; makes the synthetic ones that are not in `dir` yet if `write`
+/// is set, and says so through `tell`.
+///
+/// # Errors
+/// The first model that cannot be used, with what is wrong and what to do.
+pub fn resolve(
+    names: &[String],
+    dir: &Path,
+    write: bool,
+    tell: &mut dyn FnMut(String),
+) -> Result<Vec<Model>, Error> {
+    names
+        .iter()
+        .map(|name| match name.strip_prefix(SYNTH) {
+            Some(spec) => synthetic(spec, dir, write, tell),
+            None if name.is_empty() => {
+                Err(Error::Usage("-m: the name of the model is empty".into()))
+            }
+            None => file(Path::new(name)),
+        })
+        .collect()
+}
+
+/// Parses a specification and names the flag when it is wrong.
+///
+/// # Errors
+/// What is wrong with it and what there is instead.
+pub fn spec(text: &str, flag: &str) -> Result<Spec, Error> {
+    Spec::parse(text).map_err(|e| Error::Usage(format!("{flag}: {e}")))
+}
+
+fn synthetic(
+    text: &str,
+    dir: &Path,
+    write: bool,
+    tell: &mut dyn FnMut(String),
+) -> Result<Model, Error> {
+    let spec = spec(text, &format!("-m {SYNTH}{text}"))?;
+    let header = spec.header();
+    let path = dir.join(spec.file_name());
+    if write {
+        make(&spec, &header, &path, tell)?;
+    }
+    Ok(model(path, &header))
+}
+
+/// Writes a synthetic model unless the file is there already.
+///
+/// # Errors
+/// When the disk is too small or cannot be written.
+pub fn make(
+    spec: &Spec,
+    header: &Header,
+    path: &Path,
+    tell: &mut dyn FnMut(String),
+) -> Result<(), Error> {
+    if synth::is_up_to_date(header, path) {
+        return Ok(());
+    }
+    tell(format!(
+        "making {} ({}, random weights)",
+        path.display(),
+        Bytes(header.file_size)
+    ));
+    spec.write(path, &mut |_, _| {})
+        .map_err(|e| Error::Usage(format!("{}: {e}", path.display())))
+}
+
+fn file(path: &Path) -> Result<Model, Error> {
+    let header = Header::read(path).map_err(|error: HeaderError| Error::Model {
+        path: path.to_path_buf(),
+        reason: error.to_string(),
+    })?;
+    Ok(model(path.to_path_buf(), &header))
+}
+
+fn model(path: PathBuf, header: &Header) -> Model {
+    Model {
+        path,
+        header_hash: header.hash.clone(),
+        file_size: Bytes(header.file_size),
+        architecture: header.architecture.clone(),
+        label: header.label(),
+        tensor_bytes: Bytes(header.tensor_bytes()),
+        n_params: Params(header.n_params()),
+        n_layers: header.n_layers(),
+        n_vocab: header.n_vocab(),
+        synthetic_seed: header.synthetic_seed(),
+    }
+}

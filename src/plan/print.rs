@@ -1,0 +1,55 @@
+//! A plan as text, before anything runs.
+
+use std::io::{self, Write};
+
+use super::Plan;
+use super::axis::AXES;
+
+/// Prints one line a row: its number, the model, the test, the axes that vary, and why it is not
+/// measured if it is not.
+///
+/// # Errors
+/// What the writer reports.
+pub fn print(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
+    let measured = plan
+        .jobs
+        .iter()
+        .filter(|planned| planned.same_as.is_none())
+        .count();
+    let groups = plan.groups().len();
+    writeln!(
+        out,
+        "{} rows, {measured} measured, {groups} model loads",
+        plan.jobs.len()
+    )?;
+    let width = plan
+        .jobs
+        .iter()
+        .map(|planned| planned.job.test_name().len())
+        .max()
+        .unwrap_or(0);
+    for (index, planned) in plan.jobs.iter().enumerate() {
+        let job = &planned.job;
+        write!(
+            out,
+            "{:>5}  {}  {:<width$}",
+            index + 1,
+            job.config.model.label,
+            job.test_name()
+        )?;
+        for (axis, _) in AXES
+            .iter()
+            .zip(&plan.varying)
+            .filter(|(_, varies)| **varies)
+        {
+            if let Some(column) = axis.column {
+                write!(out, "  {column} {}", (axis.get)(&job.config))?;
+            }
+        }
+        if let Some(same) = &planned.same_as {
+            write!(out, "  = row {}: {}", same.index + 1, same.reason)?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,226 @@
+//! What a person sees while a sweep runs: which row, which phase, and how long it will take. On standard
+//! error, and only on a terminal unless asked for.
+
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::job::{Job, JobId};
+use crate::plan::Plan;
+use crate::record::{Phase, Record, Sample};
+use crate::units::Nanos;
+use crate::wire::Settings;
+
+/// Progress of one run.
+pub struct Progress {
+    jobs: Vec<Job>,
+    done: usize,
+    current: Option<JobId>,
+    cost: Cost,
+    style: Style,
+}
+
+enum Style {
+    Quiet,
+    Lines,
+    Bar(ProgressBar),
+}
+
+impl Progress {
+    /// A bar on a terminal; lines where they were asked for (`--progress`) and there is no terminal.
+    pub fn new(plan: &Plan, settings: Settings, lines: bool) -> Self {
+        let jobs: Vec<_> = plan.groups().concat().into_iter().cloned().collect();
+        let style = if std::io::stderr().is_terminal() {
+            Style::Bar(bar(jobs.len()))
+        } else if lines {
+            Style::Lines
+        } else {
+            Style::Quiet
+        };
+        Self {
+            jobs,
+            done: 0,
+            current: None,
+            cost: Cost::new(settings),
+            style,
+        }
+    }
+
+    /// Takes note of what happened.
+    pub fn fold(&mut self, record: &Record) {
+        match record {
+            Record::Started { job, .. } => {
+                self.current = Some(job.clone());
+                self.show(Phase::Start);
+            }
+            Record::Phase { phase, .. } => self.show(*phase),
+            Record::Loaded { facts, .. } => self.cost.load = facts.load_ns.seconds(),
+            Record::Sampled { job, sample } => {
+                if let Some(job) = self.jobs.iter().find(|planned| planned.id == *job) {
+                    self.cost.learn(job, sample);
+                }
+                self.estimate();
+            }
+            Record::Finished { .. } => {
+                self.done += 1;
+                self.current = None;
+                if let Style::Bar(bar) = &self.style {
+                    bar.set_position(self.done as u64);
+                }
+                self.estimate();
+            }
+            Record::Warned { .. } => {}
+        }
+    }
+
+    /// Prints without tearing the bar.
+    pub fn suspend<T>(&self, print: impl FnOnce() -> T) -> T {
+        match &self.style {
+            Style::Bar(bar) => bar.suspend(print),
+            Style::Lines | Style::Quiet => print(),
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        if let Style::Bar(bar) = &self.style {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn show(&self, phase: Phase) {
+        let Some(job) = self
+            .jobs
+            .iter()
+            .find(|job| Some(&job.id) == self.current.as_ref())
+        else {
+            return;
+        };
+        let what = match phase {
+            Phase::Start => "starting",
+            Phase::Load => "loading",
+            Phase::Context => "creating the context",
+            Phase::Warmup => "warming up",
+            Phase::Depth => "filling the context",
+            Phase::Prompt => "prompt",
+            Phase::Generate => "generating",
+            Phase::Idle => "resting",
+        };
+        let text = format!("{} {}: {what}", job.config.model.label, job.test_name());
+        match &self.style {
+            Style::Quiet => {}
+            Style::Lines => eprintln!("lbench: {}/{} {text}", self.done + 1, self.jobs.len()),
+            Style::Bar(bar) => bar.set_message(text),
+        }
+    }
+
+    /// The time left: what each remaining job costs at the speeds seen last.
+    fn estimate(&self) {
+        let Style::Bar(bar) = &self.style else { return };
+        let remaining = self.jobs.iter().skip(self.done);
+        let left: Option<f64> = remaining.map(|job| self.cost.seconds(job)).sum();
+        bar.set_prefix(left.map_or_else(String::new, |seconds| {
+            format!(
+                "about {} left",
+                Nanos::from(Duration::from_secs_f64(seconds.max(0.0)))
+            )
+        }));
+    }
+}
+
+fn bar(jobs: usize) -> ProgressBar {
+    let bar =
+        ProgressBar::with_draw_target(Some(jobs as u64), ProgressDrawTarget::stderr_with_hz(4));
+    // A constant template: it parses or it does not, and tests see it parse.
+    if let Ok(style) = ProgressStyle::with_template("[{bar:24}] {pos}/{len} {msg}  {prefix}") {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar
+}
+
+/// What jobs cost, in seconds. Prompt and generated tokens differ by orders of magnitude, so each has a
+/// price of its own, learned from the last sample.
+struct Cost {
+    settings: Settings,
+    load: f64,
+    prompt_token: Option<f64>,
+    step: Option<f64>,
+}
+
+impl Cost {
+    fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            load: 0.0,
+            prompt_token: None,
+            step: None,
+        }
+    }
+
+    fn learn(&mut self, job: &Job, sample: &Sample) {
+        let Sample::Run { ns, token_ns, .. } = sample else {
+            return;
+        };
+        let generating: f64 = token_ns.iter().map(|ns| ns.seconds()).sum();
+        if job.work.n_gen() > 0 {
+            self.step = Some(generating / f64::from(job.work.n_gen()));
+        }
+        if job.work.n_prompt() > 0 {
+            let prompting = (ns.seconds() - generating).max(0.0);
+            self.prompt_token = Some(prompting / f64::from(job.work.n_prompt()));
+        }
+    }
+
+    /// The price of a job; `None` while nothing is known.
+    fn seconds(&self, job: &Job) -> Option<f64> {
+        /// A generated token costs about as much as this many prompt tokens, until both are known.
+        const STEP_TO_PROMPT: f64 = 10.0;
+        let prompt_token = self
+            .prompt_token
+            .or(self.step.map(|step| step / STEP_TO_PROMPT))?;
+        let step = self.step.unwrap_or(prompt_token * STEP_TO_PROMPT);
+        let once =
+            f64::from(job.work.n_prompt()) * prompt_token + f64::from(job.work.n_gen()) * step;
+        let runs = f64::from(self.settings.repetitions + u32::from(self.settings.warmup));
+        let depth = f64::from(job.config.n_depth) * prompt_token;
+        Some(once * runs + depth + self.settings.delay.seconds())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::Work;
+    use crate::plan::tests::config;
+
+    #[test]
+    fn jobs_of_different_cost_have_different_estimates() {
+        let settings = Settings {
+            repetitions: 4,
+            warmup: true,
+            delay: Nanos(0),
+        };
+        let mut cost = Cost::new(settings);
+        let prompt = Job::new(config(), Work::Prompt { n_prompt: 100 });
+        let generate = Job::new(config(), Work::Generate { n_gen: 100 });
+        assert_eq!(cost.seconds(&prompt), None);
+
+        let sample = |ns, tokens: &[u64]| Sample::Run {
+            ns: Nanos(ns),
+            first_token_ns: None,
+            token_ns: tokens.iter().map(|&ns| Nanos(ns)).collect(),
+        };
+        cost.learn(&prompt, &sample(1_000_000_000, &[]));
+        assert!((cost.seconds(&prompt).unwrap() - 5.0).abs() < 1e-9);
+        assert!((cost.seconds(&generate).unwrap() - 50.0).abs() < 1e-9);
+        cost.learn(&generate, &sample(2_000_000_000, &[20_000_000; 100]));
+        assert!((cost.seconds(&generate).unwrap() - 10.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_template_parses() {
+        bar(3);
+        assert!(ProgressStyle::with_template("[{bar:24}] {pos}/{len} {msg}  {prefix}").is_ok());
+    }
+}

@@ -1,0 +1,210 @@
+//! One worker process: spawning it, reading it, ending it.
+
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+
+use super::Message;
+use crate::error::Error;
+use crate::wire::{Event, MAX_LINE, Request};
+
+/// Lines of a worker's standard error that are kept.
+const LOG_LINES: usize = 40;
+/// Bytes of one such line that are kept.
+const LOG_LINE: usize = 400;
+/// How long a worker may take to free its memory and exit after being told to.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+
+/// How to start workers.
+#[derive(Debug, Clone, Default)]
+pub struct Spawn {
+    /// Arguments after the hidden subcommand.
+    pub args: Vec<String>,
+    /// Copy the worker's standard error to ours.
+    pub verbose: bool,
+}
+
+/// A running worker. Dropping it ends the process.
+pub struct Worker {
+    /// Tells this worker's messages from those of one before it.
+    pub id: u64,
+    child: Child,
+    stdin: Option<ChildStdin>,
+    log: Arc<Mutex<VecDeque<String>>>,
+    log_reader: Option<JoinHandle<()>>,
+}
+
+impl Worker {
+    /// Starts a worker; its events arrive as [`Message`]s marked with `id`.
+    ///
+    /// # Errors
+    /// When the program cannot be run again.
+    pub fn spawn(spawn: &Spawn, id: u64, messages: &Sender<Message>) -> Result<Self, Error> {
+        let failed = |e: std::io::Error| Error::Worker(format!("cannot be started: {e}"));
+        let program = std::env::current_exe().map_err(failed)?;
+        let mut child = Command::new(program)
+            .arg("worker")
+            .arg(format!("--parent={}", std::process::id()))
+            .args(&spawn.args)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // A group of its own: Ctrl-C is the parent's to answer.
+            .process_group(0)
+            .spawn()
+            .map_err(failed)?;
+        let (stdin, stdout, stderr) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        if let Some(stdout) = stdout {
+            let messages = messages.clone();
+            std::thread::spawn(move || read_events(stdout, id, &messages));
+        }
+        let log = Arc::new(Mutex::new(VecDeque::new()));
+        let log_reader = stderr.map(|stderr| {
+            let (log, verbose) = (Arc::clone(&log), spawn.verbose);
+            std::thread::spawn(move || read_log(stderr, &log, verbose))
+        });
+        Ok(Self {
+            id,
+            child,
+            stdin,
+            log,
+            log_reader,
+        })
+    }
+
+    /// Sends a request. A worker that is already dead says so through its closed pipe, not here.
+    pub fn send(&mut self, request: &Request) {
+        if let (Some(stdin), Ok(mut line)) = (&mut self.stdin, serde_json::to_vec(request)) {
+            line.push(b'\n');
+            let _ = stdin.write_all(&line);
+        }
+    }
+
+    /// Asks the worker to free everything and exit; ends it if it takes too long.
+    pub fn stop(mut self) {
+        self.send(&Request::Stop);
+        self.reap(STOP_GRACE);
+    }
+
+    /// Ends the worker now.
+    pub fn kill(mut self) {
+        self.reap(Duration::ZERO);
+    }
+
+    /// How the worker ended, and the last lines of its log. One that is still `alive` (it talks rubbish)
+    /// is ended; otherwise it gets a moment to exit by itself, since its pipe closes a little before.
+    pub fn post_mortem(mut self, alive: bool) -> (Option<ExitStatus>, Vec<String>) {
+        let status = self.reap(if alive {
+            Duration::ZERO
+        } else {
+            Duration::from_secs(2)
+        });
+        if let Some(reader) = self.log_reader.take() {
+            // A grandchild may hold the pipe open: do not wait for it for ever.
+            let deadline = Instant::now() + Duration::from_millis(500);
+            while !reader.is_finished() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        (status, log.iter().cloned().collect())
+    }
+
+    /// Waits for the process up to `grace`, then kills it. `None` if its status cannot be had.
+    fn reap(&mut self, grace: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + grace;
+        let mut pause = Duration::from_micros(200);
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return Some(status),
+                Ok(None) if Instant::now() < deadline => {
+                    std::thread::sleep(pause);
+                    pause = (pause * 2).min(Duration::from_millis(20));
+                }
+                _ => break,
+            }
+        }
+        let _ = self.child.kill();
+        self.child.wait().ok()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.reap(Duration::ZERO);
+    }
+}
+
+/// Turns lines into events. Anything that is not an event ends the reading: what follows cannot be
+/// trusted either.
+fn read_events(pipe: impl Read, worker: u64, messages: &Sender<Message>) {
+    let mut reader = BufReader::with_capacity(1 << 16, pipe);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let mut limited = (&mut reader).take(MAX_LINE as u64);
+        let message = match limited.read_until(b'\n', &mut line) {
+            Ok(0) | Err(_) => Message::Closed { worker },
+            Ok(_) if line.last() != Some(&b'\n') => {
+                // Half an event: the worker died while writing, or the line is absurdly long.
+                if line.len() < MAX_LINE {
+                    Message::Closed { worker }
+                } else {
+                    rubbish(worker, &line)
+                }
+            }
+            Ok(_) => match serde_json::from_slice::<Event>(&line) {
+                Ok(event) => Message::Event {
+                    worker,
+                    event: Box::new(event),
+                },
+                Err(_) => rubbish(worker, &line),
+            },
+        };
+        let last = !matches!(message, Message::Event { .. });
+        if messages.send(message).is_err() || last {
+            return;
+        }
+    }
+}
+
+fn rubbish(worker: u64, line: &[u8]) -> Message {
+    let text = String::from_utf8_lossy(&line[..line.len().min(60)]);
+    Message::Rubbish {
+        worker,
+        text: text.trim_end().escape_debug().to_string(),
+    }
+}
+
+/// Keeps the last lines of a worker's standard error, however much it writes.
+fn read_log(pipe: impl Read, log: &Mutex<VecDeque<String>>, verbose: bool) {
+    let mut reader = BufReader::with_capacity(1 << 16, pipe);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        // A line without an end must not grow without one.
+        match (&mut reader).take(1 << 16).read_until(b'\n', &mut line) {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        if verbose {
+            let _ = std::io::stderr().write_all(&line);
+        }
+        let text = String::from_utf8_lossy(&line[..line.len().min(LOG_LINE)]);
+        let text = text.trim_end();
+        if !text.is_empty() {
+            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+            if log.len() == LOG_LINES {
+                log.pop_front();
+            }
+            log.push_back(text.to_string());
+        }
+    }
+}
