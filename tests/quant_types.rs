@@ -16,24 +16,25 @@ use llama_cpp_sys_2 as sys;
 
 /// Geometries that the rules tell apart: tied and untied, one to eight heads on a key and value head,
 /// few and many layers, rows that fill blocks of 256, of 32 and none, and every architecture.
-const GEOMETRIES: [&str; 17] = [
+const GEOMETRIES: [&str; 18] = [
     "llama:layers=4,embd=256,ff=256,heads=4,vocab=256,tied,rope_freqs",
     "llama:layers=8,embd=256,ff=512,heads=8,kv=2,vocab=256",
-    "llama:layers=17,embd=256,ff=256,heads=4,kv=2,vocab=64",
-    "llama:layers=30,embd=256,ff=256,heads=8,kv=1,vocab=64",
-    "llama:layers=4,embd=576,ff=768,heads=9,kv=3,vocab=128,tied",
+    "llama:layers=17,embd=256,ff=256,heads=4,kv=2,head_dim=16,vocab=64",
+    "llama:layers=30,embd=256,ff=256,heads=8,kv=1,head_dim=8,vocab=64",
+    "llama:layers=2,embd=576,ff=768,heads=9,kv=3,vocab=128,tied",
     "llama:layers=3,embd=96,ff=100,heads=3,vocab=128",
     "llama:layers=3,embd=100,ff=256,heads=2,vocab=128",
     "llama:layers=80,embd=64,ff=64,heads=4,kv=2,vocab=64",
     "llama:layers=80,embd=64,ff=64,heads=4,vocab=64",
-    "llama:layers=5,embd=256,ff=256,heads=8,kv=2,vocab=64,experts=8",
-    "llama:layers=33,embd=64,ff=64,heads=4,kv=4,vocab=64,experts=8,tied",
-    "llama:layers=9,embd=256,ff=96,heads=8,kv=2,vocab=64,experts=4",
+    "llama:layers=5,embd=256,ff=32,heads=8,kv=2,vocab=64,experts=8",
+    "llama:layers=33,embd=64,ff=32,heads=4,vocab=64,experts=8,tied",
+    "llama:layers=9,embd=256,ff=64,heads=8,kv=2,head_dim=16,vocab=64,experts=4",
+    "llama:layers=8,embd=64,ff=256,heads=2,vocab=64,experts=8,experts_used=8",
     "qwen2:layers=8,embd=256,ff=256,heads=4,kv=2,vocab=256",
     "qwen2:layers=80,embd=64,ff=64,heads=2,vocab=64,tied",
     "qwen3:layers=4,embd=256,ff=256,heads=4,kv=1,head_dim=128,vocab=256",
     "qwen3:layers=16,embd=128,ff=256,heads=2,head_dim=96,vocab=64,tied",
-    "qwen3moe:layers=8,embd=256,ff=96,heads=4,kv=1,vocab=64,experts=16,experts_used=4",
+    "qwen3moe:layers=8,embd=256,ff=32,heads=4,kv=1,vocab=64,experts=16,experts_used=4",
 ];
 
 /// The engine, once for all tests, without its log.
@@ -247,11 +248,10 @@ fn ggml_reads_what_the_encoders_write() {
         (GgmlType::Q3K, 0.2),
         (GgmlType::Q2K, 0.36),
     ];
-    let n = 256 * 1024;
-    let source = source_values(1, n);
-    let count = n as f64;
+    let source = source_values(1, 256 * 1024);
+    let count = f64::from(256 * 1024);
     for (ty, limit) in limits {
-        let values = decode(ty, &encode(ty, &source).expect("an encoder"), n);
+        let values = decode(ty, &encode(ty, &source).expect("an encoder"), source.len());
         assert!(values.iter().all(|x| x.is_finite()), "{ty}");
         let sum = |term: &dyn Fn(f64, f64) -> f64| {
             let pairs = values.iter().zip(&source);
