@@ -2,7 +2,7 @@
 //! error, and only on a terminal unless asked for.
 
 use std::io::IsTerminal as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -16,7 +16,7 @@ use crate::wire::Settings;
 pub struct Progress {
     jobs: Vec<Job>,
     done: usize,
-    current: Option<JobId>,
+    current: Option<(JobId, Instant)>,
     cost: Cost,
     style: Style,
 }
@@ -51,7 +51,7 @@ impl Progress {
     pub fn fold(&mut self, record: &Record) {
         match record {
             Record::Started { job, .. } => {
-                self.current = Some(job.clone());
+                self.current = Some((job.clone(), Instant::now()));
                 self.show(Phase::Start);
             }
             Record::Phase { phase, .. } => self.show(*phase),
@@ -89,14 +89,14 @@ impl Progress {
         }
     }
 
+    /// The job under way.
+    fn job(&self) -> Option<&Job> {
+        let (id, _) = self.current.as_ref()?;
+        self.jobs.iter().find(|job| job.id == *id)
+    }
+
     fn show(&self, phase: Phase) {
-        let Some(job) = self
-            .jobs
-            .iter()
-            .find(|job| Some(&job.id) == self.current.as_ref())
-        else {
-            return;
-        };
+        let Some(job) = self.job() else { return };
         let what = match phase {
             Phase::Start => "starting",
             Phase::Load => "loading",
@@ -115,16 +115,23 @@ impl Progress {
         }
     }
 
-    /// The time left: what each remaining job costs at the speeds seen last.
+    /// The time left: what each remaining job costs at the speeds seen last, less what the one under way
+    /// has had already.
     fn estimate(&self) {
         let Style::Bar(bar) = &self.style else { return };
         let remaining = self.jobs.iter().skip(self.done);
-        let left: Option<f64> = remaining.map(|job| self.cost.seconds(job)).sum();
-        bar.set_prefix(left.map_or_else(String::new, |seconds| {
-            format!(
-                "about {} left",
-                Nanos::from(Duration::from_secs_f64(seconds.max(0.0)))
-            )
+        let all: Option<f64> = remaining.map(|job| self.cost.seconds(job)).sum();
+        let under_way = self
+            .job()
+            .and_then(|job| self.cost.seconds(job))
+            .unwrap_or(0.0);
+        let spent = self
+            .current
+            .as_ref()
+            .map_or(0.0, |(_, since)| since.elapsed().as_secs_f64());
+        bar.set_prefix(all.map_or_else(String::new, |seconds| {
+            let left = Duration::from_secs_f64((seconds - spent.min(under_way)).max(0.0));
+            format!("about {} left", Nanos::from(left))
         }));
     }
 }

@@ -77,12 +77,7 @@ fn flags_and_specifications() {
         &["-b", ""],
         &["-ngl", "-7"],
         &["--scripted={}", "-p", "2147483647", "-d", "2147483647"],
-        &[
-            "synth",
-            "llama-135m:q4_0",
-            "-o",
-            "/dev/null/x.gguf",
-        ],
+        &["synth", "llama-135m:q4_0", "-o", "/dev/null/x.gguf"],
     ] {
         let (code, message) = refuse(args);
         assert_eq!(code, Some(2), "{message}");

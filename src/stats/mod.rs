@@ -3,6 +3,15 @@
 //! A [`Sample`] is integer nanoseconds; a [`Summary`] is what follows from several. Raw and cooked are
 //! different types, and what is undefined (a standard deviation of one sample) is `None`, never 0.
 
+pub mod drift;
+pub mod interval;
+pub mod robust;
+pub mod series;
+pub mod spread;
+pub mod steady;
+pub mod stopping;
+pub mod verdict;
+
 use serde::{Deserialize, Serialize};
 
 use crate::record::Sample;

@@ -12,12 +12,14 @@
 //! | `params` | from a `Config` to the engine's parameters |
 //! | `model` | a loaded model |
 //! | `weights` | where its weights ended up |
+//! | `handles` | owners of a context, a batch and threads |
 //! | `session` | a context, and the operations that are timed |
 //! | `process` | memory of this process |
 #![allow(unsafe_code)]
 #![warn(clippy::undocumented_unsafe_blocks)]
 
 mod devices;
+mod handles;
 mod logs;
 mod model;
 mod params;
@@ -59,7 +61,7 @@ impl LlamaEngine {
         let backend = LlamaBackend::init().map_err(|error| EngineError(error.to_string()))?;
         devices::load_modules();
         if devices::cpu().is_none() {
-            return Err(reason::failure("no backend for the CPU"));
+            return Err(reason::failure("there is no backend for the CPU"));
         }
         Ok(Self {
             model: None,
@@ -88,9 +90,9 @@ impl Engine for LlamaEngine {
     fn load(&mut self, config: &Config) -> Result<Loaded, EngineError> {
         self.model = None;
         self.before = devices::offload();
-        let start = self.now();
+        let start = Nanos::monotonic();
         let model = Model::load(Rc::clone(&self.backend), config)?;
-        let load_ns = Nanos(self.now().0.saturating_sub(start.0));
+        let load_ns = Nanos::monotonic().since(start);
         let most = model.max_gpu_layers();
         let asked = u32::try_from(config.n_gpu_layers).unwrap_or(most);
         let loaded = Loaded {
@@ -134,21 +136,12 @@ impl Engine for LlamaEngine {
     }
 
     fn now(&self) -> Nanos {
-        now()
+        Nanos::monotonic()
     }
 
     fn rest(&mut self, duration: Nanos) {
-        std::thread::sleep(std::time::Duration::from_nanos(duration.0));
+        std::thread::sleep(duration.duration());
     }
-}
-
-/// Reading of the system's monotonic clock: the same in every process.
-#[inline]
-fn now() -> Nanos {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
-    // The clock starts near zero at boot and never goes back.
-    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
-    Nanos(seconds * 1_000_000_000 + u64::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 /// The engine's version, and the commit it was built from where the build recorded one.

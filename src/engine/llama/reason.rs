@@ -10,12 +10,11 @@ const EMPTY_WORDS: [&str; 3] = [
     "llama_model_loader: ",
 ];
 
-/// `what` went wrong, and why according to the engine's log since the call began.
+/// Why a call failed according to the engine's log since it began; `what` went wrong where that is
+/// silent.
 pub(super) fn failure(what: &str) -> EngineError {
-    EngineError(match distil(&logs::lines()) {
-        Some(reason) => format!("{what}: {reason}"),
-        None => format!("{what}; the engine gave no reason"),
-    })
+    let silent = || format!("{what}, and the engine gave no reason");
+    EngineError(distil(&logs::lines()).unwrap_or_else(silent))
 }
 
 /// The cause in the log: the engine's own conclusion, with the first error it reported on the way

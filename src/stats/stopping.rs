@@ -1,0 +1,134 @@
+//! When enough has been measured.
+//!
+//! Measuring until the interval is narrow (Chow & Robbins 1965) has a trap: whoever looks after every
+//! sample stops at a look where the samples agree by chance, and the interval then misses the truth more
+//! often than it says. Two things hold against that, at the cost of a few samples: the interval must be
+//! narrow enough at two looks in a row, and narrower than asked while samples are few, by a factor of
+//! `1 + 2/n`. How often the interval then holds the truth is in `docs/statistics.md`.
+
+use serde::{Deserialize, Serialize};
+
+use super::interval::{Interval, count};
+use crate::units::Nanos;
+
+/// Why a row has no more samples than it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// The number of repetitions that was asked for.
+    Repetitions,
+    /// The interval of the mean is as narrow as was asked for.
+    Precision,
+    /// The cap on samples came first.
+    MaxSamples,
+    /// The cap on time came first.
+    MaxTime,
+}
+
+/// When to stop: data, as it travels to the worker.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// After exactly so many samples.
+    Fixed {
+        /// Samples.
+        n: u32,
+    },
+    /// When the mean is known well enough.
+    Precision {
+        /// Never with fewer samples than this, whatever the time.
+        min_samples: u32,
+        /// Half-width of the 95 % interval that is good enough, as a share of the mean (0.01 is 1 %).
+        target: f64,
+        /// Never with more samples than this.
+        max_samples: u32,
+        /// From `min_samples` on, never longer than this.
+        max_time: Nanos,
+    },
+}
+
+impl Default for Rule {
+    fn default() -> Self {
+        Self::Precision {
+            min_samples: 5,
+            target: 0.01,
+            max_samples: 1000,
+            max_time: Nanos(20_000_000_000),
+        }
+    }
+}
+
+/// Looks in a row at which the interval must be narrow enough.
+const LOOKS: u32 = 2;
+
+/// How much narrower it must be, as a share, times the number of samples.
+const MARGIN: f64 = 2.0;
+
+/// Follows the samples of a row and says when they are enough.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stopping {
+    rule: Rule,
+    rates: Vec<f64>,
+    in_a_row: u32,
+}
+
+impl Stopping {
+    /// Confidence of the interval that must be narrow enough.
+    pub const CONFIDENCE: f64 = 0.95;
+
+    /// A row without samples.
+    pub fn new(rule: Rule) -> Self {
+        Self {
+            rule,
+            rates: Vec::new(),
+            in_a_row: 0,
+        }
+    }
+
+    /// Takes the newest rate (tokens per second) and the time that the row has taken since its first
+    /// measured sample began; says why to stop, or `None` to go on.
+    pub fn push(&mut self, rate: f64, elapsed: Nanos) -> Option<StopReason> {
+        self.rates.push(rate);
+        let n = self.rates.len();
+        match self.rule {
+            Rule::Fixed { n: wanted } => (n >= wanted as usize).then_some(StopReason::Repetitions),
+            Rule::Precision {
+                min_samples,
+                target,
+                max_samples,
+                max_time,
+            } => {
+                let enough = n >= (min_samples as usize).max(2);
+                if enough && self.look(target) {
+                    Some(StopReason::Precision)
+                } else if n >= max_samples as usize {
+                    Some(StopReason::MaxSamples)
+                } else if enough && elapsed >= max_time {
+                    Some(StopReason::MaxTime)
+                } else {
+                    None
+                }
+            }
+        }
+    }
+
+    /// The rates so far, in order.
+    pub fn rates(&self) -> &[f64] {
+        &self.rates
+    }
+
+    /// Half-width of the 95 % interval so far, as a share of the mean; `None` with fewer than two rates.
+    pub fn precision(&self) -> Option<f64> {
+        Interval::of_mean(&self.rates, Self::CONFIDENCE)?.relative_half_width()
+    }
+
+    /// Whether the interval is narrow enough, now and at the look before.
+    fn look(&mut self, target: f64) -> bool {
+        let margin = 1.0 + MARGIN / count(self.rates.len());
+        let narrow = self
+            .precision()
+            .is_some_and(|reached| reached * margin <= target);
+        self.in_a_row = if narrow { self.in_a_row + 1 } else { 0 };
+        self.in_a_row >= LOOKS
+    }
+}

@@ -1,0 +1,284 @@
+//! The real engine on a small model that lbench makes itself. A process has one engine, so there is one
+//! test, told in sections.
+#![cfg(feature = "llama")]
+
+use std::path::Path;
+
+use lbench::engine::llama::LlamaEngine;
+use lbench::engine::{Engine, EngineError, Session};
+use lbench::gguf::Header;
+use lbench::gguf::synth::Spec;
+use lbench::job::{CacheType, Config, FlashAttention, Model};
+use lbench::units::{Bytes, Nanos, Params};
+use lbench::wire::DeviceKind;
+
+const LAYERS: u32 = 3;
+const VOCAB: i32 = 512;
+
+/// The settings of a model file, with what the engine does not read left out.
+fn config(path: &Path) -> Config {
+    Config {
+        model: Model {
+            path: path.to_owned(),
+            header_hash: String::new(),
+            file_size: Bytes(0),
+            architecture: "llama".into(),
+            label: String::new(),
+            tensor_bytes: Bytes(0),
+            n_params: Params(0),
+            n_layers: LAYERS,
+            n_vocab: None,
+            synthetic_seed: None,
+        },
+        n_gpu_layers: 99,
+        n_batch: 32,
+        n_ubatch: 16,
+        type_k: CacheType::F16,
+        type_v: CacheType::F16,
+        flash_attn: FlashAttention::Auto,
+        n_threads: 2,
+        n_depth: 0,
+    }
+}
+
+#[test]
+fn the_engine_loads_runs_and_refuses() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("small.gguf");
+    let spec = format!("llama:layers={LAYERS},embd=128,ff=256,heads=4,kv=2,vocab={VOCAB}:q8_0");
+    let spec = Spec::parse(&spec).expect("a specification");
+    spec.write(&path, &mut |_, _| {}).expect("a model");
+    let config = config(&path);
+
+    let mut engine = LlamaEngine::new(false).expect("an engine");
+    assert!(LlamaEngine::new(false).is_err(), "one engine at a time");
+    describes_itself(&mut engine);
+    refuses_bad_files(&mut engine, &config, folder.path());
+    assert!(reason(engine.open(&config, 64)).contains("no model"));
+
+    loads(
+        &mut engine,
+        &config,
+        &Header::read(&path).expect("a header"),
+    );
+    runs(&mut engine, &config);
+    repeats_itself(&mut engine, &config);
+    keeps_its_state(&mut engine, &config);
+    refuses_bad_contexts(&mut engine, &config);
+    knows_flash_attention(&mut engine, &config);
+    sessions_keep_their_model(&mut engine, &config);
+    reads_clock_and_memory(&mut engine);
+
+    drop(engine);
+    let mut again = LlamaEngine::new(false).expect("a second engine after the first");
+    again.load(&config).expect("a load");
+    drop(again.open(&config, 64).expect("a session"));
+}
+
+fn describes_itself(engine: &mut LlamaEngine) {
+    let description = engine.describe();
+    assert!(
+        description.engine.starts_with("llama.cpp "),
+        "{}",
+        description.engine
+    );
+    assert!(!description.build_commit.is_empty());
+    assert!(
+        description.backends.contains(&"CPU".into()),
+        "{:?}",
+        description.backends
+    );
+    let cpu = description
+        .devices
+        .iter()
+        .find(|device| device.kind == DeviceKind::Cpu);
+    let cpu = cpu.expect("a CPU");
+    assert_eq!(cpu.backend, "CPU");
+    assert!(cpu.total > 0);
+    assert!(!description.cpu_features.is_empty());
+    let unused = &description.cpu_features_unused;
+    assert!(
+        unused
+            .iter()
+            .all(|name| !description.cpu_features.contains(name)),
+        "{unused:?}"
+    );
+    println!("{description:#?}");
+}
+
+fn refuses_bad_files(engine: &mut LlamaEngine, config: &Config, folder: &Path) {
+    let mut with = |bytes: Option<&[u8]>| {
+        let path = folder.join("bad.gguf");
+        if let Some(bytes) = bytes {
+            std::fs::write(&path, bytes).expect("a file");
+        }
+        let mut config = config.clone();
+        config.model.path = path;
+        let reason = reason(engine.load(&config));
+        println!("{reason}\n  {:?}", engine.log_tail());
+        assert!(!engine.log_tail().is_empty());
+        reason
+    };
+    assert!(with(None).contains("No such file or directory"));
+    assert!(with(Some(b"")).contains("failed to read magic"));
+    assert!(with(Some(b"not a model at all, but text")).contains("magic"));
+
+    let good = std::fs::read(&config.model.path).expect("the model");
+    assert!(with(Some(&good[..good.len() / 2])).contains("not within the file bounds"));
+    let name = b"general.architecture\x08\0\0\0\x05\0\0\0\0\0\0\0llama";
+    let at = good
+        .windows(name.len())
+        .position(|window| window == name)
+        .expect("the key");
+    let mut unknown = good;
+    unknown[at + name.len() - 5..][..5].copy_from_slice(b"\xffabcd");
+    assert!(with(Some(&unknown)).contains("unknown model architecture"));
+}
+
+fn loads(engine: &mut LlamaEngine, config: &Config, header: &Header) {
+    let loaded = engine.load(config).expect("a load");
+    println!("{loaded:#?}");
+    assert!(loaded.load_ns > Nanos(0));
+    assert!(
+        loaded.description.starts_with("llama"),
+        "{}",
+        loaded.description
+    );
+    assert_eq!(loaded.tensor_bytes, Bytes(header.tensor_bytes()));
+    assert_eq!(loaded.n_params, header.n_params());
+    let has_gpu = engine.describe().can_offload();
+    assert_eq!(
+        loaded.offloaded_layers,
+        if has_gpu { LAYERS + 1 } else { 0 }
+    );
+    assert_eq!(loaded.backends == "CPU", !has_gpu);
+    assert_eq!(engine.device_memory().is_empty(), !has_gpu);
+}
+
+fn runs(engine: &mut LlamaEngine, config: &Config) {
+    let mut session = engine.open(config, 80).expect("a session");
+    assert!(session.n_ctx() >= 80);
+    assert!(
+        session.sample_greedy().is_err(),
+        "no logits before a decode"
+    );
+    session.prompt(64).expect("a prompt");
+    assert!((0..VOCAB).contains(&session.sample_greedy().expect("a token")));
+    session.begin_generation();
+    for _ in 0..4 {
+        session.step().expect("a step");
+        assert!((0..VOCAB).contains(&session.sample_greedy().expect("a token")));
+    }
+    session.clear();
+    assert!(session.sample_greedy().is_err(), "no logits after clearing");
+
+    let full = session.n_ctx();
+    session.prompt(full).expect("a full context");
+    session.begin_generation();
+    assert!(reason(session.step()).contains("no room"));
+    session.clear();
+    session.begin_generation();
+    session.step().expect("generation from an empty context");
+}
+
+/// The tokens after a prompt and a step of a session of its own.
+fn tokens(engine: &mut LlamaEngine, config: &Config) -> [i32; 2] {
+    let mut session = engine.open(config, 80).expect("a session");
+    session.prompt(50).expect("a prompt");
+    let first = session.sample_greedy().expect("a token");
+    session.begin_generation();
+    session.step().expect("a step");
+    [first, session.sample_greedy().expect("a token")]
+}
+
+fn repeats_itself(engine: &mut LlamaEngine, config: &Config) {
+    assert_eq!(tokens(engine, config), tokens(engine, config));
+}
+
+fn keeps_its_state(engine: &mut LlamaEngine, config: &Config) {
+    let mut session = engine.open(config, 80).expect("a session");
+    assert!(!session.restore(b"not a state"));
+    session.clear();
+    session.prompt(40).expect("a prompt");
+    let state = session.save().expect("a state");
+
+    session.clear();
+    assert!(session.restore(&state));
+    assert!(session.sample_greedy().is_err(), "a state has no logits");
+    session.begin_generation();
+    session.step().expect("a step at depth");
+    assert_eq!(
+        session.save().map(|longer| longer.len() > state.len()),
+        Some(true)
+    );
+
+    // Whatever is stored, it is 40 tokens again, byte for byte.
+    session.clear();
+    assert!(session.restore(&state));
+    assert!(session.save().is_some_and(|again| again == state));
+
+    let mut other = config.clone();
+    other.type_k = CacheType::F32;
+    let mut other = engine.open(&other, 80).expect("a session");
+    assert!(
+        !other.restore(&state),
+        "a state of another cache type does not fit"
+    );
+}
+
+fn refuses_bad_contexts(engine: &mut LlamaEngine, config: &Config) {
+    let mut quantized = config.clone();
+    quantized.type_v = CacheType::Q4_0;
+    quantized.flash_attn = FlashAttention::Off;
+    let cause = reason(engine.open(&quantized, 64));
+    assert!(cause.contains("flash_attn"), "{cause}");
+    assert!(
+        engine
+            .log_tail()
+            .iter()
+            .any(|line| line.contains("flash_attn"))
+    );
+
+    let mut threads = config.clone();
+    for n_threads in [0, 513, u32::MAX] {
+        threads.n_threads = n_threads;
+        assert!(reason(engine.open(&threads, 64)).contains("threads"));
+    }
+
+    engine.open(config, 64).expect("the engine lives on");
+}
+
+fn knows_flash_attention(engine: &mut LlamaEngine, config: &Config) {
+    let mut config = config.clone();
+    let mut with = |when| {
+        config.flash_attn = when;
+        engine.open(&config, 64).expect("a session").flash_attn()
+    };
+    assert_eq!(with(FlashAttention::Off), Some(false));
+    assert_eq!(with(FlashAttention::On), Some(true));
+    assert_eq!(with(FlashAttention::Auto), Some(true));
+}
+
+fn sessions_keep_their_model(engine: &mut LlamaEngine, config: &Config) {
+    let mut old = engine.open(config, 64).expect("a session");
+    engine.load(config).expect("a second load");
+    old.prompt(8).expect("a prompt on the model before");
+    engine
+        .open(config, 64)
+        .expect("a session")
+        .prompt(8)
+        .expect("a prompt");
+    old.prompt(8).expect("another prompt on the model before");
+}
+
+fn reads_clock_and_memory(engine: &mut LlamaEngine) {
+    let start = engine.now();
+    engine.rest(Nanos(2_000_000));
+    assert!(engine.now().0 - start.0 >= 2_000_000);
+    engine.reset_peak_rss();
+    assert_eq!(engine.peak_rss().is_some(), cfg!(target_os = "linux"));
+}
+
+fn reason<T>(result: Result<T, EngineError>) -> String {
+    result.err().expect("a refusal").to_string()
+}

@@ -1,0 +1,76 @@
+//! The README's examples are run: every `console` block whose command is `lbench`. The scripted engine
+//! stands in for llama.cpp, so figures may differ and shapes may not: columns, rows, labels, marks.
+
+use std::process::Command;
+
+/// A line of a table with every number reduced to `#`, so that only its shape is left.
+fn shape(line: &str) -> String {
+    let mut out = String::new();
+    for c in line.chars().filter(|c| !c.is_whitespace()) {
+        match c {
+            '0'..='9' | '.' if out.ends_with('#') => {}
+            '0'..='9' => out.push('#'),
+            '-' if out.ends_with('-') => {}
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// The table lines of an output. Cells of the host (its threads) are numbers too.
+fn tables(text: &str) -> Vec<String> {
+    text.lines()
+        .filter(|line| line.starts_with('|'))
+        .map(shape)
+        .collect()
+}
+
+#[test]
+fn examples() {
+    let readme = include_str!("../README.md");
+    let blocks = readme
+        .split("```console\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next());
+    let mut seen = 0;
+    for block in blocks {
+        let (command, expected) = block.split_once('\n').unwrap();
+        let Some(args) = command.strip_prefix("$ lbench") else {
+            continue;
+        };
+        let args = shlex::split(args).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_lbench"))
+            .args(args)
+            .arg("--scripted={}")
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{command}\n{stderr}");
+        let shown = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(tables(expected), tables(&shown), "{command}\n{shown}");
+        seen += 1;
+    }
+    assert!(seen >= 3, "the README shows at least three examples");
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for file in ["README.md", "CONTRIBUTING.md", "docs/process-model.md"] {
+        let text = std::fs::read_to_string(root.join(file)).unwrap();
+        for target in text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+        {
+            if !target.starts_with("http") && !target.starts_with('#') {
+                let path = root
+                    .join(file)
+                    .parent()
+                    .unwrap()
+                    .join(target.split('#').next().unwrap());
+                assert!(path.exists(), "{file} links to {target}");
+            }
+        }
+    }
+}
