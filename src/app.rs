@@ -76,10 +76,9 @@ fn synth(args: &SynthArgs) -> Result<u8, Error> {
 
 fn bench(args: &BenchArgs) -> Result<u8, Error> {
     let works = args.works()?;
-    let names = if args.model.is_empty() {
-        vec![models::DEFAULT.to_string()]
-    } else {
-        args.model.clone()
+    let names = match args.model.as_slice() {
+        [] => vec![models::DEFAULT.to_string()],
+        given => models::names(given),
     };
     if args.model.is_empty() && !args.list_devices {
         tell(&format!(

@@ -14,6 +14,25 @@ pub const DEFAULT: &str = "synth:llama-135m:q4_0";
 /// What marks a model that lbench makes itself.
 const SYNTH: &str = "synth:";
 
+/// Splits what `-m` was given at its commas, except those inside the geometry of a synthetic model.
+pub fn names(given: &[String]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for part in given.iter().flat_map(|text| text.split(',')) {
+        // `synth:llama:layers=4,embd=256,tied:q8_0` goes on until its file type.
+        let open = |name: &String| name.starts_with(SYNTH) && name.contains('=') && !complete(name);
+        match names.last_mut().filter(|last| open(last)) {
+            Some(last) => *last = format!("{last},{part}"),
+            None => names.push(part.to_string()),
+        }
+    }
+    names
+}
+
+/// Whether a free geometry has its file type: `synth:`, architecture, geometry, type.
+fn complete(name: &str) -> bool {
+    name.split(':').count() >= 4
+}
+
 /// Reads the header of every model named; makes the synthetic ones that are not in `dir` yet if `write`
 /// is set, and says so through `tell`.
 ///
@@ -102,5 +121,27 @@ fn model(path: PathBuf, header: &Header) -> Model {
         n_layers: header.n_layers(),
         n_vocab: header.n_vocab(),
         synthetic_seed: header.synthetic_seed(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commas_separate_models_but_not_their_geometry() {
+        let given = ["a.gguf,b.gguf", "synth:llama:layers=4,embd=256,tied:q8_0,c.gguf", "synth:x:q4_0,d"];
+        let split = names(&given.map(String::from));
+        assert_eq!(
+            split,
+            [
+                "a.gguf",
+                "b.gguf",
+                "synth:llama:layers=4,embd=256,tied:q8_0",
+                "c.gguf",
+                "synth:x:q4_0",
+                "d"
+            ]
+        );
     }
 }

@@ -100,7 +100,6 @@ pub struct BenchArgs {
         short,
         long,
         value_name = "FILE",
-        value_delimiter = ',',
         help_heading = "Sweep"
     )]
     pub model: Vec<String>,

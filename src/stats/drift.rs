@@ -25,10 +25,8 @@ const COST_OF_ROBUSTNESS: f64 = 1.023_326_707_946_488_5;
 pub fn drift(before: &[f64], after: &[f64], bound: f64) -> Option<f64> {
     let old: Vec<_> = before.iter().map(|rate| rate.ln()).collect();
     let new: Vec<_> = after.iter().map(|rate| rate.ln()).collect();
-    let differences: Vec<_> = new
-        .iter()
-        .flat_map(|new| old.iter().map(move |old| new - old))
-        .collect();
+    let differences: Vec<_> =
+        new.iter().flat_map(|new| old.iter().map(move |old| new - old)).collect();
     let shift = median(&differences)?;
     let (a, b) = (Estimate::of(&old)?, Estimate::of(&new)?);
     let (freedom_a, freedom_b) = (count(a.n) - 1.0, count(b.n) - 1.0);
@@ -38,10 +36,6 @@ pub fn drift(before: &[f64], after: &[f64], bound: f64) -> Option<f64> {
     let error = spread.sqrt() * COST_OF_ROBUSTNESS;
     let interval = Interval::around(shift, error, freedom, CONFIDENCE)?;
     let excludes_zero = interval.low > 0.0 || interval.high < 0.0;
-    let reach = interval
-        .low
-        .exp_m1()
-        .abs()
-        .max(interval.high.exp_m1().abs());
+    let reach = interval.low.exp_m1().abs().max(interval.high.exp_m1().abs());
     (excludes_zero && reach >= bound).then(|| shift.exp_m1())
 }

@@ -30,10 +30,8 @@ impl Interval {
     /// may be infinite); `None` for less than one degree of freedom or a confidence outside (0, 1).
     pub fn around(mean: f64, error: f64, freedom: f64, confidence: f64) -> Option<Self> {
         let reach = t_quantile(confidence, freedom)? * error;
-        (reach.is_finite() && mean.is_finite()).then_some(Self {
-            low: mean - reach,
-            high: mean + reach,
-        })
+        (reach.is_finite() && mean.is_finite())
+            .then_some(Self { low: mean - reach, high: mean + reach })
     }
 
     /// The interval of the mean of independent values; `None` for fewer than two.
@@ -84,9 +82,7 @@ pub fn t_quantile(confidence: f64, freedom: f64) -> Option<f64> {
     if freedom >= NORMAL_FROM {
         return Some(Normal::standard().inverse_cdf(p));
     }
-    StudentsT::new(0.0, 1.0, freedom)
-        .ok()
-        .map(|student| student.inverse_cdf(p))
+    StudentsT::new(0.0, 1.0, freedom).ok().map(|student| student.inverse_cdf(p))
 }
 
 /// How many independent values know the mean as well as these: `n / (1 + 2 Σ ρₖ)`, within 2 and n.
@@ -141,4 +137,47 @@ fn autocovariance(centred: &[f64], lag: usize) -> f64 {
 #[allow(clippy::cast_precision_loss)] // a series has far fewer than 2^53 values
 pub(super) fn count(n: usize) -> f64 {
     n as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_those_of_the_tables() {
+        for (freedom, confidence, quantile) in [
+            (1.0, 0.95, 12.706_205),
+            (4.0, 0.95, 2.776_445),
+            (9.0, 0.99, 3.249_836),
+            (29.0, 0.95, 2.045_230),
+            (9.9e4, 0.95, 1.959_988),
+            (f64::INFINITY, 0.95, 1.959_964),
+        ] {
+            let found = t_quantile(confidence, freedom).unwrap();
+            assert!((found - quantile).abs() < 1e-5, "{freedom}: {found}");
+        }
+        assert_eq!(t_quantile(0.95, 0.5), None);
+        assert_eq!(t_quantile(1.0, 5.0), None);
+        assert_eq!(t_quantile(0.95, f64::NAN), None);
+    }
+
+    #[test]
+    fn five_values_have_the_interval_of_the_textbook() {
+        let interval = Interval::of_mean(&[9.0, 10.0, 11.0, 10.5, 9.5], 0.95).unwrap();
+        assert!((interval.half_width() - 0.981_622).abs() < 1e-5);
+        assert!((interval.relative_half_width().unwrap() - 0.098_162).abs() < 1e-6);
+        assert!(interval.contains(10.0) && !interval.contains(11.0));
+        assert_eq!(Interval::of_mean(&[1.0], 0.95), None);
+        assert_eq!(Interval::of_mean(&[], 0.95), None);
+    }
+
+    #[test]
+    fn values_that_resemble_each_other_count_for_less() {
+        let steps: Vec<_> = (0..40).map(|i| f64::from(i / 10)).collect();
+        assert!(effective_n(&steps) < 8.0);
+        let alternating: Vec<_> = (0..40).map(|i| f64::from(i % 2)).collect();
+        assert!((effective_n(&alternating) - 40.0).abs() < 1e-9);
+        assert!((effective_n(&steps[..9]) - 9.0).abs() < 1e-9);
+        assert!((effective_n(&[3.0; 20]) - 20.0).abs() < 1e-9);
+    }
 }

@@ -85,3 +85,45 @@ pub fn outliers(values: &[f64]) -> Vec<usize> {
 fn deviations(values: &[f64], middle: f64) -> Vec<f64> {
     values.iter().map(|value| (value - middle).abs()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn quantiles_lie_between_order_statistics() {
+        let sorted = Sorted::of(&[4.0, 1.0, 3.0, 2.0]);
+        for (p, quantile) in [(0.0, 1.0), (0.25, 1.75), (0.5, 2.5), (0.95, 3.85), (1.0, 4.0)] {
+            assert!((sorted.quantile(p).unwrap() - quantile).abs() < 1e-12);
+        }
+        assert_eq!(Sorted::of(&[]).quantile(0.5), None);
+        assert_eq!(mad(&[1.0, 2.0, 3.0, 4.0, 100.0]), Some(1.0));
+    }
+
+    #[test]
+    fn strange_values_are_flagged() {
+        assert_eq!(outliers(&[10.0, 10.1, 9.9, 10.0, 7.0, 10.2]), [4]);
+        assert_eq!(outliers(&[10.0, 10.1, 9.9]), [0_usize; 0]);
+        // More than half are equal.
+        let mut values = [5.0; 20];
+        assert_eq!(outliers(&values), [0_usize; 0]);
+        values[3] = 6.0;
+        assert_eq!(outliers(&values), [3]);
+        assert_eq!(outliers(&[]), [0_usize; 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn quantiles_rise_and_stay_inside(
+            values in prop::collection::vec(-1e6_f64..1e6, 1..60),
+            p in 0.0_f64..1.0,
+            q in 0.0_f64..1.0,
+        ) {
+            let sorted = Sorted::of(&values);
+            let (low, high) = (sorted.quantile(p.min(q)), sorted.quantile(p.max(q)));
+            prop_assert!(sorted.min() <= low && low <= high && high <= sorted.max());
+        }
+    }
+}

@@ -33,10 +33,8 @@ pub struct Latency {
 impl Latency {
     /// The latency of some runs, each with the time of every token in order; `None` without tokens.
     pub fn of<R: AsRef<[Nanos]>>(runs: &[R]) -> Option<Self> {
-        let times: Vec<_> = runs
-            .iter()
-            .flat_map(|run| run.as_ref().iter().copied().map(as_f64))
-            .collect();
+        let times: Vec<_> =
+            runs.iter().flat_map(|run| run.as_ref().iter().copied().map(as_f64)).collect();
         let sorted = Sorted::of(&times);
         Some(Self {
             n: times.len(),
@@ -89,10 +87,7 @@ fn by_position<R: AsRef<[Nanos]>>(runs: &[R]) -> Vec<f64> {
     let reached = runs.iter().map(|run| run.as_ref().len()).min();
     (0..reached.unwrap_or(0))
         .filter_map(|position| {
-            let times: Vec<_> = runs
-                .iter()
-                .map(|run| as_f64(run.as_ref()[position]))
-                .collect();
+            let times: Vec<_> = runs.iter().map(|run| as_f64(run.as_ref()[position])).collect();
             median(&times)
         })
         .collect()
@@ -101,4 +96,40 @@ fn by_position<R: AsRef<[Nanos]>>(runs: &[R]) -> Vec<f64> {
 #[allow(clippy::cast_precision_loss)] // 2^53 ns are 104 days
 fn as_f64(ns: Nanos) -> f64 {
     ns.0 as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(n: u64, at: impl Fn(u64) -> u64) -> Vec<Nanos> {
+        (0..n).map(|position| Nanos(at(position))).collect()
+    }
+
+    #[test]
+    fn a_slow_tail_shows_in_the_percentiles_and_not_in_the_drift() {
+        let stalls = |at| if at % 50 == 0 { 9_000 } else { 1_000 };
+        let latency = Latency::of(&[run(200, stalls), run(200, stalls)]).unwrap();
+        assert_eq!(latency.n, 400);
+        assert!((latency.p50_ns - 1_000.0).abs() < 1e-9);
+        assert!((latency.p99_ns - 9_000.0).abs() < 1e-9 && latency.p95_ns < 1_001.0);
+        assert!((latency.max_ns - 9_000.0).abs() < 1e-9);
+        assert!(latency.drift.unwrap().abs() < 1e-9);
+    }
+
+    #[test]
+    fn later_tokens_that_take_longer_are_drift() {
+        for n in [16, 100, 1000] {
+            let slower = run(n, |at| 1_000_000 + at * 200_000 / (n - 1));
+            let drift = Latency::of(&[slower]).unwrap().drift.unwrap();
+            assert!((drift - 0.2).abs() < 1e-3, "{n}: {drift}");
+        }
+    }
+
+    #[test]
+    fn few_tokens_have_no_drift_and_none_no_latency() {
+        assert_eq!(Latency::of(&[run(15, |_| 5)]).unwrap().drift, None);
+        assert_eq!(Latency::of::<Vec<Nanos>>(&[]), None);
+        assert_eq!(Latency::of(&[run(0, |_| 5)]), None);
+    }
 }

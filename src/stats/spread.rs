@@ -78,3 +78,27 @@ impl Spread {
         self.interval()?.relative_half_width()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_is_summed_up() {
+        let spread = Spread::of(&[10.0, 11.0, 9.0, 10.0, 30.0]).unwrap();
+        assert_eq!((spread.n, spread.outliers.as_slice()), (5, [4].as_slice()));
+        assert!((spread.mean - 14.0).abs() < 1e-12 && (spread.median - 10.0).abs() < 1e-12);
+        assert!(spread.ci_low.unwrap() < 14.0 && spread.precision().unwrap() > 0.5);
+        assert!(spread.q1 <= spread.q3 && spread.q3 <= spread.p95 && spread.p95 <= spread.max);
+    }
+
+    #[test]
+    fn what_is_undefined_is_none() {
+        let one = Spread::of(&[10.0]).unwrap();
+        assert_eq!((one.sd, one.ci_low, one.ci_high), (None, None, None));
+        let json = serde_json::to_value(&one).unwrap();
+        assert!(json["sd"].is_null() && json["outliers"].as_array().unwrap().is_empty());
+        assert_eq!(Spread::of(&[]), None);
+        assert_eq!(Spread::of(&[1.0, f64::NAN]), None);
+    }
+}

@@ -37,13 +37,7 @@ impl Steady {
     /// A detector that has seen nothing. `tolerance` is a share of a run's time (0.02 is 2 %);
     /// `max_runs` and `max_time` bound the warm-up.
     pub fn new(tolerance: f64, max_runs: usize, max_time: Nanos) -> Self {
-        Self {
-            tolerance,
-            max_runs,
-            max_time,
-            runs: Vec::new(),
-            spent: Nanos(0),
-        }
+        Self { tolerance, max_runs, max_time, runs: Vec::new(), spent: Nanos(0) }
     }
 
     /// Takes the time of the newest run.
@@ -83,5 +77,43 @@ impl Steady {
     /// Whether `a` is faster than `b` by more than the tolerance.
     fn faster(&self, a: Nanos, b: Nanos) -> bool {
         a.seconds() * (1.0 + self.tolerance) < b.seconds()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ends(millis: &[u64], max_runs: usize, max_millis: u64) -> (usize, Warmth) {
+        let limit = Nanos(max_millis * 1_000_000);
+        let mut steady = Steady::new(Steady::TOLERANCE, max_runs, limit);
+        millis
+            .iter()
+            .map(|ms| steady.push(Nanos(ms * 1_000_000)))
+            .zip(1..)
+            .find_map(|(warmth, runs)| (warmth != Warmth::Continue).then_some((runs, warmth)))
+            .unwrap()
+    }
+
+    #[test]
+    fn two_runs_that_agree_are_enough() {
+        assert_eq!(ends(&[100, 101], 10, 60_000), (2, Warmth::Steady));
+    }
+
+    #[test]
+    fn a_ramp_is_waited_for() {
+        let ramp = [2500, 170, 100, 101, 100];
+        assert_eq!(ends(&ramp, 10, 60_000), (4, Warmth::Steady));
+    }
+
+    #[test]
+    fn noise_beyond_the_tolerance_does_not_hold_it_up() {
+        assert_eq!(ends(&[100, 110, 95, 107], 10, 60_000), (4, Warmth::Steady));
+    }
+
+    #[test]
+    fn bounds_end_it() {
+        assert_eq!(ends(&[800, 400, 200, 100], 3, 60_000), (3, Warmth::GaveUp));
+        assert_eq!(ends(&[90_000], 10, 60_000), (1, Warmth::GaveUp));
     }
 }

@@ -78,11 +78,7 @@ impl Stopping {
 
     /// A row without samples.
     pub fn new(rule: Rule) -> Self {
-        Self {
-            rule,
-            rates: Vec::new(),
-            in_a_row: 0,
-        }
+        Self { rule, rates: Vec::new(), in_a_row: 0 }
     }
 
     /// Takes the newest rate (tokens per second) and the time that the row has taken since its first
@@ -92,12 +88,7 @@ impl Stopping {
         let n = self.rates.len();
         match self.rule {
             Rule::Fixed { n: wanted } => (n >= wanted as usize).then_some(StopReason::Repetitions),
-            Rule::Precision {
-                min_samples,
-                target,
-                max_samples,
-                max_time,
-            } => {
+            Rule::Precision { min_samples, target, max_samples, max_time } => {
                 let enough = n >= (min_samples as usize).max(2);
                 if enough && self.look(target) {
                     Some(StopReason::Precision)
@@ -125,10 +116,37 @@ impl Stopping {
     /// Whether the interval is narrow enough, now and at the look before.
     fn look(&mut self, target: f64) -> bool {
         let margin = 1.0 + MARGIN / count(self.rates.len());
-        let narrow = self
-            .precision()
-            .is_some_and(|reached| reached * margin <= target);
+        let narrow = self.precision().is_some_and(|reached| reached * margin <= target);
         self.in_a_row = if narrow { self.in_a_row + 1 } else { 0 };
         self.in_a_row >= LOOKS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fixed_count_is_exact() {
+        let mut stopping = Stopping::new(Rule::Fixed { n: 3 });
+        let all: Vec<_> = (0..3).map(|_| stopping.push(1.0, Nanos(u64::MAX))).collect();
+        assert_eq!(all, [None, None, Some(StopReason::Repetitions)]);
+    }
+
+    #[test]
+    fn a_silent_machine_needs_one_look_more_than_the_minimum() {
+        let mut stopping = Stopping::new(Rule::default());
+        let all: Vec<_> = (0..6).map(|_| stopping.push(50.0, Nanos(0))).collect();
+        assert_eq!(all[..5], [None; 5]);
+        assert_eq!(all[5], Some(StopReason::Precision));
+        assert_eq!(stopping.precision(), Some(0.0));
+    }
+
+    #[test]
+    fn reasons_and_rules_are_snake_case() {
+        let text = serde_json::to_string(&StopReason::MaxSamples).unwrap();
+        assert_eq!(text, "\"max_samples\"");
+        let text = serde_json::to_string(&Rule::Fixed { n: 5 }).unwrap();
+        assert_eq!(text, "{\"fixed\":{\"n\":5}}");
     }
 }

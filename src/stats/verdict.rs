@@ -54,11 +54,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            threshold: 0.01,
-            floor: 0.005,
-            confidence: 0.995,
-        }
+        Self { threshold: 0.01, floor: 0.005, confidence: 0.995 }
     }
 }
 
@@ -72,11 +68,7 @@ const SAME_CONFIDENCE: f64 = 0.90;
 /// - FASTER, SLOWER: not that, and the interval at `limits.confidence` lies above or below zero.
 /// - UNCLEAR: everything else, and whatever has fewer than two samples.
 pub fn compare(baseline: &[f64], new: &[f64], limits: Limits) -> Comparison {
-    let mut comparison = Comparison {
-        verdict: Verdict::Unclear,
-        effect: None,
-        interval: None,
-    };
+    let mut comparison = Comparison { verdict: Verdict::Unclear, effect: None, interval: None };
     let (Some(a), Some(b)) = (Logs::of(baseline), Logs::of(new)) else {
         return comparison;
     };
@@ -85,10 +77,7 @@ pub fn compare(baseline: &[f64], new: &[f64], limits: Limits) -> Comparison {
     let around = |confidence| {
         let (error, freedom) = standard_error(&a, &b, limits.floor)?;
         let interval = Interval::around(difference, error, freedom, confidence)?;
-        Some(Interval {
-            low: interval.low.exp_m1(),
-            high: interval.high.exp_m1(),
-        })
+        Some(Interval { low: interval.low.exp_m1(), high: interval.high.exp_m1() })
     };
     comparison.interval = around(limits.confidence);
     comparison.verdict = if baseline == new {
@@ -103,10 +92,7 @@ pub fn compare(baseline: &[f64], new: &[f64], limits: Limits) -> Comparison {
 }
 
 fn judge(wide: Interval, narrow: Interval, threshold: f64) -> Verdict {
-    let trifle = Interval {
-        low: -threshold,
-        high: threshold,
-    };
+    let trifle = Interval { low: -threshold, high: threshold };
     if narrow.within(trifle) {
         Verdict::Same
     } else if wide.low > 0.0 {
@@ -155,10 +141,58 @@ fn standard_error(a: &Logs, b: &Logs, floor: f64) -> Option<(f64, f64)> {
     let share_b = var_b.max(together) / n_eff(b);
     let variance = share_a + share_b + floor * floor;
     let doubt = share_a.powi(2) / (n_eff(a) - 1.0) + share_b.powi(2) / (n_eff(b) - 1.0);
-    let freedom = if doubt > 0.0 {
-        variance.powi(2) / doubt
-    } else {
-        f64::INFINITY
-    };
+    let freedom = if doubt > 0.0 { variance.powi(2) / doubt } else { f64::INFINITY };
     Some((variance.sqrt(), freedom))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOISY: [f64; 6] = [100.0, 104.0, 97.0, 101.0, 95.0, 103.0];
+
+    fn verdict(a: &[f64], b: &[f64]) -> Verdict {
+        compare(a, b, Limits::default()).verdict
+    }
+
+    #[test]
+    fn equal_series_are_the_same_however_noisy() {
+        assert_eq!(verdict(&NOISY, &NOISY), Verdict::Same);
+        assert_eq!(verdict(&[100.0], &[100.0]), Verdict::Same);
+        assert_eq!(verdict(&[100.0; 5], &[100.0; 5]), Verdict::Same);
+    }
+
+    #[test]
+    fn too_little_is_unclear() {
+        let one = compare(&[100.0], &[50.0], Limits::default());
+        assert_eq!((one.verdict, one.interval), (Verdict::Unclear, None));
+        assert!((one.effect.unwrap() + 0.5).abs() < 1e-12);
+        for bad in [&[] as &[f64], &[0.0, 1.0], &[f64::NAN, 1.0], &[-1.0, 1.0]] {
+            let none = compare(bad, &NOISY, Limits::default());
+            assert_eq!((none.verdict, none.effect), (Verdict::Unclear, None));
+            assert_eq!(verdict(bad, bad), Verdict::Unclear);
+        }
+        assert_eq!(verdict(&NOISY, &NOISY.map(|rate| rate * 1.01)), Verdict::Unclear);
+    }
+
+    #[test]
+    fn without_noise_the_floor_and_the_threshold_decide() {
+        let base = [100.0; 5];
+        assert_eq!(verdict(&base, &[100.1; 5]), Verdict::Same);
+        assert_eq!(verdict(&base, &[101.0; 5]), Verdict::Unclear);
+        assert_eq!(verdict(&base, &[103.0; 5]), Verdict::Faster);
+        assert_eq!(verdict(&base, &[97.0; 5]), Verdict::Slower);
+        let exact = Limits { floor: 0.0, ..Limits::default() };
+        assert_eq!(compare(&base, &[98.9; 5], exact).verdict, Verdict::Slower);
+        assert_eq!(compare(&base, &[99.5; 5], exact).verdict, Verdict::Same);
+    }
+
+    #[test]
+    fn swapping_the_sides_turns_the_verdict_round() {
+        let fast = NOISY.map(|rate| rate * 1.3);
+        assert_eq!(verdict(&NOISY, &fast), Verdict::Faster);
+        let back = compare(&fast, &NOISY, Limits::default());
+        assert_eq!(back.verdict, Verdict::Slower);
+        assert!((back.effect.unwrap() - (1.0 / 1.3 - 1.0)).abs() < 1e-12);
+    }
 }
