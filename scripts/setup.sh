@@ -78,9 +78,9 @@ install_through_apt() {
   say "installing ${apt[*]}"
   # An update that fails for one foreign source need not stop the install; the install decides.
   ${as_root[@]+"${as_root[@]}"} env DEBIAN_FRONTEND=noninteractive \
-    apt-get -qq -o DPkg::Lock::Timeout=120 update </dev/null >&2 || true
+    apt-get -qq -o DPkg::Lock::Timeout=120 update </dev/null >/dev/null || true
   ${as_root[@]+"${as_root[@]}"} env DEBIAN_FRONTEND=noninteractive \
-    apt-get -qq -o DPkg::Lock::Timeout=120 install -y --no-install-recommends "${apt[@]}" </dev/null >&2
+    apt-get -qq -o DPkg::Lock::Timeout=120 install -y --no-install-recommends "${apt[@]}" </dev/null >/dev/null
 }
 
 # --- the set-up ------------------------------------------------------------------------------------

@@ -28,20 +28,12 @@ struct Noise {
 
 impl Noise {
     const fn normal(sd: f64) -> Self {
-        Self {
-            sd,
-            rho: 0.0,
-            slow: (0.0, 0.0),
-        }
+        Self { sd, rho: 0.0, slow: (0.0, 0.0) }
     }
 }
 
 /// Noise of 1 %, felt by the next run too, and a run in a hundred that takes 10 % longer.
-const REALISTIC: Noise = Noise {
-    sd: 0.01,
-    rho: 0.3,
-    slow: (0.01, 0.10),
-};
+const REALISTIC: Noise = Noise { sd: 0.01, rho: 0.3, slow: (0.01, 0.10) };
 
 /// A machine that measures a rate of `mean`.
 struct Machine {
@@ -55,12 +47,7 @@ impl Machine {
     fn new(seed: u64, noise: Noise, mean: f64) -> Self {
         let mut rng = Pcg64Mcg::seed_from_u64(SEED ^ seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let start: f64 = StandardNormal.sample(&mut rng);
-        Self {
-            rng,
-            noise,
-            mean,
-            felt: start * noise.sd,
-        }
+        Self { rng, noise, mean, felt: start * noise.sd }
     }
 
     fn rate(&mut self) -> f64 {
@@ -78,13 +65,7 @@ impl Machine {
 
     /// A row, measured by the default rule, with no bound on time.
     fn row(&mut self) -> Vec<f64> {
-        let Rule::Precision {
-            min_samples,
-            target,
-            max_samples,
-            ..
-        } = Rule::default()
-        else {
+        let Rule::Precision { min_samples, target, max_samples, .. } = Rule::default() else {
             unreachable!("the default is a precision")
         };
         let mut stopping = Stopping::new(Rule::Precision {
@@ -202,26 +183,16 @@ fn warm_up(ramp: Ramp, noise: Noise, seed: u64) -> (f64, Warmth, i32) {
 #[test]
 fn a_warm_up_ramp_never_enters_a_mean() {
     let steep: [(&str, Ramp); 3] = [
-        ("two cold runs", |run| {
-            [25.0, 1.7]
-                .get(run.unsigned_abs() as usize)
-                .map_or(1.0, |f| *f)
-        }),
+        ("two cold runs", |run| [25.0, 1.7].get(run.unsigned_abs() as usize).map_or(1.0, |f| *f)),
         ("one cold run", |run| if run == 0 { 6.0 } else { 1.0 }),
-        (
-            "halving",
-            |run| if run < 6 { 2_f64.powi(6 - run) } else { 1.0 },
-        ),
+        ("halving", |run| if run < 6 { 2_f64.powi(6 - run) } else { 1.0 }),
     ];
     for (name, ramp) in steep {
         for sd in [0.0, 0.005, 0.01, 0.05, 0.10] {
             for seed in 0..250 {
                 let (left, warmth, runs) = warm_up(ramp, Noise::normal(sd), seed);
                 assert!((left - 1.0).abs() < 1e-9, "{name}, noise {sd}: {left} left");
-                assert!(
-                    warmth == Warmth::Steady && runs <= 15,
-                    "{name}, noise {sd}: {runs}"
-                );
+                assert!(warmth == Warmth::Steady && runs <= 15, "{name}, noise {sd}: {runs}");
             }
         }
     }
@@ -276,59 +247,28 @@ fn figures() {
     }
     for sd in [0.005, 0.01, 0.02, 0.05] {
         let slow = (0.02, 0.20);
-        let noise = Noise {
-            slow,
-            ..Noise::normal(sd)
-        };
+        let noise = Noise { slow, ..Noise::normal(sd) };
         let mean = TRUTH * (1.0 - slow.0 + slow.0 / (1.0 + slow.1));
         let (of_all, n) = coverage(noise, mean, 20_000);
         let (of_most, _) = coverage(noise, TRUTH, 20_000);
         println!("  outliers {sd}: mean of all {of_all:.3}, of the usual {of_most:.3}, n {n:.1}");
     }
     for sd in [0.005, 0.01, 0.02, 0.05] {
-        let (held, n) = coverage(
-            Noise {
-                rho: 0.3,
-                ..Noise::normal(sd)
-            },
-            TRUTH,
-            20_000,
-        );
+        let (held, n) = coverage(Noise { rho: 0.3, ..Noise::normal(sd) }, TRUTH, 20_000);
         println!("  correlated {sd}: {held:.3}, n {n:.1}");
     }
     println!("faster, slower, same, unclear");
     let one = Noise::normal(0.01);
-    let two = Noise {
-        sd: 0.02,
-        ..REALISTIC
-    };
+    let two = Noise { sd: 0.02, ..REALISTIC };
     for pairs in [1000, 20_000] {
-        println!(
-            "  {pairs} A/A realistic: {:.4?}",
-            verdicts(REALISTIC, 0.0, true, pairs)
-        );
-        println!(
-            "  {pairs} A/A realistic 2 %: {:.4?}",
-            verdicts(two, 0.0, true, pairs)
-        );
-        println!(
-            "  {pairs} A/A quiet: {:.4?}",
-            verdicts(Noise::normal(0.002), 0.0, false, pairs)
-        );
-        println!(
-            "  {pairs} A/A plain: {:.4?}",
-            verdicts(one, 0.0, false, pairs)
-        );
+        println!("  {pairs} A/A realistic: {:.4?}", verdicts(REALISTIC, 0.0, true, pairs));
+        println!("  {pairs} A/A realistic 2 %: {:.4?}", verdicts(two, 0.0, true, pairs));
+        println!("  {pairs} A/A quiet: {:.4?}", verdicts(Noise::normal(0.002), 0.0, false, pairs));
+        println!("  {pairs} A/A plain: {:.4?}", verdicts(one, 0.0, false, pairs));
     }
     for pairs in [100, 20_000] {
-        println!(
-            "  {pairs} 3 % slower: {:.4?}",
-            verdicts(one, -0.03, false, pairs)
-        );
-        println!(
-            "  {pairs} 3 % slower, offsets: {:.4?}",
-            verdicts(one, -0.03, true, pairs)
-        );
+        println!("  {pairs} 3 % slower: {:.4?}", verdicts(one, -0.03, false, pairs));
+        println!("  {pairs} 3 % slower, offsets: {:.4?}", verdicts(one, -0.03, true, pairs));
         println!(
             "  {pairs} 3 % slower, realistic: {:.4?}",
             verdicts(REALISTIC, -0.03, true, pairs)
@@ -337,19 +277,13 @@ fn figures() {
             "  {pairs} 5 % slower, realistic: {:.4?}",
             verdicts(REALISTIC, -0.05, true, pairs)
         );
-        println!(
-            "  {pairs} 2 % slower: {:.4?}",
-            verdicts(one, -0.02, false, pairs)
-        );
+        println!("  {pairs} 2 % slower: {:.4?}", verdicts(one, -0.02, false, pairs));
     }
     println!("drift noticed");
     for n in [3, 5, 8, 10] {
         let of_three = noticed(one, -0.03, n, 20_000);
         let of_five = noticed(one, -0.05, n, 20_000);
-        let (none, felt) = (
-            noticed(one, 0.0, n, 20_000),
-            noticed(REALISTIC, 0.0, n, 20_000),
-        );
+        let (none, felt) = (noticed(one, 0.0, n, 20_000), noticed(REALISTIC, 0.0, n, 20_000));
         println!(
             "  n {n}: 3 % {of_three:.3}, 5 % {of_five:.3}, none {none:.4}, realistic {felt:.4}"
         );
