@@ -8,11 +8,7 @@ use std::time::{Duration, Instant};
 
 fn lbench(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lbench"));
-    command
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
 
@@ -57,63 +53,24 @@ fn main() {
     if std::env::args().any(|arg| arg == "--list" || arg == "--test") {
         return;
     }
-    let few = [
-        "--scripted={}",
-        "-p",
-        "0",
-        "-n",
-        "1000",
-        "-r",
-        "1",
-        "--no-warmup",
-        "-o",
-        "json",
-    ];
-    let many = [
-        "--scripted={}",
-        "-p",
-        "0",
-        "-n",
-        "1000000",
-        "-r",
-        "1",
-        "--no-warmup",
-        "-o",
-        "json",
-    ];
+    let few = ["--scripted={}", "-p", "0", "-n", "1000", "-r", "1", "--no-warmup", "-o", "json"];
+    let many =
+        ["--scripted={}", "-p", "0", "-n", "1000000", "-r", "1", "--no-warmup", "-o", "json"];
     let per_token = (median(&many, 5).as_secs_f64() - median(&few, 5).as_secs_f64()) / 999_000.0;
     println!(
         "per generated token, loop, sample keeping, protocol and JSON: {:.0} ns",
         per_token * 1e9
     );
 
-    println!(
-        "lbench --help: {:.1} ms",
-        median(&["--help"], 20).as_secs_f64() * 1e3
-    );
+    println!("lbench --help: {:.1} ms", median(&["--help"], 20).as_secs_f64() * 1e3);
 
-    let dry = [
-        "--scripted={}",
-        "-p",
-        "64",
-        "-n",
-        "0",
-        "-b",
-        "1-100",
-        "-ub",
-        "1-100",
-        "--dry-run",
-    ];
-    println!(
-        "--dry-run of 10,000 jobs: {:.1} ms",
-        median(&dry, 10).as_secs_f64() * 1e3
-    );
+    let dry = ["--scripted={}", "-p", "64", "-n", "0", "-b", "1-100", "-ub", "1-100", "--dry-run"];
+    println!("--dry-run of 10,000 jobs: {:.1} ms", median(&dry, 10).as_secs_f64() * 1e3);
 
     match parent_cpu(5) {
-        Some(share) => println!(
-            "parent's CPU while a worker measures: {:.2} % of a core",
-            share * 100.0
-        ),
+        Some(share) => {
+            println!("parent's CPU while a worker measures: {:.2} % of a core", share * 100.0)
+        }
         None => println!("parent's CPU while a worker measures: cannot be read on this system"),
     }
 }

@@ -44,16 +44,8 @@ fn tell(text: &str) {
 }
 
 fn serve(args: WorkerArgs) -> Result<u8, Error> {
-    let WorkerArgs {
-        parent,
-        verbose,
-        scripted,
-    } = args;
-    worker::main(&worker::Options {
-        verbose,
-        scripted,
-        parent,
-    })?;
+    let WorkerArgs { parent, verbose, scripted } = args;
+    worker::main(&worker::Options { verbose, scripted, parent })?;
     Ok(exit::OK)
 }
 
@@ -65,10 +57,7 @@ fn synth(args: &SynthArgs) -> Result<u8, Error> {
     let text = args.spec.strip_prefix("synth:").unwrap_or(&args.spec);
     let spec = models::spec(text, "synth")?;
     let header = spec.header();
-    let path = args
-        .output
-        .clone()
-        .unwrap_or_else(|| args.models_dir.join(spec.file_name()));
+    let path = args.output.clone().unwrap_or_else(|| args.models_dir.join(spec.file_name()));
     models::make(&spec, &header, &path, &mut |text| tell(&text))?;
     print(|out| writeln!(out, "{}", path.display()))?;
     Ok(exit::OK)
@@ -94,7 +83,7 @@ fn bench(args: &BenchArgs) -> Result<u8, Error> {
     };
 
     let settings = Settings {
-        repetitions: args.repetitions,
+        stop: args.rule(),
         warmup: !args.no_warmup,
         delay: Duration::from_secs(args.delay).into(),
     };
@@ -105,12 +94,7 @@ fn bench(args: &BenchArgs) -> Result<u8, Error> {
         return Ok(exit::OK);
     }
     let axes = args.axes.resolve(&host);
-    let sweep = Sweep {
-        models,
-        axes,
-        works,
-        collapse: !args.no_collapse,
-    };
+    let sweep = Sweep { models, axes, works, collapse: !args.no_collapse };
     let plan = plan::expand(&sweep, &host)?;
     if args.dry_run {
         print(|out| plan::print(&plan, out))?;
@@ -127,16 +111,11 @@ fn runner_options(args: &BenchArgs, settings: Settings) -> runner::Options {
     }
     if let Some(script) = &args.scripted {
         // Parsed from JSON a moment ago, so it can be written as JSON.
-        worker_args.push(format!(
-            "--scripted={}",
-            serde_json::to_string(script).unwrap_or_default()
-        ));
+        worker_args
+            .push(format!("--scripted={}", serde_json::to_string(script).unwrap_or_default()));
     }
     runner::Options {
-        spawn: Spawn {
-            args: worker_args,
-            verbose: args.verbose,
-        },
+        spawn: Spawn { args: worker_args, verbose: args.verbose },
         settings,
         timeout: (args.timeout > 0).then(|| Duration::from_secs(args.timeout)),
         cold: args.cold,
@@ -155,7 +134,7 @@ fn measure(
     let facts = RunFacts {
         version: env!("CARGO_PKG_VERSION").to_string(),
         host,
-        repetitions: settings.repetitions,
+        stop: settings.stop,
         cold: args.cold,
     };
     let mut report = Report::new(plan.clone(), facts);
@@ -164,11 +143,7 @@ fn measure(
     let mut failed = false;
 
     let mut advance = |report: &Report, progress: &Progress, last: bool| -> io::Result<()> {
-        let step = if last {
-            Stream::finish
-        } else {
-            Stream::advance
-        };
+        let step = if last { Stream::finish } else { Stream::advance };
         progress.suspend(|| {
             step(&mut stdout, report, &mut io::stdout().lock())?;
             match &mut stderr {
@@ -217,12 +192,7 @@ fn warn_about_build(host: &Host) {
 }
 
 fn list_devices(engine: &Description, out: &mut dyn io::Write) -> io::Result<()> {
-    writeln!(
-        out,
-        "{}, backends: {}",
-        engine.engine,
-        engine.backends.join(", ")
-    )?;
+    writeln!(out, "{}, backends: {}", engine.engine, engine.backends.join(", "))?;
     writeln!(out, "Available devices:")?;
     for device in &engine.devices {
         let mib = |bytes: u64| bytes / 1024 / 1024;
@@ -244,14 +214,9 @@ fn list_devices(engine: &Description, out: &mut dyn io::Write) -> io::Result<()>
 /// Prints to standard output, in one go.
 fn print(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> Result<(), Error> {
     let mut out = io::BufWriter::new(io::stdout().lock());
-    write(&mut out)
-        .and_then(|()| out.flush())
-        .map_err(output_error)
+    write(&mut out).and_then(|()| out.flush()).map_err(output_error)
 }
 
 fn output_error(source: io::Error) -> Error {
-    Error::Output {
-        what: "standard output".into(),
-        source,
-    }
+    Error::Output { what: "standard output".into(), source }
 }

@@ -33,9 +33,7 @@ impl Host {
             sysinfo::System::new_with_specifics(sysinfo::RefreshKind::nothing().with_memory(ram))
                 .map_or(0, |system| system.total_memory());
         let logical = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let physical = sysinfo::System::physical_core_count()
-            .unwrap_or(logical)
-            .min(logical);
+        let physical = sysinfo::System::physical_core_count().unwrap_or(logical).min(logical);
         let governor = "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor";
         Self {
             physical_cores: u32::try_from(physical).unwrap_or(u32::MAX).max(1),
@@ -43,9 +41,7 @@ impl Host {
             memory,
             os: sysinfo::System::long_os_version().unwrap_or_else(|_| std::env::consts::OS.into()),
             kernel: sysinfo::System::kernel_version().ok(),
-            governor: std::fs::read_to_string(governor)
-                .ok()
-                .map(|text| text.trim().to_string()),
+            governor: std::fs::read_to_string(governor).ok().map(|text| text.trim().to_string()),
             can_offload: engine.can_offload(),
             engine,
         }

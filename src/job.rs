@@ -227,14 +227,8 @@ impl Job {
         );
         // Numbers, strings and unit variants: serialising them into memory cannot fail.
         let digest = Sha256::digest(serde_json::to_vec(&axes).unwrap_or_default());
-        let id = digest[..8]
-            .iter()
-            .fold(0_u64, |id, &byte| id << 8 | u64::from(byte));
-        Self {
-            id: JobId(format!("{id:016x}")),
-            config,
-            work,
-        }
+        let id = digest[..8].iter().fold(0_u64, |id, &byte| id << 8 | u64::from(byte));
+        Self { id: JobId(format!("{id:016x}")), config, work }
     }
 
     /// Tokens that the context must hold: depth, prompt and generation together.

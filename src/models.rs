@@ -92,13 +92,8 @@ pub fn make(
     if synth::is_up_to_date(header, path) {
         return Ok(());
     }
-    tell(format!(
-        "making {} ({}, random weights)",
-        path.display(),
-        Bytes(header.file_size)
-    ));
-    spec.write(path, &mut |_, _| {})
-        .map_err(|e| Error::Usage(format!("{}: {e}", path.display())))
+    tell(format!("making {} ({}, random weights)", path.display(), Bytes(header.file_size)));
+    spec.write(path, &mut |_, _| {}).map_err(|e| Error::Usage(format!("{}: {e}", path.display())))
 }
 
 fn file(path: &Path) -> Result<Model, Error> {
@@ -130,7 +125,8 @@ mod tests {
 
     #[test]
     fn commas_separate_models_but_not_their_geometry() {
-        let given = ["a.gguf,b.gguf", "synth:llama:layers=4,embd=256,tied:q8_0,c.gguf", "synth:x:q4_0,d"];
+        let given =
+            ["a.gguf,b.gguf", "synth:llama:layers=4,embd=256,tied:q8_0,c.gguf", "synth:x:q4_0,d"];
         let split = names(&given.map(String::from));
         assert_eq!(
             split,

@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::job::{Job, JobId};
 use crate::plan::Plan;
 use crate::record::{Phase, Record, Sample};
+use crate::stats::stopping::Rule;
 use crate::units::Nanos;
 use crate::wire::Settings;
 
@@ -38,13 +39,7 @@ impl Progress {
         } else {
             Style::Quiet
         };
-        Self {
-            jobs,
-            done: 0,
-            current: None,
-            cost: Cost::new(settings),
-            style,
-        }
+        Self { jobs, done: 0, current: None, cost: Cost::new(settings), style }
     }
 
     /// Takes note of what happened.
@@ -121,14 +116,8 @@ impl Progress {
         let Style::Bar(bar) = &self.style else { return };
         let remaining = self.jobs.iter().skip(self.done);
         let all: Option<f64> = remaining.map(|job| self.cost.seconds(job)).sum();
-        let under_way = self
-            .job()
-            .and_then(|job| self.cost.seconds(job))
-            .unwrap_or(0.0);
-        let spent = self
-            .current
-            .as_ref()
-            .map_or(0.0, |(_, since)| since.elapsed().as_secs_f64());
+        let under_way = self.job().and_then(|job| self.cost.seconds(job)).unwrap_or(0.0);
+        let spent = self.current.as_ref().map_or(0.0, |(_, since)| since.elapsed().as_secs_f64());
         bar.set_prefix(all.map_or_else(String::new, |seconds| {
             let left = Duration::from_secs_f64((seconds - spent.min(under_way)).max(0.0));
             format!("about {} left", Nanos::from(left))
@@ -157,41 +146,49 @@ struct Cost {
 
 impl Cost {
     fn new(settings: Settings) -> Self {
-        Self {
-            settings,
-            load: 0.0,
-            prompt_token: None,
-            step: None,
-        }
+        Self { settings, load: 0.0, prompt_token: None, step: None }
     }
 
     fn learn(&mut self, job: &Job, sample: &Sample) {
-        let Sample::Run { ns, token_ns, .. } = sample else {
-            return;
-        };
+        let Sample::Run { runs, ns, token_ns, .. } = sample else { return };
         let generating: f64 = token_ns.iter().map(|ns| ns.seconds()).sum();
         if job.work.n_gen() > 0 {
-            self.step = Some(generating / f64::from(job.work.n_gen()));
+            self.step = Some(generating / f64::from(job.work.n_gen()) / f64::from(*runs));
         }
         if job.work.n_prompt() > 0 {
             let prompting = (ns.seconds() - generating).max(0.0);
-            self.prompt_token = Some(prompting / f64::from(job.work.n_prompt()));
+            let tokens = f64::from(job.work.n_prompt()) * f64::from(*runs);
+            self.prompt_token = Some(prompting / tokens);
         }
+    }
+
+    /// The price of all runs of a test that costs `once`.
+    fn runs(&self, once: f64) -> f64 {
+        /// Warm-up runs that a test takes as a rule.
+        const WARMUP: f64 = 2.0;
+        /// Samples that it takes as a rule, where precision decides.
+        const SAMPLES: f64 = 10.0;
+        let warmup = if self.settings.warmup { WARMUP * once } else { 0.0 };
+        warmup
+            + match self.settings.stop {
+                Rule::Fixed { n } => f64::from(n) * once,
+                Rule::Precision { min_samples, max_time, .. } => {
+                    let least = f64::from(min_samples) * once;
+                    (SAMPLES * once).min(max_time.seconds()).max(least)
+                }
+            }
     }
 
     /// The price of a job; `None` while nothing is known.
     fn seconds(&self, job: &Job) -> Option<f64> {
         /// A generated token costs about as much as this many prompt tokens, until both are known.
         const STEP_TO_PROMPT: f64 = 10.0;
-        let prompt_token = self
-            .prompt_token
-            .or(self.step.map(|step| step / STEP_TO_PROMPT))?;
+        let prompt_token = self.prompt_token.or(self.step.map(|step| step / STEP_TO_PROMPT))?;
         let step = self.step.unwrap_or(prompt_token * STEP_TO_PROMPT);
         let once =
             f64::from(job.work.n_prompt()) * prompt_token + f64::from(job.work.n_gen()) * step;
-        let runs = f64::from(self.settings.repetitions + u32::from(self.settings.warmup));
         let depth = f64::from(job.config.n_depth) * prompt_token;
-        Some(once * runs + depth + self.settings.delay.seconds())
+        Some(self.runs(once) + depth + self.settings.delay.seconds())
     }
 }
 
@@ -203,19 +200,16 @@ mod tests {
 
     #[test]
     fn jobs_of_different_cost_have_different_estimates() {
-        let settings = Settings {
-            repetitions: 4,
-            warmup: true,
-            delay: Nanos(0),
-        };
+        let settings = Settings { stop: Rule::Fixed { n: 3 }, warmup: true, delay: Nanos(0) };
         let mut cost = Cost::new(settings);
         let prompt = Job::new(config(), Work::Prompt { n_prompt: 100 });
         let generate = Job::new(config(), Work::Generate { n_gen: 100 });
         assert_eq!(cost.seconds(&prompt), None);
 
         let sample = |ns, tokens: &[u64]| Sample::Run {
+            runs: 1,
             ns: Nanos(ns),
-            first_token_ns: None,
+            first_token_ns: vec![],
             token_ns: tokens.iter().map(|&ns| Nanos(ns)).collect(),
         };
         cost.learn(&prompt, &sample(1_000_000_000, &[]));

@@ -10,14 +10,23 @@ use crate::units::{Bytes, Nanos};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Sample {
-    /// One repetition of the job's work on a loaded model.
-    Run {
-        /// Time inside the engine: prompt and generation, without the sampling between them.
+    /// One run of the job's work before the measuring, at the real shape and depth.
+    Warmup {
+        /// Time inside the engine.
         ns: Nanos,
-        /// From handing over the prompt to holding the greedily sampled first token. `None` without a
-        /// prompt.
-        first_token_ns: Option<Nanos>,
-        /// Time of each generated token, in order; empty where nothing is generated.
+    },
+    /// One measured sample of the job's work on a loaded model.
+    Run {
+        /// How often the work was repeated within the sample: more than once where a single run is too
+        /// short to be timed well.
+        runs: u32,
+        /// Time inside the engine over all these runs: prompt and generation, without the sampling
+        /// between them.
+        ns: Nanos,
+        /// For each run, from handing over the prompt to holding the greedily sampled first token.
+        /// Empty without a prompt.
+        first_token_ns: Vec<Nanos>,
+        /// Time of each generated token of each run, in order; empty where nothing is generated.
         token_ns: Vec<Nanos>,
     },
     /// One fresh process, from its start through load and prompt to the first token.
@@ -88,6 +97,24 @@ pub struct Reading {
     pub n_ctx: Option<u32>,
     /// Whether flash attention was in use, where the engine says so.
     pub flash_attn: Option<bool>,
+    /// Whether the warm-up reached a steady state within its bounds. `None` without a warm-up.
+    pub steady: Option<bool>,
+    /// Why there are no more samples than there are. `None` where the job did not come to its end.
+    pub stop: Option<StopReason>,
+}
+
+/// Why a row has no more samples than it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// The number of repetitions that was asked for.
+    Repetitions,
+    /// The interval of the mean is as narrow as was asked for.
+    Precision,
+    /// The cap on samples came first.
+    MaxSamples,
+    /// The cap on time came first.
+    MaxTime,
 }
 
 /// How a job ended. Every started job has exactly one outcome.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::job::{Job, JobId};
 use crate::record::{Loaded, Phase, Reading, Sample, Warning};
+use crate::stats::stopping::Rule;
 use crate::units::Nanos;
 
 /// Version of this protocol. Parent and worker are one binary, so a mismatch means that the file was
@@ -41,11 +42,11 @@ pub enum Request {
 }
 
 /// How to measure, the same for all jobs of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
-    /// Measured repetitions of each job.
-    pub repetitions: u32,
-    /// Whether to run each job once, unmeasured, at its real shape and depth first.
+    /// When a job has been measured enough.
+    pub stop: Rule,
+    /// Whether to run each job, unmeasured, at its real shape and depth until it is steady.
     pub warmup: bool,
     /// Rest before each job.
     pub delay: Nanos,
@@ -168,9 +169,7 @@ pub enum DeviceKind {
 impl Description {
     /// Whether any device can take layers off the CPU.
     pub fn can_offload(&self) -> bool {
-        self.devices
-            .iter()
-            .any(|d| matches!(d.kind, DeviceKind::Gpu | DeviceKind::Igpu))
+        self.devices.iter().any(|d| matches!(d.kind, DeviceKind::Gpu | DeviceKind::Igpu))
     }
 
     /// llama-bench's `cpu_info` or `gpu_info`: the makers' names of all such devices, joined.

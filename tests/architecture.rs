@@ -10,32 +10,14 @@ const FORBIDDEN: [(&str, &[&str]); 12] = [
     ("report", &["engine", "cli", "runner", "worker"]),
     ("worker", &["runner", "cli", "report", "plan"]),
     ("engine", &["runner", "cli", "report", "worker"]),
-    (
-        "plan",
-        &["engine", "runner", "cli", "report", "worker", "stats"],
-    ),
-    (
-        "stats",
-        &["engine", "runner", "cli", "report", "worker", "plan"],
-    ),
+    ("plan", &["engine", "runner", "cli", "report", "worker", "stats"]),
+    ("stats", &["engine", "runner", "cli", "report", "worker", "plan"]),
     (
         "record.rs",
-        &[
-            "engine", "runner", "cli", "report", "worker", "plan", "stats", "host", "wire",
-        ],
+        &["engine", "runner", "cli", "report", "worker", "plan", "stats", "host", "wire"],
     ),
-    (
-        "job.rs",
-        &[
-            "engine", "runner", "cli", "report", "worker", "plan", "record", "gguf", "host",
-        ],
-    ),
-    (
-        "wire.rs",
-        &[
-            "engine", "runner", "cli", "report", "worker", "plan", "host",
-        ],
-    ),
+    ("job.rs", &["engine", "runner", "cli", "report", "worker", "plan", "record", "gguf", "host"]),
+    ("wire.rs", &["engine", "runner", "cli", "report", "worker", "plan", "host"]),
     ("units.rs", &[""]),
     (
         "gguf",
@@ -53,10 +35,8 @@ fn sources(path: &Path) -> Vec<PathBuf> {
     if path.is_file() {
         return vec![path.to_path_buf()];
     }
-    let mut found: Vec<_> = fs::read_dir(path)
-        .unwrap()
-        .flat_map(|entry| sources(&entry.unwrap().path()))
-        .collect();
+    let mut found: Vec<_> =
+        fs::read_dir(path).unwrap().flat_map(|entry| sources(&entry.unwrap().path())).collect();
     found.retain(|file| file.extension().is_some_and(|ending| ending == "rs"));
     found.sort();
     found
@@ -74,19 +54,12 @@ fn data_flows_one_way() {
             let text = fs::read_to_string(&file).unwrap();
             // Tests may look anywhere.
             let code = text.split("#[cfg(test)]").next().unwrap();
-            for (number, line) in code
-                .lines()
-                .enumerate()
-                .filter(|(_, l)| !l.trim().starts_with("//"))
+            for (number, line) in
+                code.lines().enumerate().filter(|(_, l)| !l.trim().starts_with("//"))
             {
                 for word in forbidden {
                     if line.contains(&format!("crate::{word}")) {
-                        wrong.push(format!(
-                            "{}:{}: {}",
-                            file.display(),
-                            number + 1,
-                            line.trim()
-                        ));
+                        wrong.push(format!("{}:{}: {}", file.display(), number + 1, line.trim()));
                     }
                 }
             }
@@ -106,20 +79,10 @@ fn unsafe_lives_in_one_folder() {
             if !code.contains("unsafe {") && !code.contains("unsafe impl") {
                 continue;
             }
-            assert!(
-                inside,
-                "{}:{}: unsafe outside engine/llama",
-                file.display(),
-                number + 1
-            );
+            assert!(inside, "{}:{}: unsafe outside engine/llama", file.display(), number + 1);
             let reason = lines[number.saturating_sub(8)..=number].iter();
             let explained = reason.clone().any(|line| line.contains("SAFETY"));
-            assert!(
-                explained,
-                "{}:{}: no SAFETY comment",
-                file.display(),
-                number + 1
-            );
+            assert!(explained, "{}:{}: no SAFETY comment", file.display(), number + 1);
         }
     }
 }

@@ -5,15 +5,9 @@ use std::fs;
 use std::process::Command;
 
 fn refuse(args: &[&str]) -> (Option<i32>, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_lbench"))
-        .args(args)
-        .output()
-        .unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_lbench")).args(args).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{args:?}");
-    (
-        output.status.code(),
-        String::from_utf8_lossy(&output.stderr).into_owned(),
-    )
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 #[test]
@@ -22,15 +16,10 @@ fn model_files_that_are_none() {
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_string();
     let good = path("good.gguf");
     let spec = "llama:layers=1,embd=32,ff=64,heads=1,vocab=64,tied:f16";
-    let made = Command::new(env!("CARGO_BIN_EXE_lbench"))
-        .args(["synth", spec, "-o", &good])
-        .output();
+    let made =
+        Command::new(env!("CARGO_BIN_EXE_lbench")).args(["synth", spec, "-o", &good]).output();
     let made = made.unwrap();
-    assert!(
-        made.status.success(),
-        "{}",
-        String::from_utf8_lossy(&made.stderr)
-    );
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let bytes = fs::read(&good).unwrap();
     fs::write(path("empty.gguf"), "").unwrap();
     fs::write(path("page.gguf"), "<!DOCTYPE html><html>404</html>").unwrap();
@@ -42,24 +31,12 @@ fn model_files_that_are_none() {
     fs::create_dir(path("folder.gguf")).unwrap();
 
     let mut messages = Vec::new();
-    for name in [
-        "missing",
-        "folder",
-        "empty",
-        "page",
-        "cut",
-        "cut_header",
-        "absurd",
-    ] {
+    for name in ["missing", "folder", "empty", "page", "cut", "cut_header", "absurd"] {
         let file = path(&format!("{name}.gguf"));
         let (code, message) = refuse(&["-m", &file]);
         assert_eq!(code, Some(2), "{message}");
         assert_eq!(message.lines().count(), 1, "{message}");
-        messages.push(
-            message
-                .trim_end()
-                .replace(dir.path().to_str().unwrap(), "DIR"),
-        );
+        messages.push(message.trim_end().replace(dir.path().to_str().unwrap(), "DIR"));
     }
     insta::assert_snapshot!(messages.join("\n"));
 }

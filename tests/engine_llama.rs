@@ -56,11 +56,7 @@ fn the_engine_loads_runs_and_refuses() {
     refuses_bad_files(&mut engine, &config, folder.path());
     assert!(reason(engine.open(&config, 64)).contains("no model"));
 
-    loads(
-        &mut engine,
-        &config,
-        &Header::read(&path).expect("a header"),
-    );
+    loads(&mut engine, &config, &Header::read(&path).expect("a header"));
     runs(&mut engine, &config);
     repeats_itself(&mut engine, &config);
     keeps_its_state(&mut engine, &config);
@@ -77,32 +73,16 @@ fn the_engine_loads_runs_and_refuses() {
 
 fn describes_itself(engine: &mut LlamaEngine) {
     let description = engine.describe();
-    assert!(
-        description.engine.starts_with("llama.cpp "),
-        "{}",
-        description.engine
-    );
+    assert!(description.engine.starts_with("llama.cpp "), "{}", description.engine);
     assert!(!description.build_commit.is_empty());
-    assert!(
-        description.backends.contains(&"CPU".into()),
-        "{:?}",
-        description.backends
-    );
-    let cpu = description
-        .devices
-        .iter()
-        .find(|device| device.kind == DeviceKind::Cpu);
+    assert!(description.backends.contains(&"CPU".into()), "{:?}", description.backends);
+    let cpu = description.devices.iter().find(|device| device.kind == DeviceKind::Cpu);
     let cpu = cpu.expect("a CPU");
     assert_eq!(cpu.backend, "CPU");
     assert!(cpu.total > 0);
     assert!(!description.cpu_features.is_empty());
     let unused = &description.cpu_features_unused;
-    assert!(
-        unused
-            .iter()
-            .all(|name| !description.cpu_features.contains(name)),
-        "{unused:?}"
-    );
+    assert!(unused.iter().all(|name| !description.cpu_features.contains(name)), "{unused:?}");
     println!("{description:#?}");
 }
 
@@ -126,10 +106,7 @@ fn refuses_bad_files(engine: &mut LlamaEngine, config: &Config, folder: &Path) {
     let good = std::fs::read(&config.model.path).expect("the model");
     assert!(with(Some(&good[..good.len() / 2])).contains("not within the file bounds"));
     let name = b"general.architecture\x08\0\0\0\x05\0\0\0\0\0\0\0llama";
-    let at = good
-        .windows(name.len())
-        .position(|window| window == name)
-        .expect("the key");
+    let at = good.windows(name.len()).position(|window| window == name).expect("the key");
     let mut unknown = good;
     unknown[at + name.len() - 5..][..5].copy_from_slice(b"\xffabcd");
     assert!(with(Some(&unknown)).contains("unknown model architecture"));
@@ -139,18 +116,11 @@ fn loads(engine: &mut LlamaEngine, config: &Config, header: &Header) {
     let loaded = engine.load(config).expect("a load");
     println!("{loaded:#?}");
     assert!(loaded.load_ns > Nanos(0));
-    assert!(
-        loaded.description.starts_with("llama"),
-        "{}",
-        loaded.description
-    );
+    assert!(loaded.description.starts_with("llama"), "{}", loaded.description);
     assert_eq!(loaded.tensor_bytes, Bytes(header.tensor_bytes()));
     assert_eq!(loaded.n_params, header.n_params());
     let has_gpu = engine.describe().can_offload();
-    assert_eq!(
-        loaded.offloaded_layers,
-        if has_gpu { LAYERS + 1 } else { 0 }
-    );
+    assert_eq!(loaded.offloaded_layers, if has_gpu { LAYERS + 1 } else { 0 });
     assert_eq!(loaded.backends == "CPU", !has_gpu);
     assert_eq!(engine.device_memory().is_empty(), !has_gpu);
 }
@@ -158,10 +128,7 @@ fn loads(engine: &mut LlamaEngine, config: &Config, header: &Header) {
 fn runs(engine: &mut LlamaEngine, config: &Config) {
     let mut session = engine.open(config, 80).expect("a session");
     assert!(session.n_ctx() >= 80);
-    assert!(
-        session.sample_greedy().is_err(),
-        "no logits before a decode"
-    );
+    assert!(session.sample_greedy().is_err(), "no logits before a decode");
     session.prompt(64).expect("a prompt");
     assert!((0..VOCAB).contains(&session.sample_greedy().expect("a token")));
     session.begin_generation();
@@ -207,10 +174,7 @@ fn keeps_its_state(engine: &mut LlamaEngine, config: &Config) {
     assert!(session.sample_greedy().is_err(), "a state has no logits");
     session.begin_generation();
     session.step().expect("a step at depth");
-    assert_eq!(
-        session.save().map(|longer| longer.len() > state.len()),
-        Some(true)
-    );
+    assert_eq!(session.save().map(|longer| longer.len() > state.len()), Some(true));
 
     // Whatever is stored, it is 40 tokens again, byte for byte.
     session.clear();
@@ -220,10 +184,7 @@ fn keeps_its_state(engine: &mut LlamaEngine, config: &Config) {
     let mut other = config.clone();
     other.type_k = CacheType::F32;
     let mut other = engine.open(&other, 80).expect("a session");
-    assert!(
-        !other.restore(&state),
-        "a state of another cache type does not fit"
-    );
+    assert!(!other.restore(&state), "a state of another cache type does not fit");
 }
 
 fn refuses_bad_contexts(engine: &mut LlamaEngine, config: &Config) {
@@ -232,12 +193,7 @@ fn refuses_bad_contexts(engine: &mut LlamaEngine, config: &Config) {
     quantized.flash_attn = FlashAttention::Off;
     let cause = reason(engine.open(&quantized, 64));
     assert!(cause.contains("flash_attn"), "{cause}");
-    assert!(
-        engine
-            .log_tail()
-            .iter()
-            .any(|line| line.contains("flash_attn"))
-    );
+    assert!(engine.log_tail().iter().any(|line| line.contains("flash_attn")));
 
     let mut threads = config.clone();
     for n_threads in [0, 513, u32::MAX] {
@@ -263,11 +219,7 @@ fn sessions_keep_their_model(engine: &mut LlamaEngine, config: &Config) {
     let mut old = engine.open(config, 64).expect("a session");
     engine.load(config).expect("a second load");
     old.prompt(8).expect("a prompt on the model before");
-    engine
-        .open(config, 64)
-        .expect("a session")
-        .prompt(8)
-        .expect("a prompt");
+    engine.open(config, 64).expect("a session").prompt(8).expect("a prompt");
     old.prompt(8).expect("another prompt on the model before");
 }
 

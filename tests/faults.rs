@@ -8,10 +8,7 @@ use serde_json::{Value, json};
 
 fn lbench(script: &Value, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lbench"));
-    command
-        .arg(format!("--scripted={script}"))
-        .args(args)
-        .stdin(Stdio::null());
+    command.arg(format!("--scripted={script}")).args(args).stdin(Stdio::null());
     command
 }
 
@@ -21,11 +18,7 @@ fn run(script: &Value, args: &[&str]) -> Output {
 
 fn rows(output: &Output) -> Vec<Value> {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|e| {
-        panic!(
-            "{e}\n{}\n{}",
-            String::from_utf8_lossy(&output.stdout),
-            stderr(output)
-        )
+        panic!("{e}\n{}\n{}", String::from_utf8_lossy(&output.stdout), stderr(output))
     })
 }
 
@@ -45,35 +38,18 @@ fn four_configurations_three_of_them_broken() {
         rule("128", "prompt", &json!("hang")),
         rule("256", "context", &json!({"fail": "V cache quantization requires flash_attn"})),
     ]});
-    let args = [
-        "-p",
-        "512",
-        "-n",
-        "0",
-        "-b",
-        "64,128,256,512",
-        "--timeout",
-        "2",
-        "-o",
-        "json",
-    ];
+    let args = ["-p", "512", "-n", "0", "-b", "64,128,256,512", "--timeout", "2", "-o", "json"];
     let output = run(&script, &args);
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     let rows = rows(&output);
-    let outcomes: Vec<_> = rows
-        .iter()
-        .map(|row| row["outcome"].as_str().unwrap())
-        .collect();
+    let outcomes: Vec<_> = rows.iter().map(|row| row["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, ["crashed", "timed_out", "failed", "completed"]);
     for row in &rows[..3] {
         assert_eq!(row["avg_ts"], Value::Null);
-        assert!(
-            row["cause"].as_str().is_some_and(|cause| !cause.is_empty()),
-            "{row}"
-        );
+        assert!(row["cause"].as_str().is_some_and(|cause| !cause.is_empty()), "{row}");
     }
-    assert_eq!(rows[3]["avg_ts"].as_f64().unwrap().round(), 1000.0);
-    assert_eq!(rows[3]["samples_ns"].as_array().unwrap().len(), 5);
+    assert!((rows[3]["avg_ts"].as_f64().unwrap() - 1000.0).abs() < 1.0);
+    assert_eq!(rows[3]["samples_ns"].as_array().unwrap().len(), 6);
 }
 
 #[test]
@@ -95,16 +71,9 @@ fn every_death_in_every_phase_leaves_the_other_rows_alone() {
             // Three loads, each with a prompt and a generation row; the second one breaks.
             let rule = json!({"when": {"n_gpu_layers": "2"}, "phase": phase, "fault": fault});
             let script = json!({"gpu": true, "rules": [rule]});
-            let args = [
-                "-p", "512", "-n", "32", "-ngl", "1,2,3", "-r", "2", "-o", "json",
-            ];
+            let args = ["-p", "512", "-n", "32", "-ngl", "1,2,3", "-r", "2", "-o", "json"];
             let output = run(&script, &args);
-            assert_eq!(
-                output.status.code(),
-                Some(1),
-                "{fault} in {phase}: {}",
-                stderr(&output)
-            );
+            assert_eq!(output.status.code(), Some(1), "{fault} in {phase}: {}", stderr(&output));
             let rows = rows(&output);
             assert_eq!(rows.len(), 6, "{fault} in {phase}");
             for row in &rows {
@@ -137,10 +106,7 @@ fn a_flood_of_log_and_a_stray_print_change_nothing() {
         let output = run(&script, &args);
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         assert_eq!(rows(&output).len(), 2);
-        assert!(
-            output.stderr.len() < 10_000,
-            "the log stays in the worker's own pipe"
-        );
+        assert!(output.stderr.len() < 10_000, "the log stays in the worker's own pipe");
     }
 }
 
@@ -149,10 +115,7 @@ fn a_hint_where_one_is_known() {
     let script = json!({"rules": [rule("64", "prompt", &json!({"signal": 4}))]});
     let output = run(&script, &["-p", "512", "-n", "0", "-b", "64", "-o", "json"]);
     let row = &rows(&output)[0];
-    assert!(
-        row["cause"].as_str().unwrap().starts_with("SIGILL"),
-        "{row}"
-    );
+    assert!(row["cause"].as_str().unwrap().starts_with("SIGILL"), "{row}");
     assert!(row["hint"].as_str().unwrap().contains("AMX"), "{row}");
 }
 
@@ -163,16 +126,8 @@ fn json_and_csv_stay_readable_when_rows_fail() {
     let csv_args = [&args[..], &["-o", "csv"]].concat();
     let output = run(&script, &csv_args);
     let mut reader = csv::Reader::from_reader(&output.stdout[..]);
-    let at = reader
-        .headers()
-        .unwrap()
-        .iter()
-        .position(|name| name == "avg_ts")
-        .unwrap();
-    let cells: Vec<_> = reader
-        .records()
-        .map(|row| row.unwrap()[at].to_string())
-        .collect();
+    let at = reader.headers().unwrap().iter().position(|name| name == "avg_ts").unwrap();
+    let cells: Vec<_> = reader.records().map(|row| row.unwrap()[at].to_string()).collect();
     assert_eq!((cells.len(), cells[0].as_str()), (2, ""));
     assert!(cells[1].starts_with("1000"), "{cells:?}");
 
@@ -205,10 +160,7 @@ fn children(parent: u32) -> Vec<u32> {
 
 fn alive(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat
-        .rsplit(')')
-        .next()
-        .and_then(|rest| rest.split_whitespace().next());
+    let state = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().next());
     state.is_some_and(|state| state != "Z")
 }
 
@@ -223,25 +175,10 @@ fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
 /// A sweep whose second row hangs: something is measured, and something is under way.
 fn hanging() -> std::process::Child {
     let script = json!({"rules": [rule("128", "prompt", &json!("hang"))]});
-    let args = [
-        "-p",
-        "512",
-        "-n",
-        "0",
-        "-b",
-        "64,128,256",
-        "-o",
-        "json",
-        "--timeout",
-        "0",
-        "--progress",
-    ];
+    let args =
+        ["-p", "512", "-n", "0", "-b", "64,128,256", "-o", "json", "--timeout", "0", "--progress"];
     let mut child = lbench(&script, &args);
-    child
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
+    child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 /// Reads the progress lines until the hanging row is under way.
@@ -282,26 +219,18 @@ fn ctrl_c_prints_what_is_measured() {
     assert_eq!(output.status.code(), Some(130));
     let rows = rows(&output);
     assert_eq!(rows[0]["outcome"], "completed");
-    assert!(
-        rows.len() <= 2
-            && rows
-                .iter()
-                .skip(1)
-                .all(|row| row["outcome"] == "interrupted")
-    );
+    assert!(rows.len() <= 2 && rows.iter().skip(1).all(|row| row["outcome"] == "interrupted"));
     wait_until("the worker's end", || !alive(worker));
 }
 
 #[test]
 fn a_closed_output_ends_the_run_quietly() {
-    let mut child = lbench(
-        &json!({}),
-        &["-p", "512", "-n", "16", "-b", "64-2048*2", "-o", "jsonl"],
-    )
-    .stdout(Stdio::piped())
-    .stderr(Stdio::piped())
-    .spawn()
-    .unwrap();
+    let mut child =
+        lbench(&json!({}), &["-p", "512", "-n", "16", "-b", "64-2048*2", "-o", "jsonl"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(3));
@@ -310,19 +239,13 @@ fn a_closed_output_ends_the_run_quietly() {
 
 #[test]
 fn cold_starts_are_processes_of_their_own() {
-    let args = [
-        "-p", "64", "-n", "4", "--cold", "3", "-r", "1", "-o", "json",
-    ];
+    let args = ["-p", "64", "-n", "4", "--cold", "3", "-r", "1", "-o", "json"];
     let output = run(&json!({}), &args);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let rows = rows(&output);
     assert_eq!(rows[0]["cold_samples_ns"].as_array().unwrap().len(), 3);
     assert!(rows[0]["cold_avg_ns"].as_u64().unwrap() > 0);
-    assert_eq!(
-        rows[1]["cold_avg_ns"],
-        Value::Null,
-        "no prompt, no first token"
-    );
+    assert_eq!(rows[1]["cold_avg_ns"], Value::Null, "no prompt, no first token");
 }
 
 #[test]
@@ -330,23 +253,7 @@ fn a_failed_cold_start_is_said_and_the_row_is_measured() {
     // The first prompt of a fresh process is what a cold start times.
     let script =
         json!({"rules": [{"when": {"n_batch": "64"}, "phase": "warmup", "fault": "abort"}]});
-    let args = [
-        "-p",
-        "64",
-        "-n",
-        "0",
-        "-b",
-        "64",
-        "--cold",
-        "2",
-        "--no-warmup",
-        "-o",
-        "json",
-    ];
+    let args = ["-p", "64", "-n", "0", "-b", "64", "--cold", "2", "--no-warmup", "-o", "json"];
     let output = run(&script, &args);
-    assert!(
-        stderr(&output).contains("no cold start: SIGABRT"),
-        "{}",
-        stderr(&output)
-    );
+    assert!(stderr(&output).contains("no cold start: SIGABRT"), "{}", stderr(&output));
 }

@@ -62,9 +62,7 @@ fn quantize(from: &Path, to: &Path, file_type: FileType) {
             vec![1.0; usize::try_from(n).unwrap()]
         };
         let tensors = Header::read(from).unwrap().tensors.into_iter();
-        tensors
-            .map(|t| (CString::new(t.name).unwrap(), ones(&t.shape)))
-            .collect()
+        tensors.map(|t| (CString::new(t.name).unwrap(), ones(&t.shape))).collect()
     } else {
         Vec::new()
     };
@@ -85,12 +83,7 @@ fn quantize(from: &Path, to: &Path, file_type: FileType) {
     // the call.
     let status =
         unsafe { sys::llama_model_quantize(c_from.as_ptr(), c_to.as_ptr(), &raw const params) };
-    assert_eq!(
-        status,
-        0,
-        "llama.cpp could not quantize {} as {file_type}",
-        from.display()
-    );
+    assert_eq!(status, 0, "llama.cpp could not quantize {} as {file_type}", from.display());
 }
 
 fn types(header: &Header) -> BTreeMap<String, GgmlType> {
@@ -105,33 +98,20 @@ fn types(header: &Header) -> BTreeMap<String, GgmlType> {
 fn every_tensor_has_the_type_that_llama_cpps_quantizer_gives_it() {
     LazyLock::force(&BACKEND);
     let folder = tempfile::tempdir().unwrap();
-    let (source, target) = (
-        folder.path().join("source.gguf"),
-        folder.path().join("target.gguf"),
-    );
+    let (source, target) = (folder.path().join("source.gguf"), folder.path().join("target.gguf"));
     let mut compared = 0;
     for geometry in GEOMETRIES {
-        spec(geometry, FileType::F32)
-            .write(&source, &mut quiet)
-            .unwrap();
+        spec(geometry, FileType::F32).write(&source, &mut quiet).unwrap();
         for file_type in FileType::all() {
             quantize(&source, &target, file_type);
             let theirs = Header::read(&target).unwrap();
             let ours = spec(geometry, file_type).header();
             let (their_types, our_types) = (types(&theirs), types(&ours));
             for (name, ty) in &their_types {
-                assert_eq!(
-                    our_types.get(name),
-                    Some(ty),
-                    "{geometry}:{file_type} {name}"
-                );
+                assert_eq!(our_types.get(name), Some(ty), "{geometry}:{file_type} {name}");
             }
             assert_eq!(their_types.len(), our_types.len());
-            assert_eq!(
-                theirs.tensor_bytes(),
-                ours.tensor_bytes(),
-                "{geometry}:{file_type}"
-            );
+            assert_eq!(theirs.tensor_bytes(), ours.tensor_bytes(), "{geometry}:{file_type}");
             assert_eq!(theirs.label(), ours.label());
             compared += our_types.len();
         }
@@ -145,9 +125,7 @@ fn every_architecture_and_file_type_loads() {
     let path = folder.path().join("model.gguf");
     let first = GEOMETRIES[0];
     let of_all_types = FileType::all().map(|file_type| spec(first, file_type));
-    let of_all_shapes = GEOMETRIES
-        .iter()
-        .map(|geometry| spec(geometry, FileType::Q4KM));
+    let of_all_shapes = GEOMETRIES.iter().map(|geometry| spec(geometry, FileType::Q4KM));
     for spec in of_all_types.chain(of_all_shapes) {
         spec.write(&path, &mut quiet).unwrap();
         let header = spec.header();
@@ -167,11 +145,7 @@ fn sizes_of_blocks_are_ggmls() {
         // SAFETY: the numbers are types of ggml; the functions look them up in a table.
         let (elements, bytes, name) = unsafe {
             let name = CStr::from_ptr(sys::ggml_type_name(ty.id()));
-            (
-                sys::ggml_blck_size(ty.id()),
-                sys::ggml_type_size(ty.id()),
-                name,
-            )
+            (sys::ggml_blck_size(ty.id()), sys::ggml_type_size(ty.id()), name)
         };
         assert_eq!(name.to_str(), Ok(ty.name()));
         assert_eq!(u64::try_from(elements), Ok(ty.block_elements()), "{ty}");
@@ -185,18 +159,11 @@ fn sizes_of_blocks_are_ggmls() {
 fn file_types_are_described_as_llama_cpp_describes_them() {
     let mut header = spec(GEOMETRIES[0], FileType::F16).header();
     for id in 0..64 {
-        header
-            .metadata
-            .insert("general.file_type".into(), Value::Unsigned(id.into()));
+        header.metadata.insert("general.file_type".into(), Value::Unsigned(id.into()));
         #[allow(unsafe_code)]
         // SAFETY: any number is allowed; the text is static.
         let theirs = unsafe { CStr::from_ptr(sys::llama_ftype_name(id)) };
-        assert!(
-            header
-                .label()
-                .ends_with(&format!(" {}", theirs.to_str().unwrap())),
-            "{id}"
-        );
+        assert!(header.label().ends_with(&format!(" {}", theirs.to_str().unwrap())), "{id}");
     }
 }
 
@@ -204,9 +171,7 @@ fn file_types_are_described_as_llama_cpp_describes_them() {
 #[allow(unsafe_code)]
 fn decode(ty: GgmlType, bytes: &[u8], n: usize) -> Vec<f32> {
     if ty == GgmlType::F32 {
-        let numbers = bytes
-            .chunks_exact(4)
-            .map(|b| f32::from_le_bytes(b.try_into().unwrap()));
+        let numbers = bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap()));
         return numbers.collect();
     }
     assert_eq!(Some(bytes.len() as u64), ty.row_bytes(n as u64));
@@ -216,14 +181,8 @@ fn decode(ty: GgmlType, bytes: &[u8], n: usize) -> Vec<f32> {
     unsafe {
         let valid = sys::ggml_validate_row_data(ty.id(), bytes.as_ptr().cast(), bytes.len());
         assert!(valid, "{ty}");
-        let to_float = (*sys::ggml_get_type_traits(ty.id()))
-            .to_float
-            .expect("a decoder");
-        to_float(
-            bytes.as_ptr().cast(),
-            values.as_mut_ptr(),
-            i64::try_from(n).unwrap(),
-        );
+        let to_float = (*sys::ggml_get_type_traits(ty.id())).to_float.expect("a decoder");
+        to_float(bytes.as_ptr().cast(), values.as_mut_ptr(), i64::try_from(n).unwrap());
     }
     values
 }
@@ -259,16 +218,9 @@ fn ggml_reads_what_the_encoders_write() {
         };
         let (mean, square) = (sum(&|x, _| x), sum(&|x, _| x * x));
         let error = (sum(&|x, y| (x - y) * (x - y)) / sum(&|_, y| y * y)).sqrt();
-        println!(
-            "{ty:>7}: mean {mean:+.6}, deviation {:.5}, error {error:.5}",
-            square.sqrt()
-        );
+        println!("{ty:>7}: mean {mean:+.6}, deviation {:.5}, error {error:.5}", square.sqrt());
         assert!(mean.abs() < 0.0005, "{ty}: mean {mean}");
-        assert!(
-            (0.017..0.023).contains(&square.sqrt()),
-            "{ty}: {}",
-            square.sqrt()
-        );
+        assert!((0.017..0.023).contains(&square.sqrt()), "{ty}: {}", square.sqrt());
         assert!(error <= limit, "{ty}: {error} is more than {limit}");
     }
 }

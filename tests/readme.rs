@@ -19,19 +19,13 @@ fn shape(line: &str) -> String {
 
 /// The table lines of an output. Cells of the host (its threads) are numbers too.
 fn tables(text: &str) -> Vec<String> {
-    text.lines()
-        .filter(|line| line.starts_with('|'))
-        .map(shape)
-        .collect()
+    text.lines().filter(|line| line.starts_with('|')).map(shape).collect()
 }
 
 #[test]
 fn examples() {
     let readme = include_str!("../README.md");
-    let blocks = readme
-        .split("```console\n")
-        .skip(1)
-        .filter_map(|rest| rest.split("```").next());
+    let blocks = readme.split("```console\n").skip(1).filter_map(|rest| rest.split("```").next());
     let mut seen = 0;
     for block in blocks {
         let (command, expected) = block.split_once('\n').unwrap();
@@ -58,17 +52,10 @@ fn links_lead_somewhere() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     for file in ["README.md", "CONTRIBUTING.md", "docs/process-model.md"] {
         let text = std::fs::read_to_string(root.join(file)).unwrap();
-        for target in text
-            .split("](")
-            .skip(1)
-            .filter_map(|rest| rest.split(')').next())
-        {
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if !target.starts_with("http") && !target.starts_with('#') {
-                let path = root
-                    .join(file)
-                    .parent()
-                    .unwrap()
-                    .join(target.split('#').next().unwrap());
+                let path =
+                    root.join(file).parent().unwrap().join(target.split('#').next().unwrap());
                 assert!(path.exists(), "{file} links to {target}");
             }
         }

@@ -16,11 +16,7 @@ pub fn normalise(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut literal = false;
     for arg in args {
         literal |= arg == "--";
-        let rewritten = if literal {
-            None
-        } else {
-            arg.to_str().and_then(rewrite)
-        };
+        let rewritten = if literal { None } else { arg.to_str().and_then(rewrite) };
         out.push(rewritten.map_or(arg, OsString::from));
     }
     out
@@ -38,10 +34,7 @@ fn rewrite(arg: &str) -> Option<String> {
     } else {
         let short = flag.strip_prefix('-').filter(|short| short.len() > 1)?;
         let axes = AXES.iter().map(|axis| (axis.short, axis.long));
-        axes.chain(OTHERS)
-            .find(|(spelling, _)| *spelling == short)?
-            .1
-            .to_string()
+        axes.chain(OTHERS).find(|(spelling, _)| *spelling == short)?.1.to_string()
     };
     Some(value.map_or_else(|| format!("--{long}"), |value| format!("--{long}={value}")))
 }
@@ -49,9 +42,7 @@ fn rewrite(arg: &str) -> Option<String> {
 /// The flag as llama-bench users know it, for a message that names its long form.
 pub fn spelling(long: &str) -> Option<&'static str> {
     let axes = AXES.iter().map(|axis| (axis.short, axis.long));
-    axes.chain(OTHERS)
-        .find(|(_, known)| *known == long)
-        .map(|(short, _)| short)
+    axes.chain(OTHERS).find(|(_, known)| *known == long).map(|(short, _)| short)
 }
 
 /// Whether this is the hidden worker role: known before anything is parsed.
@@ -65,10 +56,7 @@ mod tests {
 
     fn words(line: &str) -> String {
         let args = line.split(' ').map(OsString::from);
-        let out: Vec<_> = normalise(args)
-            .into_iter()
-            .map(|a| a.into_string().unwrap())
-            .collect();
+        let out: Vec<_> = normalise(args).into_iter().map(|a| a.into_string().unwrap()).collect();
         out.join(" ")
     }
 
@@ -78,10 +66,7 @@ mod tests {
             ("lbench -ngl 99", "lbench --n-gpu-layers 99"),
             ("lbench -ngl=10,20", "lbench --n-gpu-layers=10,20"),
             ("lbench -n 16 -p 64", "lbench -n 16 -p 64"),
-            (
-                "lbench -pg 512,128 -oe md",
-                "lbench --prompt-gen 512,128 --output-err md",
-            ),
+            ("lbench -pg 512,128 -oe md", "lbench --prompt-gen 512,128 --output-err md"),
             (
                 "lbench -ctk q8_0 -ub 64 -fa 1",
                 "lbench --cache-type-k q8_0 --ubatch-size 64 --flash-attn 1",

@@ -15,11 +15,7 @@ impl AxisArgs {
     /// The values of every axis, defaults filled in.
     pub fn resolve(&self, host: &Host) -> Vec<Vec<Value>> {
         let or_default = |(axis, given): (&Axis, &Vec<Value>)| {
-            if given.is_empty() {
-                vec![(axis.default)(host)]
-            } else {
-                given.clone()
-            }
+            if given.is_empty() { vec![(axis.default)(host)] } else { given.clone() }
         };
         AXES.iter().zip(&self.0).map(or_default).collect()
     }
@@ -31,8 +27,7 @@ struct Values(Vec<Value>);
 
 impl Args for AxisArgs {
     fn augment_args(command: Command) -> Command {
-        AXES.iter()
-            .fold(command, |command, axis| command.arg(arg(axis)))
+        AXES.iter().fold(command, |command, axis| command.arg(arg(axis)))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -44,9 +39,7 @@ impl FromArgMatches for AxisArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let given = |axis: &Axis| {
             let occurrences = matches.get_many::<Values>(axis.name).into_iter().flatten();
-            occurrences
-                .flat_map(|values| values.0.iter().copied())
-                .collect()
+            occurrences.flat_map(|values| values.0.iter().copied()).collect()
         };
         Ok(Self(AXES.iter().map(given).collect()))
     }

@@ -15,13 +15,8 @@ pub fn one_line(error: &clap::Error) -> String {
     }
     let mut line = parts.join("; ").replace(":; ", ": ");
     // `--n-gpu-layers <N>` is right, but `-ngl` is what was typed.
-    let long = line
-        .split("'--")
-        .nth(1)
-        .and_then(|rest| rest.split([' ', '\'', '=']).next());
-    let short = long
-        .and_then(argv::spelling)
-        .filter(|short| short.len() > 1);
+    let long = line.split("'--").nth(1).and_then(|rest| rest.split([' ', '\'', '=']).next());
+    let short = long.and_then(argv::spelling).filter(|short| short.len() > 1);
     if let (Some(long), Some(short)) = (long, short) {
         line = line.replacen(&format!("'--{long}"), &format!("'-{short}, --{long}"), 1);
     }

@@ -7,6 +7,7 @@ mod values;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -17,6 +18,7 @@ use crate::engine::scripted::Script;
 use crate::error::Error;
 use crate::job::Work;
 use crate::report::Format;
+use crate::stats::stopping::Rule;
 
 /// Benchmark quantized GGUF models on llama.cpp: sweep prompt and generation sizes, batch sizes, threads
 /// and offload layers, and print a table that can be pasted.
@@ -24,12 +26,7 @@ use crate::report::Format;
 /// llama-bench's flags work as they do there. Values are lists (64,128,512), ranges (1-8, 1-8+2, 64-1024*2)
 /// or repeated flags; every combination becomes a row.
 #[derive(Debug, Parser)]
-#[command(
-    name = "lbench",
-    version,
-    args_conflicts_with_subcommands = true,
-    max_term_width = 100
-)]
+#[command(name = "lbench", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
 #[command(after_help = EXAMPLES)]
 pub struct Cli {
     /// What to do instead of a sweep.
@@ -39,6 +36,9 @@ pub struct Cli {
     #[command(flatten)]
     pub bench: BenchArgs,
 }
+
+/// Fewest samples of a test whose precision decides.
+const MIN_SAMPLES: i64 = 5;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -68,12 +68,7 @@ pub struct SynthArgs {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
     /// Folder of synthetic models.
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "models",
-        env = "LBENCH_MODELS"
-    )]
+    #[arg(long, value_name = "DIR", default_value = "models", env = "LBENCH_MODELS")]
     pub models_dir: PathBuf,
 }
 
@@ -96,12 +91,7 @@ pub struct WorkerArgs {
 #[allow(clippy::struct_excessive_bools)] // each is a flag that a person typed
 pub struct BenchArgs {
     /// Model file, or synth:SPEC for one made on the spot [default: synth:llama-135m:q4_0]
-    #[arg(
-        short,
-        long,
-        value_name = "FILE",
-        help_heading = "Sweep"
-    )]
+    #[arg(short, long, value_name = "FILE", help_heading = "Sweep")]
     pub model: Vec<String>,
     /// Prompt lengths to test; 0 for none [default: 512]
     #[arg(short = 'p', long, value_name = "N", value_parser = counts, help_heading = "Sweep")]
@@ -119,47 +109,40 @@ pub struct BenchArgs {
     #[command(flatten)]
     pub axes: AxisArgs,
 
-    /// Measured repetitions of each test
-    #[arg(
-        short = 'r',
-        long,
-        value_name = "N",
-        default_value_t = 5,
-        help_heading = "Measuring"
-    )]
+    /// Measure each test exactly N times, as llama-bench does, instead of until it is precise
+    #[arg(short = 'r', long, value_name = "N", help_heading = "Measuring")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(allow_hyphen_values = true, conflicts_with_all = ["precision", "max_reps", "max_time"])]
+    pub repetitions: Option<u32>,
+    /// Measure until the mean's 95 % interval is within this much of it
+    #[arg(long, value_name = "PERCENT", default_value = "1%", value_parser = values::percent)]
+    #[arg(help_heading = "Measuring", allow_hyphen_values = true)]
+    pub precision: f64,
+    /// Most samples of each test, if it does not become precise
+    #[arg(long, value_name = "N", default_value_t = 1000, help_heading = "Measuring")]
+    #[arg(value_parser = clap::value_parser!(u32).range(MIN_SAMPLES..=1_000_000))]
     #[arg(allow_hyphen_values = true)]
-    pub repetitions: u32,
-    /// Skip the warm-up run at each test's real shape and depth
+    pub max_reps: u32,
+    /// Longest time to take samples of a test, in seconds, if it does not become precise
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, help_heading = "Measuring")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(allow_hyphen_values = true)]
+    pub max_time: u64,
+    /// Skip the warm-up runs at each test's real shape and depth
     #[arg(long, help_heading = "Measuring")]
     pub no_warmup: bool,
     /// Rest before each test, in seconds
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        default_value_t = 0,
-        help_heading = "Measuring"
-    )]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0, help_heading = "Measuring")]
     #[arg(value_parser = clap::value_parser!(u64).range(0..=86_400))]
     #[arg(allow_hyphen_values = true)]
     pub delay: u64,
     /// Also time N fresh processes for each prompt, from start through load to the first token
-    #[arg(
-        long,
-        value_name = "N",
-        default_value_t = 0,
-        help_heading = "Measuring"
-    )]
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Measuring")]
     #[arg(value_parser = clap::value_parser!(u32).range(0..=1000))]
     #[arg(allow_hyphen_values = true)]
     pub cold: u32,
     /// Longest time one test may take, load included, in seconds; 0 for no limit
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        default_value_t = 1800,
-        help_heading = "Measuring"
-    )]
+    #[arg(long, value_name = "SECONDS", default_value_t = 1800, help_heading = "Measuring")]
     #[arg(allow_hyphen_values = true)]
     #[arg(value_parser = clap::value_parser!(u64).range(0..=8_640_000))]
     pub timeout: u64,
@@ -168,13 +151,7 @@ pub struct BenchArgs {
     pub no_collapse: bool,
 
     /// Format of the results on standard output: md, json, jsonl, csv, none
-    #[arg(
-        short = 'o',
-        long,
-        value_name = "FORMAT",
-        default_value = "md",
-        help_heading = "Output"
-    )]
+    #[arg(short = 'o', long, value_name = "FORMAT", default_value = "md", help_heading = "Output")]
     #[arg(value_parser = format)]
     pub output: Format,
     /// [-oe] Format of a second copy on standard error [default: none]
@@ -194,12 +171,7 @@ pub struct BenchArgs {
     #[arg(long, help_heading = "Other")]
     pub list_devices: bool,
     /// Folder of synthetic models
-    #[arg(
-        long,
-        value_name = "DIR",
-        default_value = "models",
-        env = "LBENCH_MODELS"
-    )]
+    #[arg(long, value_name = "DIR", default_value = "models", env = "LBENCH_MODELS")]
     #[arg(help_heading = "Other")]
     pub models_dir: PathBuf,
     /// Use the scripted engine: for tests.
@@ -238,6 +210,19 @@ impl Cli {
 }
 
 impl BenchArgs {
+    /// When a test has been measured enough.
+    pub fn rule(&self) -> Rule {
+        match self.repetitions {
+            Some(n) => Rule::Fixed { n },
+            None => Rule::Precision {
+                min_samples: MIN_SAMPLES.unsigned_abs().try_into().unwrap_or(u32::MAX),
+                target: self.precision,
+                max_samples: self.max_reps,
+                max_time: Duration::from_secs(self.max_time).into(),
+            },
+        }
+    }
+
     /// What is measured under each combination, in llama-bench's order: prompts, generations, pairs.
     ///
     /// # Errors
@@ -245,19 +230,13 @@ impl BenchArgs {
     pub fn works(&self) -> Result<Vec<Work>, Error> {
         let lengths = |given: &[Counts], default| -> Vec<u32> {
             let all = given.iter().flat_map(|counts| counts.0.iter().copied());
-            let all: Vec<_> = if given.is_empty() {
-                vec![default]
-            } else {
-                all.collect()
-            };
+            let all: Vec<_> = if given.is_empty() { vec![default] } else { all.collect() };
             all.into_iter().filter(|&n| n > 0).collect()
         };
-        let prompts = lengths(&self.n_prompt, 512)
-            .into_iter()
-            .map(|n_prompt| Work::Prompt { n_prompt });
-        let generations = lengths(&self.n_gen, 128)
-            .into_iter()
-            .map(|n_gen| Work::Generate { n_gen });
+        let prompts =
+            lengths(&self.n_prompt, 512).into_iter().map(|n_prompt| Work::Prompt { n_prompt });
+        let generations =
+            lengths(&self.n_gen, 128).into_iter().map(|n_gen| Work::Generate { n_gen });
         let pairs = self.prompt_gen.iter().filter_map(|&pair| match pair {
             (0, 0) => None,
             (n_prompt, 0) => Some(Work::Prompt { n_prompt }),

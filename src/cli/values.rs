@@ -28,10 +28,7 @@ pub fn axis(grammar: Grammar, text: &str) -> Result<Vec<Value>, String> {
 /// As [`axis`].
 pub fn counts(text: &str) -> Result<Vec<u32>, String> {
     // Every number was checked against MAX, which fits.
-    Ok(numbers(text, 0)?
-        .into_iter()
-        .filter_map(|value| u32::try_from(value).ok())
-        .collect())
+    Ok(numbers(text, 0)?.into_iter().filter_map(|value| u32::try_from(value).ok()).collect())
 }
 
 /// Parses `pp,tg`: one prompt length and one generation length.
@@ -44,9 +41,19 @@ pub fn pair(text: &str) -> Result<(u32, u32), String> {
             let as_count = |&value| u32::try_from(value).unwrap_or(u32::MAX);
             Ok((as_count(prompt), as_count(generation)))
         }
-        _ => Err(format!(
-            "'{text}' is not a pair: give prompt,generation as in -pg 512,128"
-        )),
+        _ => Err(format!("'{text}' is not a pair: give prompt,generation as in -pg 512,128")),
+    }
+}
+
+/// Parses a share of something, `0.5%` or `0.5`, both half a percent.
+///
+/// # Errors
+/// When it is no number between 0 and 100, both excluded.
+pub fn percent(text: &str) -> Result<f64, String> {
+    let number = text.trim().strip_suffix('%').unwrap_or(text).trim();
+    match number.parse::<f64>() {
+        Ok(value) if value > 0.0 && value < 100.0 => Ok(value / 100.0),
+        _ => Err(format!("'{text}' is not a percentage between 0 and 100, like 0.5%")),
     }
 }
 
@@ -64,11 +71,7 @@ fn numbers(text: &str, min: i64) -> Result<Vec<i64>, String> {
 
 fn range(part: &str, min: i64, values: &mut Vec<i64>) -> Result<(), String> {
     // The first character may be the sign of a number; a later dash separates.
-    let Some(dash) = part
-        .get(1..)
-        .and_then(|rest| rest.find('-'))
-        .map(|at| at + 1)
-    else {
+    let Some(dash) = part.get(1..).and_then(|rest| rest.find('-')).map(|at| at + 1) else {
         values.push(number(part, min)?);
         return Ok(());
     };
@@ -79,9 +82,7 @@ fn range(part: &str, min: i64, values: &mut Vec<i64>) -> Result<(), String> {
     };
     let (first, last) = (number(first, min)?, number(last, min)?);
     if last < first {
-        return Err(format!(
-            "'{part}' runs backwards: {first} is more than {last}"
-        ));
+        return Err(format!("'{part}' runs backwards: {first} is more than {last}"));
     }
     let next: Box<dyn Fn(i64) -> i64> = match step {
         None => Box::new(|at| at + 1),
@@ -129,9 +130,7 @@ fn number(word: &str, min: i64) -> Result<i64, String> {
 
 fn cache_type(word: &str) -> Result<CacheType, String> {
     let names = || CacheType::ALL.map(CacheType::name).join(", ");
-    let found = CacheType::ALL
-        .into_iter()
-        .find(|kind| kind.name() == word.to_ascii_lowercase());
+    let found = CacheType::ALL.into_iter().find(|kind| kind.name() == word.to_ascii_lowercase());
     found.ok_or_else(|| format!("'{word}' is not a cache type: {}", names()))
 }
 
@@ -203,10 +202,7 @@ mod tests {
         ]
         .iter()
         .map(|text| format!("{text:?}: {}", numbers(text, 0).unwrap_err()))
-        .chain([
-            cache_type("q9_0").unwrap_err(),
-            flash_attention("maybe").unwrap_err(),
-        ])
+        .chain([cache_type("q9_0").unwrap_err(), flash_attention("maybe").unwrap_err()])
         .chain([pair("512").unwrap_err(), pair("1,2,3").unwrap_err()])
         .collect();
         insta::assert_snapshot!(messages.join("\n"));

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use rand::SeedableRng as _;
+use rand::{RngExt as _, SeedableRng as _};
 use rand_distr::{Distribution as _, Normal};
 use rand_pcg::Pcg64Mcg;
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,11 @@ pub struct Script {
     pub noise: f64,
     /// How many times slower the first prompt and the first step of a context are.
     pub cold_factor: f64,
+    /// How much of that excess is left after each further call: 0 is none, so that only the first is
+    /// slow; 0.5 halves it each time.
+    pub ramp: f64,
+    /// Share of calls that take a fifth longer.
+    pub outliers: f64,
     /// Relative slowdown for each second of the engine's clock.
     pub drift: f64,
     /// Seed of the noise.
@@ -50,6 +55,8 @@ impl Default for Script {
             step_rate: 100.0,
             noise: 0.0,
             cold_factor: 1.0,
+            ramp: 0.0,
+            outliers: 0.0,
             drift: 0.0,
             seed: 1,
             real_time: false,
@@ -111,15 +118,13 @@ struct Clock {
 
 impl Clock {
     /// Lets time pass for one timed call.
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss
-    )]
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
     fn spend(&mut self, seconds: f64) {
         let noise = Normal::new(1.0, self.script.noise).map_or(1.0, |n| n.sample(&mut self.rng));
         let drift = 1.0 + self.script.drift * self.now as f64 / 1e9;
-        let ns = (seconds * noise.max(0.01) * drift * 1e9) as u64;
+        let hit = self.script.outliers > 0.0 && self.rng.random_bool(self.script.outliers.min(1.0));
+        let outlier = if hit { 1.2 } else { 1.0 };
+        let ns = (seconds * noise.max(0.01) * outlier * drift * 1e9) as u64;
         self.pass(ns);
     }
 
@@ -131,11 +136,7 @@ impl Clock {
     }
 
     fn read(&self) -> Nanos {
-        if self.script.real_time {
-            Nanos::monotonic()
-        } else {
-            Nanos(self.now)
-        }
+        if self.script.real_time { Nanos::monotonic() } else { Nanos(self.now) }
     }
 }
 
@@ -150,34 +151,19 @@ impl Scripted {
     /// An engine that follows `script`, and writes to `pipe` where it is told to break the protocol.
     pub fn new(script: Script, pipe: RawPipe) -> Self {
         let rng = Pcg64Mcg::seed_from_u64(script.seed);
-        let clock = Clock {
-            now: 0,
-            rng,
-            script: script.clone(),
-        };
-        Self {
-            script,
-            pipe,
-            clock: Rc::new(RefCell::new(clock)),
-        }
+        let clock = Clock { now: 0, rng, script: script.clone() };
+        Self { script, pipe, clock: Rc::new(RefCell::new(clock)) }
     }
 
     /// The rule for this configuration.
     fn rule(&self, config: &Config) -> Rule {
         let fits = |rule: &&Rule| {
             rule.when.iter().all(|(name, value)| {
-                let axis = crate::plan::axis::AXES
-                    .iter()
-                    .find(|axis| axis.name == name);
+                let axis = crate::plan::axis::AXES.iter().find(|axis| axis.name == name);
                 axis.is_some_and(|axis| (axis.get)(config).to_string() == *value)
             })
         };
-        self.script
-            .rules
-            .iter()
-            .find(fits)
-            .cloned()
-            .unwrap_or_default()
+        self.script.rules.iter().find(fits).cloned().unwrap_or_default()
     }
 }
 
@@ -247,18 +233,11 @@ impl Engine for Scripted {
             free: 8 << 30,
             total: 8 << 30,
         };
-        let devices = if self.script.gpu {
-            vec![gpu, cpu]
-        } else {
-            vec![cpu]
-        };
+        let devices = if self.script.gpu { vec![gpu, cpu] } else { vec![cpu] };
         Description {
             engine: "scripted".into(),
             build_commit: "scripted".into(),
-            backends: devices
-                .iter()
-                .map(|device| device.backend.clone())
-                .collect(),
+            backends: devices.iter().map(|device| device.backend.clone()).collect(),
             devices,
             ..Description::default()
         }
@@ -276,12 +255,7 @@ impl Engine for Scripted {
             tensor_bytes: config.model.tensor_bytes,
             n_params: config.model.n_params.0,
             offloaded_layers,
-            backends: if offloaded_layers > 0 {
-                "SCRIPT"
-            } else {
-                "CPU"
-            }
-            .into(),
+            backends: if offloaded_layers > 0 { "SCRIPT" } else { "CPU" }.into(),
         })
     }
 
@@ -343,11 +317,8 @@ pub struct ScriptedSession {
 impl ScriptedSession {
     /// How much slower this call is for being the first of its kind.
     fn factor(&self, earlier: u32) -> f64 {
-        if earlier == 0 {
-            self.clock.borrow().script.cold_factor
-        } else {
-            1.0
-        }
+        let clock = self.clock.borrow();
+        1.0 + (clock.script.cold_factor - 1.0) * clock.script.ramp.powf(f64::from(earlier))
     }
 }
 
@@ -363,13 +334,12 @@ impl Session for ScriptedSession {
     fn clear(&mut self) {}
 
     fn prompt(&mut self, n: u32) -> Result<(), EngineError> {
-        // The first prompt is the warm-up's.
-        let phase = if self.prompts == 0 {
-            Phase::Warmup
-        } else {
-            Phase::Prompt
-        };
-        fail(&self.rule, phase, &self.pipe)?;
+        match self.prompts {
+            0 => fail(&self.rule, Phase::Warmup, &self.pipe)?,
+            // Without noise, two runs agree and the third is measured.
+            2 => fail(&self.rule, Phase::Prompt, &self.pipe)?,
+            _ => {}
+        }
         let seconds = f64::from(n) / self.prompt_rate * self.factor(self.prompts);
         self.clock.borrow_mut().spend(seconds);
         self.prompts += 1;
@@ -379,8 +349,8 @@ impl Session for ScriptedSession {
     fn begin_generation(&mut self) {}
 
     fn step(&mut self) -> Result<(), EngineError> {
-        // A little way into the generation, so that something has been measured.
-        if self.steps == 20 {
+        // A little way into the generation, and behind two warm-up runs of a few dozen tokens.
+        if self.steps == 70 {
             fail(&self.rule, Phase::Generate, &self.pipe)?;
         }
         let seconds = 1.0 / self.step_rate * self.factor(self.steps);

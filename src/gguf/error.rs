@@ -112,26 +112,11 @@ pub(super) fn describe_magic(start: &[u8]) -> String {
         (b"tjgg", "an old GGML (ggjt) file; convert the model again"),
         (b"fmgg", "an old GGML (ggmf) file; convert the model again"),
         (b"algg", "a GGML adapter, not a model"),
-        (
-            b"PK\x03\x04",
-            "a zip archive, perhaps a PyTorch checkpoint; convert it to GGUF",
-        ),
-        (
-            b"<!DOC",
-            "an HTML page; the download saved a web page instead of the model",
-        ),
-        (
-            b"<!doc",
-            "an HTML page; the download saved a web page instead of the model",
-        ),
-        (
-            b"<html",
-            "an HTML page; the download saved a web page instead of the model",
-        ),
-        (
-            b"version https://git-lfs",
-            "a Git LFS pointer; fetch the file itself with git lfs pull",
-        ),
+        (b"PK\x03\x04", "a zip archive, perhaps a PyTorch checkpoint; convert it to GGUF"),
+        (b"<!DOC", "an HTML page; the download saved a web page instead of the model"),
+        (b"<!doc", "an HTML page; the download saved a web page instead of the model"),
+        (b"<html", "an HTML page; the download saved a web page instead of the model"),
+        (b"version https://git-lfs", "a Git LFS pointer; fetch the file itself with git lfs pull"),
         (b"\x1f\x8b", "a gzip archive; unpack it first"),
         (b"\x28\xb5\x2f\xfd", "a zstd archive; unpack it first"),
         (b"{", "JSON text"),
@@ -144,10 +129,7 @@ pub(super) fn describe_magic(start: &[u8]) -> String {
         return "it looks like a safetensors file; convert it to GGUF".into();
     }
     let first = &start[..start.len().min(4)];
-    format!(
-        "it starts with \"{}\" instead of \"GGUF\"",
-        first.escape_ascii()
-    )
+    format!("it starts with \"{}\" instead of \"GGUF\"", first.escape_ascii())
 }
 
 #[cfg(test)]
@@ -161,10 +143,7 @@ mod tests {
             (b"<!DOCTYPE html>", "HTML"),
             (b"\x40\x12\0\0\0\0\0\0{\"__meta", "safetensors"),
             (b"PK\x03\x04zip", "PyTorch"),
-            (
-                b"version https://git-lfs.github.com/spec/v1",
-                "git lfs pull",
-            ),
+            (b"version https://git-lfs.github.com/spec/v1", "git lfs pull"),
             (b"ab\n\x1b", "\"ab\\n\\x1b\""),
             (b"", "\"\""),
         ] {
@@ -175,23 +154,12 @@ mod tests {
 
     #[test]
     fn messages_say_what_to_do() {
-        let text = HeaderError::NotFirstPart {
-            part: 2,
-            count: 3,
-            first: Some("a.gguf".into()),
-        };
+        let text = HeaderError::NotFirstPart { part: 2, count: 3, first: Some("a.gguf".into()) };
         assert_eq!(
             text.to_string(),
             "is part 2 of 3 of a split model; name the first part, a.gguf"
         );
-        let text = HeaderError::Truncated {
-            expected: 3 << 20,
-            actual: 1 << 20,
-        }
-        .to_string();
-        assert_eq!(
-            text,
-            "is truncated: expected 3145728 bytes (3.00 MiB), has 1048576 (1.00 MiB)"
-        );
+        let text = HeaderError::Truncated { expected: 3 << 20, actual: 1 << 20 }.to_string();
+        assert_eq!(text, "is truncated: expected 3145728 bytes (3.00 MiB), has 1048576 (1.00 MiB)");
     }
 }

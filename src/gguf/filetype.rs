@@ -207,10 +207,7 @@ mod tests {
         assert_eq!(description(FileType::Q4KM.id()), "Q4_K - Medium");
         assert_eq!(description(FileType::Q6K.id()), "Q6_K");
         assert_eq!(description(9999), "unknown, may not work");
-        assert_eq!(
-            description(guessed_id(Some(GgmlType::Q4K))),
-            "Q4_K - Medium"
-        );
+        assert_eq!(description(guessed_id(Some(GgmlType::Q4K))), "Q4_K - Medium");
         assert_eq!(description(guessed_id(None)), "all F32");
     }
 }

@@ -108,10 +108,7 @@ impl Header {
     pub fn read(path: &Path) -> Result<Self, HeaderError> {
         let mut hasher = Sha256::new();
         let (first, mut file_size) = read_part(path, &mut hasher)?;
-        let Part {
-            metadata,
-            mut tensors,
-        } = first;
+        let Part { metadata, mut tensors } = first;
         let count = |key: &str| metadata.get(key).and_then(Value::count);
         let n_parts = count("split.count").unwrap_or(1);
         let part = count("split.no").unwrap_or(0);
@@ -131,14 +128,10 @@ impl Header {
                 let sibling = path.with_file_name(&name);
                 let (part, size) =
                     read_part(&sibling, &mut hasher).map_err(|error| match error {
-                        HeaderError::Missing => HeaderError::PartMissing {
-                            name: name.clone(),
-                            count: n_parts,
-                        },
-                        other => HeaderError::Part {
-                            name: name.clone(),
-                            source: other.into(),
-                        },
+                        HeaderError::Missing => {
+                            HeaderError::PartMissing { name: name.clone(), count: n_parts }
+                        }
+                        other => HeaderError::Part { name: name.clone(), source: other.into() },
                     })?;
                 tensors.extend(part.tensors);
                 file_size = file_size.saturating_add(size);
@@ -167,17 +160,9 @@ impl Header {
         let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if architecture.is_empty() || architecture.len() > 64 || !architecture.chars().all(is_name)
         {
-            return Err(HeaderError::Corrupt(
-                "general.architecture is not a name".into(),
-            ));
+            return Err(HeaderError::Corrupt("general.architecture is not a name".into()));
         }
-        Ok(Self {
-            architecture,
-            metadata,
-            tensors,
-            file_size,
-            hash: hex(hasher),
-        })
+        Ok(Self { architecture, metadata, tensors, file_size, hash: hex(hasher) })
     }
 
     /// The header of a file that lbench makes itself, where nothing has to be checked.
@@ -189,43 +174,28 @@ impl Header {
         hasher: Sha256,
     ) -> Self {
         let architecture = architecture.to_owned();
-        Self {
-            architecture,
-            metadata,
-            tensors,
-            file_size,
-            hash: hex(hasher),
-        }
+        Self { architecture, metadata, tensors, file_size, hash: hex(hasher) }
     }
 
     /// Elements of all tensors.
     pub fn n_params(&self) -> u64 {
-        self.tensors
-            .iter()
-            .fold(0, |sum, tensor| sum.saturating_add(tensor.elements()))
+        self.tensors.iter().fold(0, |sum, tensor| sum.saturating_add(tensor.elements()))
     }
 
     /// Bytes of all tensors, without the padding between them.
     pub fn tensor_bytes(&self) -> u64 {
-        self.tensors
-            .iter()
-            .fold(0, |sum, tensor| sum.saturating_add(tensor.bytes))
+        self.tensors.iter().fold(0, |sum, tensor| sum.saturating_add(tensor.bytes))
     }
 
     /// Transformer blocks: `{arch}.block_count`, or where that is not a number, one more than the
     /// highest block that a tensor names.
     pub fn n_layers(&self) -> u32 {
         let named = || {
-            let blocks = self
-                .tensors
-                .iter()
-                .filter_map(|tensor| layer_of(&tensor.name));
+            let blocks = self.tensors.iter().filter_map(|tensor| layer_of(&tensor.name));
             blocks.max().map_or(0, |last| last.saturating_add(1))
         };
         let count = self.arch_count("block_count");
-        count
-            .and_then(|count| u32::try_from(count).ok())
-            .unwrap_or_else(named)
+        count.and_then(|count| u32::try_from(count).ok()).unwrap_or_else(named)
     }
 
     /// Vocabulary size: `{arch}.vocab_size`, else the length of the tokenizer's list, else the rows of
@@ -236,16 +206,10 @@ impl Header {
             _ => None,
         };
         let embedded = || {
-            let table = self
-                .tensors
-                .iter()
-                .find(|tensor| tensor.name == "token_embd.weight")?;
+            let table = self.tensors.iter().find(|tensor| tensor.name == "token_embd.weight")?;
             table.shape.get(1).copied()
         };
-        let size = self
-            .arch_count("vocab_size")
-            .or_else(listed)
-            .or_else(embedded)?;
+        let size = self.arch_count("vocab_size").or_else(listed).or_else(embedded)?;
         u32::try_from(size).ok()
     }
 
@@ -262,19 +226,13 @@ impl Header {
 
     /// The integer under `{arch}.{key}`.
     pub(super) fn arch_count(&self, key: &str) -> Option<u64> {
-        self.metadata
-            .get(&format!("{}.{key}", self.architecture))
-            .and_then(Value::count)
+        self.metadata.get(&format!("{}.{key}", self.architecture)).and_then(Value::count)
     }
 }
 
 fn hex(hasher: Sha256) -> String {
     let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value & 15)]);
-    hasher
-        .finalize()
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(*byte)])
-        .collect()
+    hasher.finalize().iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
 }
 
 fn read_part(path: &Path, hasher: &mut Sha256) -> Result<(Part, u64), HeaderError> {
@@ -317,10 +275,9 @@ fn check_merged(tensors: &[TensorInfo], expected: Option<u64>) -> Result<(), Hea
     }
     let mut seen = HashSet::new();
     match tensors.iter().find(|tensor| !seen.insert(&tensor.name)) {
-        Some(twice) => Err(HeaderError::Corrupt(format!(
-            "two parts hold the tensor {:?}",
-            twice.name
-        ))),
+        Some(twice) => {
+            Err(HeaderError::Corrupt(format!("two parts hold the tensor {:?}", twice.name)))
+        }
         None => Ok(()),
     }
 }

@@ -10,19 +10,11 @@ use super::types::GgmlType;
 
 /// `llama 3B Q6_K`.
 pub(super) fn label(header: &Header) -> String {
-    format!(
-        "{} {} {}",
-        header.architecture,
-        size_class(header),
-        file_type(header)
-    )
+    format!("{} {} {}", header.architecture, size_class(header), file_type(header))
 }
 
 fn file_type(header: &Header) -> String {
-    let key = header
-        .metadata
-        .get("general.file_type")
-        .and_then(Value::count);
+    let key = header.metadata.get("general.file_type").and_then(Value::count);
     if let Some(id) = key.and_then(|id| u32::try_from(id).ok()) {
         return filetype::description(id).to_owned();
     }
@@ -48,10 +40,7 @@ fn most_common_type(header: &Header) -> Option<GgmlType> {
 
 fn size_class(header: &Header) -> String {
     let n_params = header.n_params();
-    if let Some(label) = header
-        .metadata
-        .get("general.size_label")
-        .and_then(Value::text)
+    if let Some(label) = header.metadata.get("general.size_label").and_then(Value::text)
         && let Some(nominal) = nominal_size(label)
         && within(n_params, nominal, 1.35)
     {
@@ -178,9 +167,7 @@ fn within(n_params: u64, nominal: f64, factor: f64) -> bool {
 
 /// Parameters that one token passes through; `None` for a dense model.
 fn active_params(header: &Header, experts: u64) -> Option<u64> {
-    let used = header
-        .arch_count("expert_used_count")
-        .filter(|&used| used <= experts)?;
+    let used = header.arch_count("expert_used_count").filter(|&used| used <= experts)?;
     if experts == 0 {
         return None;
     }
@@ -204,18 +191,10 @@ fn rounded(n_params: u64) -> String {
     }
     let tenths = CONVENTIONAL
         .iter()
-        .map(|&tenths| {
-            (
-                u64::from(tenths),
-                distance(n_params, f64::from(tenths) * 1e8),
-            )
-        })
+        .map(|&tenths| (u64::from(tenths), distance(n_params, f64::from(tenths) * 1e8)))
         .filter(|&(_, distance)| distance <= 1.2_f64.ln())
         .min_by(|a, b| a.1.total_cmp(&b.1))
-        .map_or(
-            n_params.saturating_add(50_000_000) / 100_000_000,
-            |(tenths, _)| tenths,
-        );
+        .map_or(n_params.saturating_add(50_000_000) / 100_000_000, |(tenths, _)| tenths);
     match (tenths / 10, tenths % 10) {
         (billions, tenths) if tenths == 0 || billions >= 100 => format!("{billions}B"),
         (billions, tenths) => format!("{billions}.{tenths}B"),
@@ -244,13 +223,7 @@ mod tests {
             bytes: 0,
         }];
         let (architecture, hash) = (arch.to_owned(), String::new());
-        Header {
-            architecture,
-            metadata,
-            tensors,
-            file_size: 0,
-            hash,
-        }
+        Header { architecture, metadata, tensors, file_size: 0, hash }
     }
 
     #[test]
@@ -290,9 +263,7 @@ mod tests {
         assert_eq!(with(46_703, "8x7B"), "8x7B");
         assert_eq!(with(30_532, "30B-A3B"), "30B.A3B");
         assert_eq!(with(3_213, "3B\x1b[31m"), "3B");
-        for nonsense in [
-            "", "B", "-3B", "infB", "1e9B", "xB", "8xx7B", "3Bé", "é", "30B-A",
-        ] {
+        for nonsense in ["", "B", "-3B", "infB", "1e9B", "xB", "8xx7B", "3Bé", "é", "30B-A"] {
             assert_eq!(nominal_size(nonsense), None, "{nonsense:?}");
         }
     }

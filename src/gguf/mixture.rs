@@ -186,11 +186,7 @@ fn fitting(wanted: GgmlType, row: u64) -> GgmlType {
         GgmlType::Iq4Xs => GgmlType::Iq4Nl,
         other => other,
     };
-    if fits(smaller) {
-        smaller
-    } else {
-        GgmlType::F16
-    }
+    if fits(smaller) { smaller } else { GgmlType::F16 }
 }
 
 /// The layer that a tensor named `blk.<layer>.<...>` belongs to.
@@ -215,29 +211,12 @@ mod tests {
     fn medium_mixtures_spend_more_on_some_layers() {
         let ffn_down =
             |layer| LLAMA.tensor_type(&format!("blk.{layer}.ffn_down.weight"), &[14336, 4096]);
-        let wide: Vec<_> = (0..32)
-            .filter(|&layer| ffn_down(layer) == GgmlType::Q6K)
-            .collect();
-        assert_eq!(
-            wide,
-            [0, 1, 2, 3, 6, 9, 12, 15, 18, 21, 24, 27, 28, 29, 30, 31]
-        );
-        assert_eq!(
-            LLAMA.tensor_type("output.weight", &[4096, 128_256]),
-            GgmlType::Q6K
-        );
-        assert_eq!(
-            LLAMA.tensor_type("token_embd.weight", &[4096, 128_256]),
-            GgmlType::Q4K
-        );
-        let tied = Mixture {
-            tied: true,
-            ..LLAMA
-        };
-        assert_eq!(
-            tied.tensor_type("token_embd.weight", &[4096, 128_256]),
-            GgmlType::Q6K
-        );
+        let wide: Vec<_> = (0..32).filter(|&layer| ffn_down(layer) == GgmlType::Q6K).collect();
+        assert_eq!(wide, [0, 1, 2, 3, 6, 9, 12, 15, 18, 21, 24, 27, 28, 29, 30, 31]);
+        assert_eq!(LLAMA.tensor_type("output.weight", &[4096, 128_256]), GgmlType::Q6K);
+        assert_eq!(LLAMA.tensor_type("token_embd.weight", &[4096, 128_256]), GgmlType::Q4K);
+        let tied = Mixture { tied: true, ..LLAMA };
+        assert_eq!(tied.tensor_type("token_embd.weight", &[4096, 128_256]), GgmlType::Q6K);
     }
 
     #[test]
@@ -245,15 +224,9 @@ mod tests {
         let name = "blk.9.attn_q.weight";
         assert_eq!(LLAMA.tensor_type(name, &[576, 576]), GgmlType::Q5_0);
         assert_eq!(LLAMA.tensor_type(name, &[100, 100]), GgmlType::F16);
-        let q6 = Mixture {
-            file_type: FileType::Q6K,
-            ..LLAMA
-        };
+        let q6 = Mixture { file_type: FileType::Q6K, ..LLAMA };
         assert_eq!(q6.tensor_type(name, &[576, 576]), GgmlType::Q8_0);
-        assert_eq!(
-            q6.tensor_type("output.weight", &[576, 1000]),
-            GgmlType::Q8_0
-        );
+        assert_eq!(q6.tensor_type("output.weight", &[576, 1000]), GgmlType::Q8_0);
     }
 
     #[test]

@@ -32,12 +32,7 @@ pub(super) struct Part {
 
 /// Reads the header at the start of `reader`, a file of `len` bytes, and adds its bytes to `hasher`.
 pub(super) fn parse(reader: impl Read, len: u64, hasher: &mut Sha256) -> Result<Part, HeaderError> {
-    let mut source = Source {
-        reader,
-        position: 0,
-        len,
-        hasher,
-    };
+    let mut source = Source { reader, position: 0, len, hasher };
     source.start()?;
     let n_tensors = source.u64()?;
     let n_keys = source.u64()?;
@@ -48,9 +43,7 @@ pub(super) fn parse(reader: impl Read, len: u64, hasher: &mut Sha256) -> Result<
         let key = source.name("a key length")?;
         let value = source.value()?;
         if metadata.insert(key.clone(), value).is_some() {
-            return Err(HeaderError::Corrupt(format!(
-                "the key {key:?} appears twice"
-            )));
+            return Err(HeaderError::Corrupt(format!("the key {key:?} appears twice")));
         }
     }
     let alignment = alignment(&metadata)?;
@@ -72,11 +65,7 @@ struct Entry {
 }
 
 fn limit(what: &'static str, value: u64, max: u64) -> Result<(), HeaderError> {
-    if value > max {
-        Err(HeaderError::Absurd { what, value })
-    } else {
-        Ok(())
-    }
+    if value > max { Err(HeaderError::Absurd { what, value }) } else { Ok(()) }
 }
 
 fn alignment(metadata: &BTreeMap<String, Value>) -> Result<u64, HeaderError> {
@@ -103,16 +92,9 @@ fn place(
     let mut end = data_start;
     let mut tensors = Vec::with_capacity(entries.len());
     for (index, entry) in entries.into_iter().enumerate() {
-        let Entry {
-            name,
-            shape,
-            type_id,
-            offset,
-        } = entry;
+        let Entry { name, shape, type_id, offset } = entry;
         if !seen.insert(name.clone()) {
-            return Err(HeaderError::Corrupt(format!(
-                "the tensor {name:?} appears twice"
-            )));
+            return Err(HeaderError::Corrupt(format!("the tensor {name:?} appears twice")));
         }
         if offset != expected {
             return Err(HeaderError::Corrupt(format!(
@@ -131,22 +113,11 @@ fn place(
         };
         let stop = offset.checked_add(bytes).ok_or_else(too_big)?;
         end = data_start.checked_add(stop).ok_or_else(too_big)?;
-        expected = stop
-            .checked_next_multiple_of(alignment)
-            .ok_or_else(too_big)?;
-        tensors.push(TensorInfo {
-            name,
-            shape,
-            ggml_type,
-            type_id,
-            bytes,
-        });
+        expected = stop.checked_next_multiple_of(alignment).ok_or_else(too_big)?;
+        tensors.push(TensorInfo { name, shape, ggml_type, type_id, bytes });
     }
     if end > len && !tensors.is_empty() {
-        return Err(HeaderError::Truncated {
-            expected: end,
-            actual: len,
-        });
+        return Err(HeaderError::Truncated { expected: end, actual: len });
     }
     Ok(tensors)
 }
@@ -154,9 +125,7 @@ fn place(
 fn bytes_of(name: &str, ty: GgmlType, shape: &[u64]) -> Result<u64, HeaderError> {
     let row = shape.first().copied().unwrap_or(1);
     let row_bytes = ty.row_bytes(row).ok_or_else(|| {
-        HeaderError::Corrupt(format!(
-            "rows of {row} in the tensor {name:?} do not fit {ty}"
-        ))
+        HeaderError::Corrupt(format!("rows of {row} in the tensor {name:?} do not fit {ty}"))
     })?;
     shape
         .iter()
@@ -199,10 +168,7 @@ impl<R: Read> Source<'_, R> {
     fn need(&self, n: u64) -> Result<(), HeaderError> {
         let expected = self.position.saturating_add(n);
         if expected > self.len {
-            return Err(HeaderError::TruncatedHeader {
-                expected,
-                actual: self.len,
-            });
+            return Err(HeaderError::TruncatedHeader { expected, actual: self.len });
         }
         limit("a header length", expected, MAX_HEADER_BYTES)
     }
@@ -210,16 +176,13 @@ impl<R: Read> Source<'_, R> {
     fn fill(&mut self, buffer: &mut [u8]) -> Result<(), HeaderError> {
         let n = buffer.len() as u64;
         self.need(n)?;
-        self.reader
-            .read_exact(buffer)
-            .map_err(|error| match error.kind() {
-                // The file shrank since its size was taken.
-                ErrorKind::UnexpectedEof => HeaderError::TruncatedHeader {
-                    expected: self.position + n,
-                    actual: self.position,
-                },
-                _ => error.into(),
-            })?;
+        self.reader.read_exact(buffer).map_err(|error| match error.kind() {
+            // The file shrank since its size was taken.
+            ErrorKind::UnexpectedEof => {
+                HeaderError::TruncatedHeader { expected: self.position + n, actual: self.position }
+            }
+            _ => error.into(),
+        })?;
         self.hasher.update(&*buffer);
         self.position += n;
         Ok(())
@@ -283,9 +246,7 @@ impl<R: Read> Source<'_, R> {
             11 => Value::Signed(i64::from_le_bytes(self.array()?)),
             12 => Value::Float(f64::from_le_bytes(self.array()?)),
             _ => {
-                return Err(HeaderError::Corrupt(format!(
-                    "a value of the unknown kind {kind}"
-                )));
+                return Err(HeaderError::Corrupt(format!("a value of the unknown kind {kind}")));
             }
         })
     }
@@ -320,9 +281,7 @@ impl<R: Read> Source<'_, R> {
             }
             9 => return Err(HeaderError::Corrupt("an array of arrays".into())),
             _ => {
-                return Err(HeaderError::Corrupt(format!(
-                    "an array of the unknown kind {kind}"
-                )));
+                return Err(HeaderError::Corrupt(format!("an array of the unknown kind {kind}")));
             }
         }
         Ok(Value::Array { len })
@@ -345,22 +304,13 @@ impl<R: Read> Source<'_, R> {
                 "the tensor {name:?} has an empty dimension"
             )));
         }
-        if shape
-            .iter()
-            .try_fold(1_u64, |n, &dim| n.checked_mul(dim))
-            .is_none()
-        {
+        if shape.iter().try_fold(1_u64, |n, &dim| n.checked_mul(dim)).is_none() {
             return Err(HeaderError::Corrupt(format!(
                 "the shape of the tensor {name:?} overflows"
             )));
         }
         let type_id = self.u32()?;
         let offset = self.u64()?;
-        Ok(Entry {
-            name,
-            shape,
-            type_id,
-            offset,
-        })
+        Ok(Entry { name, shape, type_id, offset })
     }
 }

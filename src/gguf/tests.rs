@@ -16,9 +16,7 @@ struct Draft(Vec<u8>);
 
 impl Draft {
     fn new(tensors: u64, keys: u64) -> Self {
-        Self([&b"GGUF"[..], &3_u32.to_le_bytes()].concat())
-            .u64(tensors)
-            .u64(keys)
+        Self([&b"GGUF"[..], &3_u32.to_le_bytes()].concat()).u64(tensors).u64(keys)
     }
 
     fn u32(mut self, n: u32) -> Self {
@@ -49,11 +47,7 @@ impl Draft {
     fn tensor(self, name: &str, shape: &[u64], ty: u32, offset: u64) -> Self {
         let dims = u32::try_from(shape.len()).unwrap();
         let start = self.text(name).u32(dims);
-        shape
-            .iter()
-            .fold(start, |draft, &n| draft.u64(n))
-            .u32(ty)
-            .u64(offset)
+        shape.iter().fold(start, |draft, &n| draft.u64(n)).u32(ty).u64(offset)
     }
 
     fn with_data(mut self, bytes: usize) -> Self {
@@ -87,41 +81,19 @@ fn small() -> &'static (Header, Vec<u8>) {
 
 #[test]
 fn a_header_gives_its_facts() {
-    let draft = Draft::new(2, 6)
-        .arch("llama")
-        .number("llama.vocab_size", 99);
-    let draft = draft
-        .text("tokenizer.ggml.tokens")
-        .u32(9)
-        .u32(8)
-        .u64(2)
-        .text("a")
-        .text("bc");
+    let draft = Draft::new(2, 6).arch("llama").number("llama.vocab_size", 99);
+    let draft = draft.text("tokenizer.ggml.tokens").u32(9).u32(8).u64(2).text("a").text("bc");
     let draft = draft.text("long").u32(8).text(&"x".repeat(70_000));
-    let draft = draft
-        .text("signed")
-        .u32(5)
-        .u32(u32::MAX)
-        .text("real")
-        .u32(6)
-        .u32(0x3f80_0000);
-    let draft = draft
-        .tensor("blk.0.a.weight", &[32, 2], 8, 0)
-        .tensor("blk.6.b", &[3], 0, 96);
+    let draft = draft.text("signed").u32(5).u32(u32::MAX).text("real").u32(6).u32(0x3f80_0000);
+    let draft = draft.tensor("blk.0.a.weight", &[32, 2], 8, 0).tensor("blk.6.b", &[3], 0, 96);
     let header = read(&draft.with_data(96 + 12).0).unwrap();
     assert_eq!(header.architecture, "llama");
-    assert_eq!(
-        header.metadata["tokenizer.ggml.tokens"],
-        Value::Array { len: 2 }
-    );
+    assert_eq!(header.metadata["tokenizer.ggml.tokens"], Value::Array { len: 2 });
     assert_eq!(header.metadata["long"], Value::LongString { bytes: 70_000 });
     assert_eq!(header.metadata["signed"], Value::Signed(-1));
     assert_eq!(header.metadata["real"], Value::Float(1.0));
     assert_eq!(header.tensors[0].ggml_type, Some(GgmlType::Q8_0));
-    assert_eq!(
-        (header.n_params(), header.tensor_bytes()),
-        (67, 2 * 34 + 12)
-    );
+    assert_eq!((header.n_params(), header.tensor_bytes()), (67, 2 * 34 + 12));
     // Without a block count, the tensors tell.
     assert_eq!((header.n_layers(), header.n_vocab()), (7, Some(99)));
     assert_eq!(header.synthetic_seed(), None);
@@ -130,15 +102,9 @@ fn a_header_gives_its_facts() {
 #[test]
 fn a_type_from_the_future_does_not_hide_the_rest() {
     let draft = Draft::new(2, 1).arch("llama");
-    let draft = draft
-        .tensor("a", &[5, 5], 777, 0)
-        .tensor("b", &[3], 0, 64)
-        .with_data(64 + 12);
+    let draft = draft.tensor("a", &[5, 5], 777, 0).tensor("b", &[3], 0, 64).with_data(64 + 12);
     let header = read(&draft.0).unwrap();
-    assert_eq!(
-        (header.tensors[0].ggml_type, header.tensors[0].type_id),
-        (None, 777)
-    );
+    assert_eq!((header.tensors[0].ggml_type, header.tensors[0].type_id), (None, 777));
     assert_eq!(header.tensors[0].bytes, 64);
 }
 
@@ -147,42 +113,18 @@ fn lies_are_refused_before_anything_is_allocated() {
     let arch = |tensors, keys| Draft::new(tensors, keys).arch("llama");
     let one = |shape: &[u64], ty, offset| arch(1, 1).tensor("t", shape, ty, offset).with_data(64);
     for (draft, words) in [
-        (
-            Draft::new(u64::MAX, 0),
-            "tensor count of 18446744073709551615",
-        ),
+        (Draft::new(u64::MAX, 0), "tensor count of 18446744073709551615"),
         (Draft::new(0, u64::MAX), "metadata count"),
         (Draft::new(1, 1).u64(u64::MAX), "key length"),
-        (
-            Draft::new(1, 1).text("k").u32(8).u64(u64::MAX),
-            "string length",
-        ),
-        (
-            Draft::new(1, 1).text("k").u32(9).u32(10).u64(u64::MAX),
-            "array length",
-        ),
-        (
-            Draft::new(1, 1).text("k").u32(9).u32(8).u64(1 << 20),
-            "is truncated: its header",
-        ),
-        (
-            Draft::new(1, 1).text("k").u32(9).u32(9).u64(1),
-            "an array of arrays",
-        ),
-        (
-            Draft::new(1, 1).text("k").u32(9).u32(99).u64(1),
-            "unknown kind 99",
-        ),
+        (Draft::new(1, 1).text("k").u32(8).u64(u64::MAX), "string length"),
+        (Draft::new(1, 1).text("k").u32(9).u32(10).u64(u64::MAX), "array length"),
+        (Draft::new(1, 1).text("k").u32(9).u32(8).u64(1 << 20), "is truncated: its header"),
+        (Draft::new(1, 1).text("k").u32(9).u32(9).u64(1), "an array of arrays"),
+        (Draft::new(1, 1).text("k").u32(9).u32(99).u64(1), "unknown kind 99"),
         (Draft::new(1, 1).text("k").u32(99), "unknown kind 99"),
         (arch(1, 2).arch("llama").with_data(64), "appears twice"),
-        (
-            arch(1, 2).number("general.alignment", 24).with_data(64),
-            "power of two",
-        ),
-        (
-            arch(1, 2).number("general.alignment", 0).with_data(64),
-            "power of two",
-        ),
+        (arch(1, 2).number("general.alignment", 24).with_data(64), "power of two"),
+        (arch(1, 2).number("general.alignment", 0).with_data(64), "power of two"),
         (one(&[], 0, 0), "has 0 dimensions"),
         (one(&[1, 1, 1, 1, 1], 0, 0), "has 5 dimensions"),
         (one(&[4, 0], 0, 0), "empty dimension"),
@@ -192,31 +134,13 @@ fn lies_are_refused_before_anything_is_allocated() {
         (one(&[33], 8, 0), "rows of 33"),
         (one(&[4], 0, 32), "lies at offset 32, where 0 is expected"),
         (one(&[4], 0, u64::MAX), "lies at offset"),
-        (
-            arch(2, 1)
-                .tensor("t", &[4], 0, 0)
-                .tensor("t", &[4], 0, 32)
-                .with_data(64),
-            "twice",
-        ),
+        (arch(2, 1).tensor("t", &[4], 0, 0).tensor("t", &[4], 0, 32).with_data(64), "twice"),
         (arch(0, 1), "holds no tensors"),
-        (
-            Draft::new(1, 0).tensor("t", &[4], 0, 0).with_data(64),
-            "no general.architecture",
-        ),
-        (
-            Draft::new(1, 1)
-                .arch("a\x1b[2J")
-                .tensor("t", &[4], 0, 0)
-                .with_data(64),
-            "not a name",
-        ),
+        (Draft::new(1, 0).tensor("t", &[4], 0, 0).with_data(64), "no general.architecture"),
+        (Draft::new(1, 1).arch("a\x1b[2J").tensor("t", &[4], 0, 0).with_data(64), "not a name"),
     ] {
         let error = read(&draft.0).expect_err(words);
-        assert!(
-            error.contains(words) && !error.contains('\n'),
-            "{words}: {error}"
-        );
+        assert!(error.contains(words) && !error.contains('\n'), "{words}: {error}");
     }
 }
 
@@ -249,14 +173,10 @@ fn split(folder: &Path, n_parts: u32) -> Vec<PathBuf> {
     let parts = 0..n_parts;
     let write = |part: u32| {
         let draft = match part {
-            0 => Draft::new(1, 5)
-                .arch("llama")
-                .number("llama.block_count", 2),
+            0 => Draft::new(1, 5).arch("llama").number("llama.block_count", 2),
             _ => Draft::new(1, 3),
         };
-        let draft = draft
-            .number("split.no", part)
-            .number("split.count", n_parts);
+        let draft = draft.number("split.no", part).number("split.count", n_parts);
         let draft = draft.number("split.tensors.count", n_parts);
         let draft = draft.tensor(&format!("t{part}"), &[8], 0, 0).with_data(32);
         let path = folder.join(format!("m-{:05}-of-{n_parts:05}.gguf", part + 1));
@@ -273,21 +193,14 @@ fn parts_of_a_split_model_are_put_together() {
     let error = |path: &Path| Header::read(path).unwrap_err().to_string();
 
     let header = Header::read(&parts[0]).unwrap();
-    let names: Vec<_> = header
-        .tensors
-        .iter()
-        .map(|tensor| tensor.name.as_str())
-        .collect();
+    let names: Vec<_> = header.tensors.iter().map(|tensor| tensor.name.as_str()).collect();
     assert_eq!(names, ["t0", "t1", "t2"]);
     let sizes = parts.iter().map(|path| fs::metadata(path).unwrap().len());
     assert_eq!(header.file_size, sizes.sum::<u64>());
     assert_eq!(header.n_layers(), 2);
 
     let first = "name the first part, m-00001-of-00003.gguf";
-    assert_eq!(
-        error(&parts[1]),
-        format!("is part 2 of 3 of a split model; {first}")
-    );
+    assert_eq!(error(&parts[1]), format!("is part 2 of 3 of a split model; {first}"));
     let renamed = folder.path().join("renamed.gguf");
     fs::copy(&parts[0], &renamed).unwrap();
     assert!(error(&renamed).contains("-00001-of-00003.gguf"));

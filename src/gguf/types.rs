@@ -56,12 +56,7 @@ struct Layout {
 }
 
 const fn layout(ty: GgmlType, name: &'static str, elements: u64, bytes: u64) -> Layout {
-    Layout {
-        ty,
-        name,
-        elements,
-        bytes,
-    }
+    Layout { ty, name, elements, bytes }
 }
 
 static TABLE: [Layout; 35] = [

@@ -63,10 +63,7 @@ pub fn expand(sweep: &Sweep, host: &Host) -> Result<Plan, Error> {
     let varying = AXES.iter().zip(&sweep.axes);
     let varying =
         varying.map(|(axis, values)| values.len() > 1 || values[0] != (axis.default)(host));
-    Ok(Plan {
-        jobs,
-        varying: varying.collect(),
-    })
+    Ok(Plan { jobs, varying: varying.collect() })
 }
 
 /// Counts through all combinations, the last axis fastest. `false` after the last one.
@@ -111,10 +108,7 @@ fn same_as(
         }
         std::collections::hash_map::Entry::Occupied(slot) => {
             let index = *slot.get();
-            Some(SameAs {
-                index,
-                reason: reason(job, &jobs[index].job, can_offload),
-            })
+            Some(SameAs { index, reason: reason(job, &jobs[index].job, can_offload) })
         }
     }
 }
@@ -124,9 +118,7 @@ fn effective(job: &Job, can_offload: bool) -> Job {
     let mut config = job.config.clone();
     config.n_gpu_layers =
         i32::try_from(config.effective_gpu_layers(can_offload)).unwrap_or(i32::MAX);
-    config.n_batch = config
-        .n_batch
-        .min(job.n_ctx().next_multiple_of(CONTEXT_GRAIN));
+    config.n_batch = config.n_batch.min(job.n_ctx().next_multiple_of(CONTEXT_GRAIN));
     config.n_ubatch = config.n_ubatch.min(config.n_batch);
     Job::new(config, job.work)
 }
@@ -165,10 +157,7 @@ mod tests {
     use crate::plan::tests::model;
 
     fn host(can_offload: bool) -> Host {
-        Host {
-            can_offload,
-            ..Host::for_tests()
-        }
+        Host { can_offload, ..Host::for_tests() }
     }
 
     fn sweep(set: &[(&str, Vec<i64>)], works: &[Work]) -> Sweep {
@@ -179,12 +168,7 @@ mod tests {
                 |(_, values)| values.iter().map(|&value| Value::Int(value)).collect(),
             )
         });
-        Sweep {
-            models: vec![model()],
-            axes: axes.collect(),
-            works: works.to_vec(),
-            collapse: true,
-        }
+        Sweep { models: vec![model()], axes: axes.collect(), works: works.to_vec(), collapse: true }
     }
 
     const PP: Work = Work::Prompt { n_prompt: 512 };
@@ -193,11 +177,7 @@ mod tests {
     fn measured(plan: &Plan) -> Vec<String> {
         let own = plan.jobs.iter().filter(|planned| planned.same_as.is_none());
         own.map(|planned| {
-            format!(
-                "{} ngl {}",
-                planned.job.test_name(),
-                planned.job.config.n_gpu_layers
-            )
+            format!("{} ngl {}", planned.job.test_name(), planned.job.config.n_gpu_layers)
         })
         .collect()
     }
@@ -210,10 +190,7 @@ mod tests {
         assert_eq!(measured(&plan), ["tg128 ngl 28", "tg128 ngl 29"]);
         let same = plan.jobs[5].same_as.as_ref().unwrap();
         assert_eq!(same.index, 1);
-        assert_eq!(
-            same.reason,
-            "the model has 29 layers to offload, the output layer counted"
-        );
+        assert_eq!(same.reason, "the model has 29 layers to offload, the output layer counted");
     }
 
     #[test]
@@ -221,25 +198,14 @@ mod tests {
         let sweep = sweep(&[("n_gpu_layers", vec![0, 10, 99])], &[PP, TG]);
         let plan = expand(&sweep, &host(false)).unwrap();
         assert_eq!(measured(&plan), ["pp512 ngl 0", "tg128 ngl 0"]);
-        assert!(
-            plan.jobs[2]
-                .same_as
-                .as_ref()
-                .unwrap()
-                .reason
-                .contains("no device here")
-        );
+        assert!(plan.jobs[2].same_as.as_ref().unwrap().reason.contains("no device here"));
     }
 
     #[test]
     fn batches_beyond_the_context_are_measured_once() {
         let sweep = sweep(&[("n_batch", vec![256, 512, 1024, 2048])], &[PP]);
         let plan = expand(&sweep, &host(true)).unwrap();
-        let own: Vec<_> = plan
-            .jobs
-            .iter()
-            .map(|planned| planned.same_as.is_none())
-            .collect();
+        let own: Vec<_> = plan.jobs.iter().map(|planned| planned.same_as.is_none()).collect();
         assert_eq!(own, [true, true, false, false]);
     }
 
@@ -252,18 +218,10 @@ mod tests {
 
     #[test]
     fn a_slip_of_the_keyboard_is_refused() {
-        let sweep = sweep(
-            &[
-                ("n_batch", (1..2000).collect()),
-                ("n_ubatch", (1..2000).collect()),
-            ],
-            &[PP],
-        );
+        let sweep =
+            sweep(&[("n_batch", (1..2000).collect()), ("n_ubatch", (1..2000).collect())], &[PP]);
         let error = expand(&sweep, &host(true)).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "the flags combine to more than 1000000 tests: give fewer values"
-        );
+        assert_eq!(error, "the flags combine to more than 1000000 tests: give fewer values");
     }
 
     proptest! {

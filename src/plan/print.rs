@@ -11,37 +11,14 @@ use super::axis::AXES;
 /// # Errors
 /// What the writer reports.
 pub fn print(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
-    let measured = plan
-        .jobs
-        .iter()
-        .filter(|planned| planned.same_as.is_none())
-        .count();
+    let measured = plan.jobs.iter().filter(|planned| planned.same_as.is_none()).count();
     let groups = plan.groups().len();
-    writeln!(
-        out,
-        "{} rows, {measured} measured, {groups} model loads",
-        plan.jobs.len()
-    )?;
-    let width = plan
-        .jobs
-        .iter()
-        .map(|planned| planned.job.test_name().len())
-        .max()
-        .unwrap_or(0);
+    writeln!(out, "{} rows, {measured} measured, {groups} model loads", plan.jobs.len())?;
+    let width = plan.jobs.iter().map(|planned| planned.job.test_name().len()).max().unwrap_or(0);
     for (index, planned) in plan.jobs.iter().enumerate() {
         let job = &planned.job;
-        write!(
-            out,
-            "{:>5}  {}  {:<width$}",
-            index + 1,
-            job.config.model.label,
-            job.test_name()
-        )?;
-        for (axis, _) in AXES
-            .iter()
-            .zip(&plan.varying)
-            .filter(|(_, varies)| **varies)
-        {
+        write!(out, "{:>5}  {}  {:<width$}", index + 1, job.config.model.label, job.test_name())?;
+        for (axis, _) in AXES.iter().zip(&plan.varying).filter(|(_, varies)| **varies) {
             if let Some(column) = axis.column {
                 write!(out, "  {column} {}", (axis.get)(&job.config))?;
             }

@@ -5,7 +5,7 @@ use super::text::cell;
 use super::{Report, Row};
 use crate::plan::axis::{AXES, Axis};
 use crate::record::Outcome;
-use crate::stats::Estimate;
+use crate::stats::spread::Spread;
 use crate::wire::DeviceKind;
 
 /// What stands where there is nothing to say.
@@ -42,30 +42,15 @@ enum Read {
 
 impl Column {
     const fn text(heading: &'static str, width: usize, read: fn(&Row<'_>) -> String) -> Self {
-        Self {
-            heading,
-            width,
-            right: false,
-            room: None,
-            read: Read::Row(read),
-        }
+        Self { heading, width, right: false, room: None, read: Read::Row(read) }
     }
 
     const fn number(heading: &'static str, width: usize, read: fn(&Row<'_>) -> String) -> Self {
-        Self {
-            right: true,
-            ..Self::text(heading, width, read)
-        }
+        Self { right: true, ..Self::text(heading, width, read) }
     }
 
     const fn measured(heading: &'static str, room: Room, read: Read) -> Self {
-        Self {
-            heading,
-            width: 0,
-            right: true,
-            room: Some(room),
-            read,
-        }
+        Self { heading, width: 0, right: true, room: Some(room), read }
     }
 
     /// The column of an axis; `None` where the test's name says the value.
@@ -78,10 +63,7 @@ impl Column {
             "n_ubatch" => 8,
             _ => 10,
         };
-        Some(Self {
-            read: Read::Axis(axis),
-            ..Self::number(heading, width, |_| String::new())
-        })
+        Some(Self { read: Read::Axis(axis), ..Self::number(heading, width, |_| String::new()) })
     }
 
     /// The text of a cell, `marks` beside the speed.
@@ -109,12 +91,8 @@ impl Column {
 
 static BEFORE_AXES: [Column; 4] = [
     Column::text("model", 30, |row| cell(&row.job.config.model.label)),
-    Column::number("size", 10, |row| {
-        row.job.config.model.tensor_bytes.to_string()
-    }),
-    Column::number("params", 10, |row| {
-        row.job.config.model.n_params.to_string()
-    }),
+    Column::number("size", 10, |row| row.job.config.model.tensor_bytes.to_string()),
+    Column::number("params", 10, |row| row.job.config.model.n_params.to_string()),
     Column::text("backend", 10, |row| cell(&row.backends())),
 ];
 
@@ -128,12 +106,12 @@ static AFTER_AXES: [Column; 6] = [
             let any = jobs.any(|planned| planned.job.work.n_prompt() > 0);
             any.then_some(16)
         },
-        Read::Row(|row| millis(row.summary.first_token_ns)),
+        Read::Row(|row| millis(row.summary.first_token_ns.as_ref())),
     ),
     Column::measured(
         "cold ms",
         |report| (report.facts.cold > 0).then_some(16),
-        Read::Row(|row| millis(row.summary.cold_ns)),
+        Read::Row(|row| millis(row.summary.cold_ns.as_ref())),
     ),
     Column::measured(
         "RAM MiB",
@@ -201,33 +179,30 @@ fn speed(row: &Row<'_>) -> String {
         Some(Outcome::Failed { .. }) => "failed".into(),
         Some(Outcome::Crashed { .. }) => "crashed".into(),
         Some(Outcome::TimedOut { .. }) => "timeout".into(),
-        Some(Outcome::Completed | Outcome::Interrupted) | None => spread(row.summary.rate, 1.0),
+        Some(Outcome::Completed | Outcome::Interrupted) | None => {
+            spread(row.summary.rate.as_ref(), 1.0)
+        }
     }
 }
 
-fn millis(ns: Option<Estimate>) -> String {
+fn millis(ns: Option<&Spread>) -> String {
     spread(ns, 1e-6)
 }
 
 /// Mean and standard deviation; the mean alone where there is no spread to speak of.
-fn spread(estimate: Option<Estimate>, scale: f64) -> String {
-    let Some(Estimate { mean, sd, .. }) = estimate else {
+fn spread(spread: Option<&Spread>, scale: f64) -> String {
+    let Some(Spread { mean, sd, .. }) = spread else {
         return NOTHING.into();
     };
     let mean = mean * scale;
-    sd.map_or_else(
-        || format!("{mean:.2}"),
-        |sd| format!("{mean:.2} ± {:.2}", sd * scale),
-    )
+    sd.map_or_else(|| format!("{mean:.2}"), |sd| format!("{mean:.2} ± {:.2}", sd * scale))
 }
 
 /// Memory taken on each device that took any, in MiB: `20480 + 18211`.
 fn device_memory(row: &Row<'_>) -> String {
     let devices = &row.measured.reading.devices;
     let used = devices.iter().filter(|device| device.used.0 > 0);
-    let used: Vec<_> = used
-        .map(|device| format!("{:.0}", device.used.mib()))
-        .collect();
+    let used: Vec<_> = used.map(|device| format!("{:.0}", device.used.mib())).collect();
     match (used.is_empty(), devices.is_empty()) {
         (_, true) => NOTHING.into(),
         (true, false) => "0".into(),

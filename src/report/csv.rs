@@ -41,9 +41,7 @@ fn write(
 ) -> io::Result<()> {
     let mut line = WriterBuilder::new().quote_style(quotes).from_writer(vec![]);
     line.write_record(cells)?;
-    let line = line
-        .into_inner()
-        .map_err(|error| io::Error::other(error.to_string()))?;
+    let line = line.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
     out.write_all(&line)
 }
 

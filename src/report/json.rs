@@ -52,7 +52,5 @@ impl Renderer for Jsonl {
 /// Every field as `"name": value`, in the order of the table, which a JSON map would not keep.
 fn encoded(report: &Report, index: usize) -> Vec<String> {
     let row = report.row(index);
-    all()
-        .map(|field| format!("\"{}\": {}", field.name, (field.get)(&row)))
-        .collect()
+    all().map(|field| format!("\"{}\": {}", field.name, (field.get)(&row))).collect()
 }

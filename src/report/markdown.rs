@@ -59,23 +59,14 @@ impl Renderer for Markdown {
             writeln!(out, "\n{}", notes.join("\n"))?;
         }
         let engine = &report.facts().host.engine;
-        writeln!(
-            out,
-            "\nbuild: {} ({})",
-            plain(&engine.build_commit),
-            plain(&engine.engine)
-        )?;
+        writeln!(out, "\nbuild: {} ({})", plain(&engine.build_commit), plain(&engine.engine))?;
         writeln!(out, "host: {}", host(report))
     }
 }
 
 fn cells(columns: &[Column], texts: impl Iterator<Item = String>) -> Vec<Cell> {
     let aligned = columns.iter().zip(texts).map(|(column, text)| {
-        let alignment = if column.right {
-            CellAlignment::Right
-        } else {
-            CellAlignment::Left
-        };
+        let alignment = if column.right { CellAlignment::Right } else { CellAlignment::Left };
         Cell::new(text).set_alignment(alignment)
     });
     aligned.collect()
@@ -108,13 +99,8 @@ fn host(report: &Report) -> String {
     let facts = report.facts();
     let host = &facts.host;
     let cpu = host.engine.device_names(&[DeviceKind::Cpu]);
-    let gpu = host
-        .engine
-        .device_names(&[DeviceKind::Gpu, DeviceKind::Igpu]);
-    let cores = format!(
-        "{} cores, {} threads",
-        host.physical_cores, host.logical_cores
-    );
+    let gpu = host.engine.device_names(&[DeviceKind::Gpu, DeviceKind::Igpu]);
+    let cores = format!("{} cores, {} threads", host.physical_cores, host.logical_cores);
     let version = format!("lbench {}", facts.version);
     let parts = [cpu, cores, gpu, host.os.clone(), version];
     let parts = parts.iter().filter(|part| !part.is_empty());

@@ -35,6 +35,7 @@ use crate::host::Host;
 use crate::job::JobId;
 use crate::plan::Plan;
 use crate::record::{Loaded, Outcome, Reading, Record, Sample, Warning};
+use crate::stats::stopping::Rule;
 
 /// What is true of the whole run.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,8 +44,8 @@ pub struct RunFacts {
     pub version: String,
     /// The machine and the engine on it.
     pub host: Host,
-    /// Repetitions asked for.
-    pub repetitions: u32,
+    /// When a row has been measured enough.
+    pub stop: Rule,
     /// Cold starts asked for; with 0 they have no column.
     pub cold: u32,
 }
@@ -105,20 +106,11 @@ impl Report {
         let mut rows_of: HashMap<_, Vec<_>> = HashMap::new();
         for (index, planned) in plan.jobs.iter().enumerate() {
             if planned.same_as.is_none() {
-                rows_of
-                    .entry(planned.job.id.clone())
-                    .or_default()
-                    .push(index);
+                rows_of.entry(planned.job.id.clone()).or_default().push(index);
             }
         }
         let measured = vec![Measured::default(); plan.jobs.len()];
-        Self {
-            plan,
-            facts,
-            measured,
-            warnings: Vec::new(),
-            rows_of,
-        }
+        Self { plan, facts, measured, warnings: Vec::new(), rows_of }
     }
 
     /// Takes in what happened. A record of a job that is not in the plan is passed over.
@@ -129,10 +121,7 @@ impl Report {
             Record::Started { job, unix_time } => {
                 // A job that starts again after an ending is measured anew: nothing of before counts.
                 self.update(job, |row| {
-                    *row = Measured {
-                        started: Some(*unix_time),
-                        ..Measured::default()
-                    };
+                    *row = Measured { started: Some(*unix_time), ..Measured::default() };
                 });
             }
             Record::Loaded { job, facts } => {
@@ -141,15 +130,10 @@ impl Report {
             Record::Sampled { job, sample } => {
                 self.update(job, |row| row.samples.push(sample.clone()));
             }
-            Record::Warned {
-                job: Some(job),
-                warning,
-            } => self.update(job, |row| row.warnings.push(warning.clone())),
-            Record::Finished {
-                job,
-                outcome,
-                reading,
-            } => self.update(job, |row| {
+            Record::Warned { job: Some(job), warning } => {
+                self.update(job, |row| row.warnings.push(warning.clone()))
+            }
+            Record::Finished { job, outcome, reading } => self.update(job, |row| {
                 row.outcome = Some(outcome.clone());
                 row.reading = reading.clone();
             }),
@@ -161,9 +145,7 @@ impl Report {
         let Some(rows) = self.rows_of.get(job) else {
             return;
         };
-        let open = rows
-            .iter()
-            .find(|&&index| self.measured[index].outcome.is_none());
+        let open = rows.iter().find(|&&index| self.measured[index].outcome.is_none());
         if let Some(&index) = open.or(rows.last()) {
             change(&mut self.measured[index]);
         }
@@ -205,9 +187,7 @@ impl Report {
     /// The row whose measurement a row shows: its own, or that of an equal one.
     fn source(&self, index: usize) -> usize {
         let same = self.plan.jobs[index].same_as.as_ref();
-        same.map(|same| same.index)
-            .filter(|&other| other < self.len())
-            .unwrap_or(index)
+        same.map(|same| same.index).filter(|&other| other < self.len()).unwrap_or(index)
     }
 
     /// Whether nothing more will be heard of this row.

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use super::text::{code, plain};
 use super::{Report, Row};
 use crate::record::{Outcome, Phase};
+use crate::stats::stopping::Rule;
 
 /// The notes that rows have referred to so far.
 #[derive(Default)]
@@ -13,6 +14,8 @@ pub(super) struct Notes {
     texts: Vec<String>,
     numbers: HashMap<String, usize>,
     models: Models,
+    /// Some rows are marked `~`.
+    missed_precision: bool,
 }
 
 /// What rows must say about their models to be told apart.
@@ -44,10 +47,7 @@ impl Models {
 impl Notes {
     /// No notes yet, on a report of this plan.
     pub(super) fn new(report: &Report) -> Self {
-        Self {
-            models: Models::of(report),
-            ..Self::default()
-        }
+        Self { models: Models::of(report), ..Self::default() }
     }
 
     /// The marks of a row, to stand behind its speed. `=` is the same measurement as another row, `S`
@@ -64,6 +64,10 @@ impl Notes {
         }
         if let Some(text) = ending(row) {
             self.mark(&mut marks, " ", text);
+        }
+        if row.missed_precision() {
+            marks.push_str(" ~");
+            self.missed_precision = true;
         }
         for warning in &row.measured.warnings {
             self.mark(&mut marks, " ", plain(&warning.text));
@@ -88,16 +92,16 @@ impl Notes {
     /// that begins with `[1]` may be taken for a link.
     pub(super) fn lines(&self, report: &Report, missing: usize) -> Vec<String> {
         let notes = self.texts.iter().enumerate();
-        let mut lines: Vec<_> = notes
-            .map(|(index, text)| format!("- [{}] {text}", index + 1))
-            .collect();
+        let mut lines: Vec<_> =
+            notes.map(|(index, text)| format!("- [{}] {text}", index + 1)).collect();
+        if self.missed_precision {
+            lines.push(missed_precision(report.facts().stop));
+        }
         let warnings = report.warnings().iter();
         lines.extend(warnings.map(|warning| format!("- {}", plain(&warning.text))));
         if self.models.synthetic {
             let mark = if self.models.real { "S: " } else { "" };
-            lines.push(format!(
-                "- {mark}synthetic weights; speed does not depend on them"
-            ));
+            lines.push(format!("- {mark}synthetic weights; speed does not depend on them"));
         }
         if missing > 0 {
             let all = report.len();
@@ -107,6 +111,15 @@ impl Notes {
         }
         lines
     }
+}
+
+/// What the mark `~` means in this run.
+fn missed_precision(rule: Rule) -> String {
+    let Rule::Precision { target, max_samples, max_time, .. } = rule else { return String::new() };
+    format!(
+        "- ~ the mean is not known to ±{} % yet, after {max_time} or {max_samples} samples: allow more with --max-time",
+        target * 100.0
+    )
 }
 
 /// Which row it is the same as, and why.
@@ -123,10 +136,7 @@ fn sameness(row: &Row<'_>) -> Option<String> {
         [] => "an earlier row".to_string(),
         settings => format!("the row with {}", settings.join(", ")),
     };
-    Some(format!(
-        "= the same measurement as {which}: {}",
-        plain(same.reason)
-    ))
+    Some(format!("= the same measurement as {which}: {}", plain(same.reason)))
 }
 
 /// How it ended, where that was not well.
@@ -134,11 +144,7 @@ fn ending(row: &Row<'_>) -> Option<String> {
     let word = match row.measured.outcome {
         Some(Outcome::Completed) => return None,
         Some(Outcome::Interrupted) | None => {
-            return Some(format!(
-                "interrupted after {} of {} repetitions",
-                row.summary.samples_ns.len(),
-                row.facts.repetitions
-            ));
+            return Some(format!("interrupted after {} samples", row.summary.samples_ns.len()));
         }
         Some(Outcome::Failed { .. }) => "failed",
         Some(Outcome::Crashed { .. }) => "crashed",
@@ -180,9 +186,7 @@ fn phase_words(phase: Phase) -> &'static str {
 /// The last line that speaks of trouble, or else the last one: a backtrace often follows the line that
 /// says what happened.
 fn telling_line(log: &[String]) -> Option<&str> {
-    const TROUBLE: [&str; 7] = [
-        "error", "fail", "assert", "abort", "cannot", "unable", "invalid",
-    ];
+    const TROUBLE: [&str; 7] = ["error", "fail", "assert", "abort", "cannot", "unable", "invalid"];
     let lines = || log.iter().map(|line| line.trim()).rev();
     lines()
         .find(|line| {

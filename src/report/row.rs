@@ -3,9 +3,9 @@
 use super::{Measured, Report, RunFacts};
 use crate::job::Job;
 use crate::plan::axis::{AXES, Axis};
-use crate::record::{Outcome, Phase, Sample, Warning};
+use crate::record::{Outcome, Phase, Sample, StopReason, Warning};
 use crate::stats::{Summary, summarise};
-use crate::units::Bytes;
+use crate::units::{Bytes, Nanos};
 
 /// A row of a report.
 #[derive(Debug)]
@@ -38,11 +38,8 @@ impl<'a> Row<'a> {
         let planned = &report.plan.jobs[index];
         let source = report.source(index);
         let measured = &report.measured[source];
-        let mut summary = summarise(&measured.samples, planned.job.work.tokens());
-        if !matches!(
-            measured.outcome,
-            None | Some(Outcome::Completed | Outcome::Interrupted)
-        ) {
+        let mut summary = summarise(&measured.samples, planned.job.work);
+        if !matches!(measured.outcome, None | Some(Outcome::Completed | Outcome::Interrupted)) {
             summary.ns = None;
             summary.rate = None;
             summary.first_token_ns = None;
@@ -52,10 +49,8 @@ impl<'a> Row<'a> {
         Self {
             facts: &report.facts,
             job: &planned.job,
-            same: same.map(|same| Same {
-                job: &report.plan.jobs[source].job,
-                reason: &same.reason,
-            }),
+            same: same
+                .map(|same| Same { job: &report.plan.jobs[source].job, reason: &same.reason }),
             measured,
             summary,
             run_warnings: &report.warnings,
@@ -120,10 +115,7 @@ impl<'a> Row<'a> {
     /// Where it ran: what the engine said once the model was loaded; until then, what it would use.
     pub fn backends(&self) -> String {
         let loaded = self.measured.loaded.as_ref();
-        loaded.map_or_else(
-            || expected_backends(self.facts),
-            |loaded| loaded.backends.clone(),
-        )
+        loaded.map_or_else(|| expected_backends(self.facts), |loaded| loaded.backends.clone())
     }
 
     /// Layers that are on a device, as opposed to those asked for.
@@ -160,35 +152,36 @@ impl<'a> Row<'a> {
 
     /// The cold starts among the samples, in nanoseconds.
     pub fn cold_samples(&self) -> impl Iterator<Item = u64> {
-        self.measured
-            .samples
-            .iter()
-            .filter_map(|sample| match sample {
-                Sample::Cold { ns } => Some(ns.0),
-                Sample::Run { .. } => None,
-            })
+        self.measured.samples.iter().filter_map(|sample| match sample {
+            Sample::Cold { ns } => Some(ns.0),
+            Sample::Run { .. } | Sample::Warmup { .. } => None,
+        })
     }
 
-    /// The times to first token among the samples, in nanoseconds.
+    /// The times to first token of each run, in nanoseconds.
     pub fn first_token_samples(&self) -> impl Iterator<Item = u64> {
-        self.measured
-            .samples
-            .iter()
-            .filter_map(|sample| match sample {
-                Sample::Run { first_token_ns, .. } => first_token_ns.map(|ns| ns.0),
-                Sample::Cold { .. } => None,
-            })
+        self.runs().flat_map(|(first, _)| first.iter().map(|ns| ns.0))
     }
 
-    /// The times of each token of each repetition, in nanoseconds.
+    /// The times of each token of each sample, in nanoseconds.
     pub fn token_samples(&self) -> impl Iterator<Item = Vec<u64>> {
-        self.measured
-            .samples
-            .iter()
-            .filter_map(|sample| match sample {
-                Sample::Run { token_ns, .. } => Some(token_ns.iter().map(|ns| ns.0).collect()),
-                Sample::Cold { .. } => None,
-            })
+        self.runs().map(|(_, tokens)| tokens.iter().map(|ns| ns.0).collect())
+    }
+
+    /// First-token times and token times of each measured sample.
+    fn runs(&self) -> impl Iterator<Item = (&'a [Nanos], &'a [Nanos])> {
+        self.measured.samples.iter().filter_map(|sample| match sample {
+            Sample::Run { first_token_ns, token_ns, .. } => {
+                Some((first_token_ns.as_slice(), token_ns.as_slice()))
+            }
+            Sample::Cold { .. } | Sample::Warmup { .. } => None,
+        })
+    }
+
+    /// Whether the row has fewer samples than its precision would need.
+    pub fn missed_precision(&self) -> bool {
+        let stop = self.measured.reading.stop;
+        matches!(stop, Some(StopReason::MaxSamples | StopReason::MaxTime))
     }
 }
 

@@ -106,12 +106,7 @@ pub struct Stream {
 impl Stream {
     /// A stream that has written nothing yet.
     pub fn new(format: Format) -> Self {
-        Self {
-            renderer: format.renderer(),
-            begun: false,
-            ended: false,
-            next: 0,
-        }
+        Self { renderer: format.renderer(), begun: false, ended: false, next: 0 }
     }
 
     /// Writes the heading, if it is not there yet, and every row up to the first unfinished one.

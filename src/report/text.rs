@@ -34,9 +34,7 @@ fn is_harmful(c: char) -> bool {
 
 /// The same, fit for a cell of a markdown table: a bar would start the next cell.
 pub(super) fn cell(text: &str) -> String {
-    limited(text, MAX_CELL)
-        .replace('\\', "\\\\")
-        .replace('|', "\\|")
+    limited(text, MAX_CELL).replace('\\', "\\\\").replace('|', "\\|")
 }
 
 /// The same as markdown code. A backtick would end it.

@@ -70,13 +70,7 @@ impl Worker {
             let (log, verbose) = (Arc::clone(&log), spawn.verbose);
             std::thread::spawn(move || read_log(stderr, &log, verbose))
         });
-        Ok(Self {
-            id,
-            child,
-            stdin,
-            log,
-            log_reader,
-        })
+        Ok(Self { id, child, stdin, log, log_reader })
     }
 
     /// Sends a request. A worker that is already dead says so through its closed pipe, not here.
@@ -101,11 +95,7 @@ impl Worker {
     /// How the worker ended, and the last lines of its log. One that is still `alive` (it talks rubbish)
     /// is ended; otherwise it gets a moment to exit by itself, since its pipe closes a little before.
     pub fn post_mortem(mut self, alive: bool) -> (Option<ExitStatus>, Vec<String>) {
-        let status = self.reap(if alive {
-            Duration::ZERO
-        } else {
-            Duration::from_secs(2)
-        });
+        let status = self.reap(if alive { Duration::ZERO } else { Duration::from_secs(2) });
         if let Some(reader) = self.log_reader.take() {
             // A grandchild may hold the pipe open: do not wait for it for ever.
             let deadline = Instant::now() + Duration::from_millis(500);
@@ -161,10 +151,7 @@ fn read_events(pipe: impl Read, worker: u64, messages: &Sender<Message>) {
                 }
             }
             Ok(_) => match serde_json::from_slice::<Event>(&line) {
-                Ok(event) => Message::Event {
-                    worker,
-                    event: Box::new(event),
-                },
+                Ok(event) => Message::Event { worker, event: Box::new(event) },
                 Err(_) => rubbish(worker, &line),
             },
         };
@@ -177,10 +164,7 @@ fn read_events(pipe: impl Read, worker: u64, messages: &Sender<Message>) {
 
 fn rubbish(worker: u64, line: &[u8]) -> Message {
     let text = String::from_utf8_lossy(&line[..line.len().min(60)]);
-    Message::Rubbish {
-        worker,
-        text: text.trim_end().escape_debug().to_string(),
-    }
+    Message::Rubbish { worker, text: text.trim_end().escape_debug().to_string() }
 }
 
 /// Keeps the last lines of a worker's standard error, however much it writes.

@@ -22,13 +22,7 @@ pub fn outcome(
         (None, None, None) => "gone without a trace".to_string(),
     };
     let signal = if broke.is_some() { None } else { signal };
-    Outcome::Crashed {
-        phase,
-        how,
-        signal,
-        hint: signal.and_then(hint).map(str::to_string),
-        log,
-    }
+    Outcome::Crashed { phase, how, signal, hint: signal.and_then(hint).map(str::to_string), log }
 }
 
 fn signal_name(number: i32) -> String {
@@ -89,15 +83,7 @@ mod tests {
     fn a_broken_protocol_is_not_blamed_on_the_signal_that_ended_it() {
         let status = Some(ExitStatus::from_raw(9));
         let outcome = outcome(Phase::Prompt, status, Some("«rubbish»"), vec![]);
-        let Outcome::Crashed {
-            how, signal, hint, ..
-        } = outcome
-        else {
-            panic!("{outcome:?}")
-        };
-        assert_eq!(
-            (how.as_str(), signal, hint),
-            ("broke the protocol: «rubbish»", None, None)
-        );
+        let Outcome::Crashed { how, signal, hint, .. } = outcome else { panic!("{outcome:?}") };
+        assert_eq!((how.as_str(), signal, hint), ("broke the protocol: «rubbish»", None, None));
     }
 }

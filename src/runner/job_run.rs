@@ -21,10 +21,7 @@ impl JobRun<'_> {
     }
 
     pub fn warn(&mut self, warning: Warning) -> Result<(), Halt> {
-        self.record(&Record::Warned {
-            job: Some(self.job.id.clone()),
-            warning,
-        })
+        self.record(&Record::Warned { job: Some(self.job.id.clone()), warning })
     }
 
     /// Turns an event into a record. The end of the job is returned, not recorded.
@@ -41,21 +38,13 @@ impl JobRun<'_> {
             }
             Event::Loaded { job, facts } => Record::Loaded { job, facts },
             Event::Sample { job, sample } => Record::Sampled { job, sample },
-            Event::Warned { job, warning } => Record::Warned {
-                job: Some(job),
-                warning,
-            },
+            Event::Warned { job, warning } => Record::Warned { job: Some(job), warning },
             Event::FirstToken { clock, .. } => {
                 *first_token = Some(clock);
                 return Ok(Some((Outcome::Completed, Reading::default())));
             }
-            Event::Failed {
-                phase, cause, log, ..
-            } => {
-                return Ok(Some((
-                    Outcome::Failed { phase, cause, log },
-                    Reading::default(),
-                )));
+            Event::Failed { phase, cause, log, .. } => {
+                return Ok(Some((Outcome::Failed { phase, cause, log }, Reading::default())));
             }
             Event::Done { reading, .. } => return Ok(Some((Outcome::Completed, reading))),
         };

@@ -106,13 +106,7 @@ impl Runner {
                 let _ = for_signals.send(Message::Signal);
             }
         });
-        Ok(Self {
-            options,
-            messages,
-            sender,
-            worker: None,
-            spawned: 0,
-        })
+        Ok(Self { options, messages, sender, worker: None, spawned: 0 })
     }
 
     /// Asks a worker what the engine finds on this machine. The worker stays, for the first job.
@@ -155,10 +149,7 @@ impl Runner {
         plan: &Plan,
         sink: &mut dyn FnMut(&Record) -> io::Result<()>,
     ) -> Result<End, Error> {
-        let end = plan
-            .groups()
-            .iter()
-            .try_for_each(|group| self.group(group, sink));
+        let end = plan.groups().iter().try_for_each(|group| self.group(group, sink));
         if let Some(worker) = self.worker.take() {
             if end.is_ok() {
                 worker.stop();
@@ -169,10 +160,7 @@ impl Runner {
         match end {
             Ok(()) => Ok(End::Finished),
             Err(Halt::Interrupted) => Ok(End::Interrupted),
-            Err(Halt::Sink(source)) => Err(Error::Output {
-                what: "results".into(),
-                source,
-            }),
+            Err(Halt::Sink(source)) => Err(Error::Output { what: "results".into(), source }),
             Err(Halt::Broken(error)) => Err(error),
         }
     }
@@ -188,36 +176,21 @@ impl Runner {
             self.stop_worker();
         }
         for job in jobs {
-            let mut run = JobRun {
-                job,
-                phase: Phase::Start,
-                sink,
-            };
-            run.record(&Record::Started {
-                job: job.id.clone(),
-                unix_time: unix_time(),
-            })?;
+            let mut run = JobRun { job, phase: Phase::Start, sink };
+            run.record(&Record::Started { job: job.id.clone(), unix_time: unix_time() })?;
             if job.work.n_prompt() > 0 && self.options.cold > 0 {
                 self.cold(&mut run)?;
             }
-            let request = Request::Run {
-                job: Box::new((*job).clone()),
-                settings: self.options.settings,
-            };
+            let request =
+                Request::Run { job: Box::new((*job).clone()), settings: self.options.settings };
             let (outcome, reading, halt) = match self.measure(&mut run, &request) {
                 Ok((outcome, reading)) => (outcome, reading, None),
-                Err(Halt::Interrupted) => (
-                    Outcome::Interrupted,
-                    Reading::default(),
-                    Some(Halt::Interrupted),
-                ),
+                Err(Halt::Interrupted) => {
+                    (Outcome::Interrupted, Reading::default(), Some(Halt::Interrupted))
+                }
                 Err(halt) => return Err(halt),
             };
-            run.record(&Record::Finished {
-                job: job.id.clone(),
-                outcome,
-                reading,
-            })?;
+            run.record(&Record::Finished { job: job.id.clone(), outcome, reading })?;
             if let Some(halt) = halt {
                 return Err(halt);
             }
@@ -230,20 +203,13 @@ impl Runner {
         for _ in 0..self.options.cold {
             self.stop_worker();
             let spawned = Nanos::monotonic();
-            let request = Request::Cold {
-                job: Box::new(run.job.clone()),
-            };
+            let request = Request::Cold { job: Box::new(run.job.clone()) };
             let mut first_token = None;
             let (outcome, _) = self.watch(run, &request, &mut first_token)?;
             match (outcome, first_token) {
                 (Outcome::Completed, Some(clock)) => {
-                    let sample = Sample::Cold {
-                        ns: clock.since(spawned),
-                    };
-                    run.record(&Record::Sampled {
-                        job: run.job.id.clone(),
-                        sample,
-                    })?;
+                    let sample = Sample::Cold { ns: clock.since(spawned) };
+                    run.record(&Record::Sampled { job: run.job.id.clone(), sample })?;
                 }
                 (outcome, _) => {
                     let text = format!("no cold start: {}", job_run::in_words(&outcome));
@@ -292,13 +258,7 @@ impl Runner {
                 Next::Deadline => {
                     self.kill_worker();
                     let limit = self.options.timeout.unwrap_or_default().into();
-                    return Ok((
-                        Outcome::TimedOut {
-                            phase: run.phase,
-                            limit,
-                        },
-                        Reading::default(),
-                    ));
+                    return Ok((Outcome::TimedOut { phase: run.phase, limit }, Reading::default()));
                 }
                 Next::Interrupted => {
                     self.kill_worker();
@@ -314,10 +274,7 @@ impl Runner {
         loop {
             let message = match deadline {
                 Some(deadline) => self.messages.recv_deadline(deadline),
-                None => self
-                    .messages
-                    .recv()
-                    .map_err(|_| RecvTimeoutError::Disconnected),
+                None => self.messages.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match message {
                 Ok(Message::Signal) => return Next::Interrupted,
@@ -325,9 +282,7 @@ impl Runner {
                     return Next::Event(*event);
                 }
                 Ok(Message::Rubbish { worker, text }) if Some(worker) == current => {
-                    return Next::Dead {
-                        broke: Some(format!("it wrote «{text}»")),
-                    };
+                    return Next::Dead { broke: Some(format!("it wrote «{text}»")) };
                 }
                 Ok(Message::Closed { worker }) if Some(worker) == current => {
                     return Next::Dead { broke: None };
@@ -340,11 +295,7 @@ impl Runner {
 
     fn spawn_worker(&mut self) -> Result<(), Error> {
         self.spawned += 1;
-        self.worker = Some(Worker::spawn(
-            &self.options.spawn,
-            self.spawned,
-            &self.sender,
-        )?);
+        self.worker = Some(Worker::spawn(&self.options.spawn, self.spawned, &self.sender)?);
         Ok(())
     }
 
@@ -367,9 +318,7 @@ impl Runner {
     }
 
     fn post_mortem(&mut self, alive: bool) -> (Option<std::process::ExitStatus>, Vec<String>) {
-        self.worker
-            .take()
-            .map_or((None, Vec::new()), |worker| worker.post_mortem(alive))
+        self.worker.take().map_or((None, Vec::new()), |worker| worker.post_mortem(alive))
     }
 
     /// Why the first worker died, in one line.
@@ -379,19 +328,11 @@ impl Runner {
         let Outcome::Crashed { how, hint, log, .. } = outcome else {
             return String::new();
         };
-        let log = log
-            .last()
-            .map(|line| line.trim_start_matches("lbench: worker: ").to_string());
-        [Some(how), hint, log]
-            .into_iter()
-            .flatten()
-            .collect::<Vec<_>>()
-            .join("; ")
+        let log = log.last().map(|line| line.trim_start_matches("lbench: worker: ").to_string());
+        [Some(how), hint, log].into_iter().flatten().collect::<Vec<_>>().join("; ")
     }
 }
 
 fn unix_time() -> u64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

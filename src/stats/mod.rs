@@ -14,6 +14,10 @@ pub mod verdict;
 
 use serde::{Deserialize, Serialize};
 
+use series::Latency;
+use spread::Spread;
+
+use crate::job::Work;
 use crate::record::Sample;
 use crate::units::Nanos;
 
@@ -46,43 +50,51 @@ impl Estimate {
 /// What follows from the samples of one job.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Summary {
-    /// Time of a repetition, in nanoseconds.
+    /// Time of a run, in nanoseconds.
     pub ns: Option<Estimate>,
-    /// Tokens per second, over the repetitions (not the inverse of the mean time), as llama-bench.
-    pub rate: Option<Estimate>,
+    /// Tokens per second, over the samples (not the inverse of the mean time), as llama-bench.
+    pub rate: Option<Spread>,
     /// Time to first token, in nanoseconds.
-    pub first_token_ns: Option<Estimate>,
+    pub first_token_ns: Option<Spread>,
     /// Time to first token from starting the process, load included, in nanoseconds.
-    pub cold_ns: Option<Estimate>,
-    /// Times of the repetitions, in order.
+    pub cold_ns: Option<Spread>,
+    /// Time between generated tokens.
+    pub latency: Option<Latency>,
+    /// Time of a run in each sample, in order.
     pub samples_ns: Vec<Nanos>,
-    /// Tokens per second of each repetition, in order.
+    /// Tokens per second of each sample, in order.
     pub samples_rate: Vec<f64>,
+    /// Runs within each sample; `None` without samples.
+    pub runs_per_sample: Option<u32>,
+    /// Times of the warm-up runs, in order. In none of the above.
+    pub warmup_ns: Vec<Nanos>,
 }
 
-/// Sums up the samples of a job that handles `tokens` tokens a repetition.
-pub fn summarise(samples: &[Sample], tokens: u32) -> Summary {
+/// Sums up the samples of a job that does `work` once a run.
+pub fn summarise(samples: &[Sample], work: Work) -> Summary {
     let mut summary = Summary::default();
-    let (mut first, mut cold) = (Vec::new(), Vec::new());
+    let (mut first, mut cold, mut tokens) = (Vec::new(), Vec::new(), Vec::new());
     for sample in samples {
         match sample {
-            Sample::Run {
-                ns, first_token_ns, ..
-            } => {
-                summary.samples_ns.push(*ns);
-                summary
-                    .samples_rate
-                    .extend(ns.rate(tokens).map(|rate| rate.0));
-                first.extend(first_token_ns.map(as_f64));
+            Sample::Run { runs, ns, first_token_ns, token_ns } => {
+                let each = ns.0 / u64::from((*runs).max(1));
+                summary.samples_ns.push(Nanos(each));
+                let rate = ns.rate(work.tokens().saturating_mul(*runs));
+                summary.samples_rate.extend(rate.map(|rate| rate.0));
+                summary.runs_per_sample = Some(*runs);
+                first.extend(first_token_ns.iter().copied().map(as_f64));
+                tokens.extend(token_ns.chunks((work.n_gen() as usize).max(1)));
             }
+            Sample::Warmup { ns } => summary.warmup_ns.push(*ns),
             Sample::Cold { ns } => cold.push(as_f64(*ns)),
         }
     }
     let ns: Vec<_> = summary.samples_ns.iter().copied().map(as_f64).collect();
     summary.ns = Estimate::of(&ns);
-    summary.rate = Estimate::of(&summary.samples_rate);
-    summary.first_token_ns = Estimate::of(&first);
-    summary.cold_ns = Estimate::of(&cold);
+    summary.rate = Spread::of(&summary.samples_rate);
+    summary.first_token_ns = Spread::of(&first);
+    summary.cold_ns = Spread::of(&cold);
+    summary.latency = Latency::of(&tokens);
     summary
 }
 
@@ -99,29 +111,17 @@ mod tests {
 
     #[test]
     fn one_value_has_no_spread() {
-        assert_eq!(
-            Estimate::of(&[2.0]),
-            Some(Estimate {
-                mean: 2.0,
-                sd: None,
-                n: 1
-            })
-        );
+        assert_eq!(Estimate::of(&[2.0]), Some(Estimate { mean: 2.0, sd: None, n: 1 }));
         assert_eq!(Estimate::of(&[]), None);
     }
 
     #[test]
     fn long_samples_do_not_overflow() {
         // Five times ten seconds: a sum of squared nanoseconds does not fit into 64 bits.
-        let run = |ns| Sample::Run {
-            ns: Nanos(ns),
-            first_token_ns: None,
-            token_ns: vec![],
-        };
-        let samples: Vec<_> = (0..5)
-            .map(|i| run(10_000_000_000 + i * 1_000_000))
-            .collect();
-        let ns = summarise(&samples, 100).ns.unwrap();
+        let run =
+            |ns| Sample::Run { runs: 1, ns: Nanos(ns), first_token_ns: vec![], token_ns: vec![] };
+        let samples: Vec<_> = (0..5).map(|i| run(10_000_000_000 + i * 1_000_000)).collect();
+        let ns = summarise(&samples, Work::Prompt { n_prompt: 100 }).ns.unwrap();
         assert!((ns.sd.unwrap() - 1_581_138.83).abs() < 0.01, "{ns:?}");
     }
 

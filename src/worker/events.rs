@@ -34,9 +34,7 @@ impl Events {
 
     /// Sends bytes as they are: the scripted engine's way to break the protocol on purpose.
     pub fn send_raw(&self, bytes: &[u8]) {
-        let Ok(mut pipe) = self.0.lock() else {
-            std::process::abort()
-        };
+        let Ok(mut pipe) = self.0.lock() else { std::process::abort() };
         if pipe.write_all(bytes).is_err() {
             std::process::exit(0);
         }

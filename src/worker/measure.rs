@@ -3,39 +3,68 @@
 
 use super::{DepthState, Events, Failure};
 use crate::engine::{EngineError, Session};
-use crate::job::{Job, Work};
-use crate::record::{Phase, Sample};
+use crate::job::Job;
+use crate::record::{Phase, Sample, StopReason};
+use crate::stats::steady::{Steady, Warmth};
+use crate::stats::stopping::{Rule, Stopping};
 use crate::units::Nanos;
 use crate::wire::{Event, Settings};
 
-/// Warms up, then measures the job as often as asked, sending each sample when its clock has stopped.
+/// Most warm-up runs of one job.
+const WARMUP_RUNS: usize = 12;
+/// After this time in warm-up runs, the one under way is the last.
+const WARMUP_TIME: Nanos = Nanos(15_000_000_000);
+
+/// Shortest sample that is worth its decimals. An interruption by the scheduler costs tens of
+/// microseconds; in ten milliseconds it is lost in the last digit shown.
+const GRAIN: Nanos = Nanos(10_000_000);
+/// Most runs within one sample.
+const MAX_RUNS: u64 = 1000;
+
+/// How the measuring of a job went.
+pub struct Course {
+    /// Whether the warm-up became steady; `None` without one.
+    pub steady: Option<bool>,
+    /// Why the measuring ended.
+    pub stop: StopReason,
+}
+
+/// Warms up until runs agree, then measures until enough is known, sending each sample when its clock
+/// has stopped.
 pub fn repeat<S: Session>(
     session: &mut S,
     job: &Job,
     settings: Settings,
     events: &Events,
     depth_state: &mut Option<DepthState>,
-) -> Result<(), Failure> {
-    let mut bench = Bench {
-        session,
-        job,
-        events,
-        depth_state,
-        phase: Phase::Context,
+) -> Result<Course, Failure> {
+    let mut bench = Bench { session, job, events, depth_state, phase: Phase::Context };
+    let (steady, last) = if settings.warmup {
+        let (steady, last) = bench.warm_up()?;
+        (Some(steady), Some(last))
+    } else {
+        (None, None)
     };
-    if settings.warmup {
-        // At the real shape and depth: a shorter run leaves caches, pools and clocks cold.
-        bench.enter(Phase::Warmup);
-        bench.once(true)?;
-    }
-    for _ in 0..settings.repetitions {
-        let sample = bench.once(false)?;
-        events.send(&Event::Sample {
-            job: job.id.clone(),
-            sample,
-        });
-    }
-    Ok(())
+    let runs = match settings.stop {
+        // As many runs as were asked for, each its own sample, as llama-bench has it.
+        Rule::Fixed { .. } => 1,
+        Rule::Precision { .. } => last.map_or(1, runs_per_sample),
+    };
+    let stop = bench.measure(Stopping::new(settings.stop), runs)?;
+    Ok(Course { steady, stop })
+}
+
+/// How often a test that takes `ns` is to be run within one sample.
+fn runs_per_sample(ns: Nanos) -> u32 {
+    let runs = GRAIN.0.div_ceil(ns.0.max(1)).min(MAX_RUNS);
+    u32::try_from(runs).unwrap_or(1)
+}
+
+/// What one run took.
+#[derive(Default)]
+struct Timing {
+    ns: u64,
+    first_token_ns: Option<Nanos>,
 }
 
 struct Bench<'a, S> {
@@ -51,63 +80,91 @@ impl<S: Session> Bench<'_, S> {
     fn enter(&mut self, phase: Phase) {
         if self.phase != phase {
             self.phase = phase;
-            self.events.send(&Event::Phase {
-                job: self.job.id.clone(),
-                phase,
-            });
+            self.events.send(&Event::Phase { job: self.job.id.clone(), phase });
         }
     }
 
-    /// One repetition from an empty context: fill to the depth, then the timed work.
-    fn once(&mut self, warmup: bool) -> Result<Sample, Failure> {
+    fn send(&self, sample: Sample) {
+        self.events.send(&Event::Sample { job: self.job.id.clone(), sample });
+    }
+
+    /// Runs the work, unmeasured, until it is steady: whether it became so, and the last run's time.
+    fn warm_up(&mut self) -> Result<(bool, Nanos), Failure> {
+        self.enter(Phase::Warmup);
+        let mut steady = Steady::new(Steady::TOLERANCE, WARMUP_RUNS, WARMUP_TIME);
+        loop {
+            let ns = Nanos(self.once(true, &mut Vec::new())?.ns);
+            self.send(Sample::Warmup { ns });
+            match steady.push(ns) {
+                Warmth::Continue => {}
+                verdict => return Ok((verdict == Warmth::Steady, ns)),
+            }
+        }
+    }
+
+    /// Takes samples of `runs` runs each until the rule is satisfied.
+    fn measure(&mut self, mut stopping: Stopping, runs: u32) -> Result<StopReason, Failure> {
+        let started = self.session.now();
+        let tokens = self.job.work.tokens().saturating_mul(runs);
+        loop {
+            let mut ns = 0;
+            let mut first_token_ns = Vec::with_capacity(runs as usize);
+            // Room for every token before the clock starts.
+            let steps = self.job.work.n_gen() as usize * runs as usize;
+            let mut token_ns = Vec::with_capacity(steps);
+            for _ in 0..runs {
+                let timing = self.once(false, &mut token_ns)?;
+                ns += timing.ns;
+                first_token_ns.extend(timing.first_token_ns);
+            }
+            let ns = Nanos(ns);
+            self.send(Sample::Run { runs, ns, first_token_ns, token_ns });
+            let rate = ns.rate(tokens).map_or(0.0, |rate| rate.0);
+            if let Some(reason) = stopping.push(rate, self.session.now().since(started)) {
+                return Ok(reason);
+            }
+        }
+    }
+
+    /// One run from an empty context: fill to the depth, then the timed work. The times of generated
+    /// tokens are added to `token_ns`.
+    fn once(&mut self, warmup: bool, token_ns: &mut Vec<Nanos>) -> Result<Timing, Failure> {
         self.session.clear();
         if self.job.config.n_depth > 0 {
             if !warmup {
                 self.enter(Phase::Depth);
             }
-            self.fill().map_err(|error| Failure {
-                phase: self.phase,
-                error,
-            })?;
+            self.fill().map_err(|error| self.failure(error))?;
         }
-        self.timed(warmup).map_err(|error| Failure {
-            phase: self.phase,
-            error,
-        })
+        self.timed(warmup, token_ns).map_err(|error| self.failure(error))
+    }
+
+    fn failure(&self, error: EngineError) -> Failure {
+        Failure { phase: self.phase, error }
     }
 
     /// Brings the context to its depth: from the saved state where it fits, else by processing.
     fn fill(&mut self) -> Result<(), EngineError> {
         let depth = self.job.config.n_depth;
-        if let Some(saved) = self
-            .depth_state
-            .as_ref()
-            .filter(|saved| saved.depth == depth)
-        {
+        let saved = self.depth_state.as_ref();
+        if let Some(saved) = saved.filter(|saved| saved.depth == depth) {
             if self.session.restore(&saved.state) {
                 return Ok(());
             }
             self.session.clear();
         }
         self.session.prompt(depth)?;
-        *self.depth_state = self.session.save().map(|state| DepthState { depth, state });
+        let state = self.session.save();
+        *self.depth_state = state.map(|state| DepthState { depth, state });
         Ok(())
     }
 
     /// The work itself. The clock is read outside of everything that is lbench's own; the sampling
     /// between prompt and generation counts towards the first token and not towards the total, which
     /// llama-bench has without it.
-    fn timed(&mut self, warmup: bool) -> Result<Sample, EngineError> {
-        let (n_prompt, n_gen) = match self.job.work {
-            Work::Prompt { n_prompt } => (n_prompt, 0),
-            Work::Generate { n_gen } => (0, n_gen),
-            Work::PromptGenerate { n_prompt, n_gen } => (n_prompt, n_gen),
-        };
-        let mut ns = Nanos(0);
-        let mut first_token_ns = None;
-        // Room for every token before the clock starts.
-        let mut token_ns = Vec::with_capacity(n_gen as usize);
-
+    fn timed(&mut self, warmup: bool, token_ns: &mut Vec<Nanos>) -> Result<Timing, EngineError> {
+        let (n_prompt, n_gen) = (self.job.work.n_prompt(), self.job.work.n_gen());
+        let mut timing = Timing::default();
         if n_prompt > 0 {
             if !warmup {
                 self.enter(Phase::Prompt);
@@ -116,13 +173,14 @@ impl<S: Session> Bench<'_, S> {
             self.session.prompt(n_prompt)?;
             let processed = self.session.now();
             self.session.sample_greedy()?;
-            first_token_ns = Some(self.session.now().since(start));
-            ns = ns + processed.since(start);
+            timing.first_token_ns = Some(self.session.now().since(start));
+            timing.ns += processed.since(start).0;
         }
         if n_gen > 0 {
             if !warmup {
                 self.enter(Phase::Generate);
             }
+            token_ns.reserve(n_gen as usize);
             let start = self.session.now();
             let mut last = start;
             self.session.begin_generation();
@@ -132,12 +190,8 @@ impl<S: Session> Bench<'_, S> {
                 token_ns.push(now.since(last));
                 last = now;
             }
-            ns = ns + last.since(start);
+            timing.ns += last.since(start).0;
         }
-        Ok(Sample::Run {
-            ns,
-            first_token_ns,
-            token_ns,
-        })
+        Ok(timing)
     }
 }

@@ -116,12 +116,7 @@ fn read_requests() -> Receiver<Request> {
 }
 
 fn serve<E: Engine>(engine: E, events: &Events, requests: &Receiver<Request>) {
-    let mut worker = Worker {
-        engine,
-        events,
-        loaded: None,
-        depth_state: None,
-    };
+    let mut worker = Worker { engine, events, loaded: None, depth_state: None };
     for request in requests {
         match request {
             Request::Describe => {
@@ -170,10 +165,7 @@ impl<E: Engine> Worker<'_, E> {
     }
 
     fn phase(&self, job: &Job, phase: Phase) {
-        self.events.send(&Event::Phase {
-            job: job.id.clone(),
-            phase,
-        });
+        self.events.send(&Event::Phase { job: job.id.clone(), phase });
     }
 
     /// Load, context, warm-up, repetitions.
@@ -185,23 +177,17 @@ impl<E: Engine> Worker<'_, E> {
             self.phase(job, Phase::Idle);
             self.engine.rest(settings.delay);
         }
-        measure::repeat(
-            &mut session,
-            job,
-            settings,
-            self.events,
-            &mut self.depth_state,
-        )?;
+        let course =
+            measure::repeat(&mut session, job, settings, self.events, &mut self.depth_state)?;
         let reading = Reading {
             peak_rss: self.engine.peak_rss(),
             devices: self.engine.device_memory(),
             n_ctx: Some(session.n_ctx()),
             flash_attn: session.flash_attn(),
+            steady: course.steady,
+            stop: Some(course.stop),
         };
-        Ok(Event::Done {
-            job: job.id.clone(),
-            reading,
-        })
+        Ok(Event::Done { job: job.id.clone(), reading })
     }
 
     /// From nothing to the first token, once, without a warm-up.
@@ -209,18 +195,10 @@ impl<E: Engine> Worker<'_, E> {
         self.load(job)?;
         let mut session = self.open(job)?;
         self.phase(job, Phase::Prompt);
-        let first = session
-            .prompt(job.work.n_prompt())
-            .and_then(|()| session.sample_greedy());
+        let first = session.prompt(job.work.n_prompt()).and_then(|()| session.sample_greedy());
         let clock = Nanos::monotonic();
-        first.map_err(|error| Failure {
-            phase: Phase::Prompt,
-            error,
-        })?;
-        Ok(Event::FirstToken {
-            job: job.id.clone(),
-            clock,
-        })
+        first.map_err(|error| Failure { phase: Phase::Prompt, error })?;
+        Ok(Event::FirstToken { job: job.id.clone(), clock })
     }
 
     fn load(&mut self, job: &Job) -> Result<(), Failure> {
@@ -229,17 +207,14 @@ impl<E: Engine> Worker<'_, E> {
             self.phase(job, Phase::Load);
             self.loaded = None;
             self.depth_state = None;
-            let facts = self.engine.load(&job.config).map_err(|error| Failure {
-                phase: Phase::Load,
-                error,
-            })?;
+            let facts = self
+                .engine
+                .load(&job.config)
+                .map_err(|error| Failure { phase: Phase::Load, error })?;
             self.loaded = Some((job.config.clone(), facts));
         }
         if let Some((_, facts)) = &self.loaded {
-            self.events.send(&Event::Loaded {
-                job: job.id.clone(),
-                facts: facts.clone(),
-            });
+            self.events.send(&Event::Loaded { job: job.id.clone(), facts: facts.clone() });
         }
         Ok(())
     }
@@ -248,9 +223,6 @@ impl<E: Engine> Worker<'_, E> {
         self.phase(job, Phase::Context);
         self.engine
             .open(&job.config, job.n_ctx())
-            .map_err(|error| Failure {
-                phase: Phase::Context,
-                error,
-            })
+            .map_err(|error| Failure { phase: Phase::Context, error })
     }
 }

@@ -44,10 +44,7 @@ pub(super) fn offload() -> Vec<Device> {
 pub(super) fn memory_since(before: &[Device]) -> Vec<DeviceMemory> {
     let now = offload().into_iter();
     now.map(|device| {
-        let free_before = before
-            .iter()
-            .find(|d| d.name == device.name)
-            .map_or(0, |d| d.free);
+        let free_before = before.iter().find(|d| d.name == device.name).map_or(0, |d| d.free);
         DeviceMemory {
             used: Bytes(free_before.saturating_sub(device.free)),
             total: Bytes(device.total),
@@ -71,18 +68,13 @@ pub(super) fn weight_buffers() -> Vec<(String, String)> {
     let mut buffers = Vec::new();
     for device in list_llama_ggml_backend_devices() {
         let kind = device.device_type;
-        if !matches!(
-            kind,
-            LlamaBackendDeviceType::Gpu | LlamaBackendDeviceType::IntegratedGpu
-        ) {
+        if !matches!(kind, LlamaBackendDeviceType::Gpu | LlamaBackendDeviceType::IntegratedGpu) {
             continue;
         }
         // SAFETY: the index came from the list; devices and buffer types live as long as the process.
         let name = unsafe {
             let handle = sys::ggml_backend_dev_get(device.index);
-            text(sys::ggml_backend_buft_name(
-                sys::ggml_backend_dev_buffer_type(handle),
-            ))
+            text(sys::ggml_backend_buft_name(sys::ggml_backend_dev_buffer_type(handle)))
         };
         buffers.push((name, device.backend));
     }
@@ -95,9 +87,7 @@ pub(super) fn load_modules() {
     if cpu().is_some() {
         return;
     }
-    let beside = std::env::current_exe()
-        .ok()
-        .and_then(|exe| Some(exe.parent()?.join("backends")));
+    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("backends")));
     let beside = beside.filter(|path| path.is_dir());
     match beside.and_then(|path| super::model::c_path(&path).ok()) {
         // SAFETY: a NUL-terminated path that outlives the call.
@@ -150,13 +140,8 @@ pub(super) fn cpu_features() -> Vec<String> {
 /// Instruction sets that this CPU has and the kernels lack. AMX is left out: some virtual machines
 /// announce it and then trap.
 pub(super) fn cpu_features_unused(compiled: &[String]) -> Vec<String> {
-    let present = cpu_has()
-        .into_iter()
-        .filter_map(|(name, has)| has.then_some(name));
-    present
-        .filter(|name| !compiled.iter().any(|c| c == name))
-        .map(str::to_owned)
-        .collect()
+    let present = cpu_has().into_iter().filter_map(|(name, has)| has.then_some(name));
+    present.filter(|name| !compiled.iter().any(|c| c == name)).map(str::to_owned).collect()
 }
 
 /// Instruction sets that ggml has kernels for, and whether this CPU has them.
@@ -205,9 +190,7 @@ pub(super) unsafe fn text(pointer: *const c_char) -> String {
         return String::new();
     }
     // SAFETY: not null, and the caller promises the rest.
-    unsafe { CStr::from_ptr(pointer) }
-        .to_string_lossy()
-        .into_owned()
+    unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned()
 }
 
 #[cfg(test)]
@@ -217,18 +200,12 @@ mod tests {
     #[test]
     fn amx_is_never_called_unused() {
         let unused = cpu_features_unused(&[]);
-        assert!(
-            unused.iter().all(|name| !name.contains("AMX")),
-            "{unused:?}"
-        );
+        assert!(unused.iter().all(|name| !name.contains("AMX")), "{unused:?}");
     }
 
     #[test]
     fn what_the_kernels_use_is_not_unused() {
-        let all: Vec<_> = cpu_has()
-            .into_iter()
-            .map(|(name, _)| name.to_owned())
-            .collect();
+        let all: Vec<_> = cpu_has().into_iter().map(|(name, _)| name.to_owned()).collect();
         assert_eq!(cpu_features_unused(&all), Vec::<String>::new());
     }
 }

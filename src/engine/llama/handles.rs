@@ -50,15 +50,10 @@ impl Batch {
     pub(super) fn new(context: &Context) -> Result<Self, EngineError> {
         // SAFETY: a live context.
         let (batch, capacity) = unsafe {
-            (
-                sys::llama_batch_ext_init(context.get()),
-                sys::llama_n_batch(context.get()),
-            )
+            (sys::llama_batch_ext_init(context.get()), sys::llama_n_batch(context.get()))
         };
         let no_batch = || EngineError("the engine made no batch".into());
-        let handle = NonNull::new(batch)
-            .filter(|_| capacity > 0)
-            .ok_or_else(no_batch)?;
+        let handle = NonNull::new(batch).filter(|_| capacity > 0).ok_or_else(no_batch)?;
         Ok(Self { handle, capacity })
     }
 
@@ -96,11 +91,7 @@ impl Batch {
             }
             index
         };
-        if index < 0 {
-            Err(reason::decode_failure(-1))
-        } else {
-            Ok(())
-        }
+        if index < 0 { Err(reason::decode_failure(-1)) } else { Ok(()) }
     }
 }
 

@@ -67,15 +67,8 @@ static LOG: Mutex<Log> = Mutex::new(Log::new(false));
 
 impl Log {
     const fn new(verbose: bool) -> Self {
-        let partial = Line {
-            level: Level::Info,
-            text: String::new(),
-        };
-        Self {
-            verbose,
-            partial,
-            lines: VecDeque::new(),
-        }
+        let partial = Line { level: Level::Info, text: String::new() };
+        Self { verbose, partial, lines: VecDeque::new() }
     }
 
     /// Takes a fragment; `level` is `None` where it continues the one before.
@@ -87,9 +80,7 @@ impl Log {
             self.partial.level = level;
         }
         for piece in fragment.split_inclusive('\n') {
-            self.partial
-                .text
-                .push_str(piece.trim_end_matches(['\n', '\r']));
+            self.partial.text.push_str(piece.trim_end_matches(['\n', '\r']));
             if piece.ends_with('\n') || self.partial.text.len() > LONGEST {
                 self.finish();
             }
@@ -116,10 +107,7 @@ impl Log {
         if self.lines.len() == KEPT {
             self.lines.pop_front();
         }
-        self.lines.push_back(Line {
-            level: self.partial.level,
-            text,
-        });
+        self.lines.push_back(Line { level: self.partial.level, text });
     }
 
     /// The most useful last lines: warnings and errors where there are any, else whatever came last.

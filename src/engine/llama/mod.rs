@@ -63,11 +63,7 @@ impl LlamaEngine {
         if devices::cpu().is_none() {
             return Err(reason::failure("there is no backend for the CPU"));
         }
-        Ok(Self {
-            model: None,
-            backend: Rc::new(backend),
-            before: Vec::new(),
-        })
+        Ok(Self { model: None, backend: Rc::new(backend), before: Vec::new() })
     }
 }
 
@@ -100,11 +96,7 @@ impl Engine for LlamaEngine {
             description: model.description(),
             tensor_bytes: Bytes(model.tensor_bytes()),
             n_params: model.n_params(),
-            offloaded_layers: if self.before.is_empty() {
-                0
-            } else {
-                asked.min(most)
-            },
+            offloaded_layers: if self.before.is_empty() { 0 } else { asked.min(most) },
             backends: weights::backends(&logs::lines(), &devices::weight_buffers()),
         };
         self.model = Some(Rc::new(model));
@@ -112,10 +104,7 @@ impl Engine for LlamaEngine {
     }
 
     fn open(&mut self, config: &Config, n_ctx: u32) -> Result<LlamaSession, EngineError> {
-        let model = self
-            .model
-            .as_ref()
-            .ok_or_else(|| EngineError("no model is loaded".into()))?;
+        let model = self.model.as_ref().ok_or_else(|| EngineError("no model is loaded".into()))?;
         LlamaSession::open(Rc::clone(model), config, n_ctx)
     }
 
@@ -147,19 +136,8 @@ impl Engine for LlamaEngine {
 /// The engine's version, and the commit it was built from where the build recorded one.
 fn version() -> (String, Option<String>) {
     // SAFETY: both return string constants.
-    let (version, commit) = unsafe {
-        (
-            devices::text(sys::llama_version()),
-            devices::text(sys::ggml_commit()),
-        )
-    };
-    let version = if version.is_empty() {
-        "unknown".to_owned()
-    } else {
-        version
-    };
-    (
-        version,
-        (!commit.is_empty() && commit != "unknown").then_some(commit),
-    )
+    let (version, commit) =
+        unsafe { (devices::text(sys::llama_version()), devices::text(sys::ggml_commit())) };
+    let version = if version.is_empty() { "unknown".to_owned() } else { version };
+    (version, (!commit.is_empty() && commit != "unknown").then_some(commit))
 }

@@ -29,10 +29,7 @@ impl Model {
         let handle =
             unsafe { sys::llama_model_load_from_file(path.as_ptr(), params::model(config)) };
         match NonNull::new(handle) {
-            Some(handle) => Ok(Self {
-                handle,
-                _backend: backend,
-            }),
+            Some(handle) => Ok(Self { handle, _backend: backend }),
             None => Err(reason::failure("the model did not load")),
         }
     }

@@ -106,11 +106,7 @@ mod tests {
 
     #[test]
     fn flash_attention_has_llama_benchs_numbers() {
-        for when in [
-            FlashAttention::Auto,
-            FlashAttention::Off,
-            FlashAttention::On,
-        ] {
+        for when in [FlashAttention::Auto, FlashAttention::Off, FlashAttention::On] {
             assert_eq!(i64::from(flash_attention(when)), when.number());
         }
     }

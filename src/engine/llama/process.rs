@@ -21,9 +21,7 @@ pub(super) fn reset_peak_rss() {
 
 /// The high-water mark in a process's status file.
 fn high_water(status: &str) -> Option<Bytes> {
-    let value = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let value = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: u64 = value.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(Bytes(kib * 1024))
 }

@@ -4,11 +4,8 @@ use super::logs::{self, Level, Line};
 use crate::engine::EngineError;
 
 /// Openings that say only that something went wrong, not what.
-const EMPTY_WORDS: [&str; 3] = [
-    "error loading model: ",
-    "failed to initialize the context: ",
-    "llama_model_loader: ",
-];
+const EMPTY_WORDS: [&str; 3] =
+    ["error loading model: ", "failed to initialize the context: ", "llama_model_loader: "];
 
 /// Why a call failed according to the engine's log since it began; `what` went wrong where that is
 /// silent.
@@ -21,10 +18,7 @@ pub(super) fn failure(what: &str) -> EngineError {
 /// there in brackets where that says more.
 fn distil(lines: &[Line]) -> Option<String> {
     let mut errors = lines.iter().filter(|line| line.level == Level::Error);
-    let mut told = errors
-        .by_ref()
-        .map(|line| bare(&line.text))
-        .filter(|text| !is_empty(text));
+    let mut told = errors.by_ref().map(|line| bare(&line.text)).filter(|text| !is_empty(text));
     let first = told.next()?;
     let last = told.last();
     match last {
@@ -49,10 +43,7 @@ fn bare(line: &str) -> &str {
     {
         text = rest.trim_start();
     }
-    while let Some(rest) = EMPTY_WORDS
-        .iter()
-        .find_map(|words| text.strip_prefix(words))
-    {
+    while let Some(rest) = EMPTY_WORDS.iter().find_map(|words| text.strip_prefix(words)) {
         text = rest;
     }
     text
@@ -79,10 +70,7 @@ mod tests {
     use super::*;
 
     fn reason(errors: &[&str]) -> Option<String> {
-        let line = |text: &&str| Line {
-            level: Level::Error,
-            text: (*text).to_owned(),
-        };
+        let line = |text: &&str| Line { level: Level::Error, text: (*text).to_owned() };
         distil(&errors.iter().map(line).collect::<Vec<_>>())
     }
 
@@ -121,18 +109,12 @@ mod tests {
             assert_eq!(reason(&errors).as_deref(), Some(expected));
         }
         assert_eq!(reason(&[]), None);
-        assert_eq!(
-            reason(&["llama_model_load_from_file_impl: failed to load model"]),
-            None
-        );
+        assert_eq!(reason(&["llama_model_load_from_file_impl: failed to load model"]), None);
     }
 
     #[test]
     fn words_before_a_colon_stay_unless_they_name_a_function() {
-        assert_eq!(
-            bare("CUDA error: out of memory"),
-            "CUDA error: out of memory"
-        );
+        assert_eq!(bare("CUDA error: out of memory"), "CUDA error: out of memory");
         assert_eq!(bare("operator(): no"), "no");
         assert_eq!(bare("key: value"), "key: value");
     }

@@ -91,11 +91,7 @@ impl LlamaSession {
             sys::llama_process(self.context.get(), decode, self.batch.get())
         };
         self.has_logits = code == 0;
-        if code == 0 {
-            Ok(())
-        } else {
-            Err(reason::decode_failure(code))
-        }
+        if code == 0 { Ok(()) } else { Err(reason::decode_failure(code)) }
     }
 
     /// Waits for the device.
@@ -116,9 +112,7 @@ impl LlamaSession {
     /// Logits of the last token.
     fn logits(&mut self) -> Result<&[f32], EngineError> {
         if !self.has_logits {
-            return Err(EngineError(
-                "nothing was decoded, so there are no logits".into(),
-            ));
+            return Err(EngineError("nothing was decoded, so there are no logits".into()));
         }
         // SAFETY: a live context; the last token of every batch is an output.
         let logits = unsafe { sys::llama_get_logits_ith(self.context.get(), -1) };
@@ -242,10 +236,7 @@ fn greatest(values: &[f32]) -> Option<usize> {
             *best = if *value > *best { *value } else { *best };
         }
     }
-    let best = lanes
-        .iter()
-        .chain(rest)
-        .fold(f32::NEG_INFINITY, |a, b| a.max(*b));
+    let best = lanes.iter().chain(rest).fold(f32::NEG_INFINITY, |a, b| a.max(*b));
     #[allow(clippy::float_cmp)] // it is one of them, bit for bit, or an equal zero
     let is_best = |value: &f32| *value == best;
     let holds_best = |chunk: &[f32; LANES]| chunk.iter().fold(false, |a, v| a | is_best(v));
@@ -276,12 +267,7 @@ mod tests {
     #[test]
     fn flash_attention_is_what_the_log_says() {
         use FlashAttention::{Auto, Off, On};
-        let log = |text: &str| {
-            [Line {
-                level: Level::Info,
-                text: text.to_owned(),
-            }]
-        };
+        let log = |text: &str| [Line { level: Level::Info, text: text.to_owned() }];
         let enabled = log("resolve_fused_ops: Flash Attention enabled");
         let refused = log("resolve_fused_ops: Flash Attention not supported, set to disabled");
         let implied = log("enabling flash_attn since it is required for quantized V cache");

@@ -17,11 +17,7 @@ pub(super) fn backends(lines: &[Line], buffers: &[(String, String)]) -> String {
         }
     }
     backends.sort_by_key(|backend| *backend == "RPC");
-    if backends.is_empty() {
-        "CPU".to_owned()
-    } else {
-        backends.join(",")
-    }
+    if backends.is_empty() { "CPU".to_owned() } else { backends.join(",") }
 }
 
 /// The buffer that a log line reports, unless it is empty.
@@ -35,9 +31,7 @@ fn buffer(line: &str) -> Option<&str> {
 /// Whether `holder` is the device's buffer `name`, a variety of it (`MTL0_Mapped`), or one that the
 /// backend splits over its devices (`CUDA_Split`).
 fn is_of(holder: &str, name: &str, backend: &str) -> bool {
-    let variety = holder
-        .strip_prefix(name)
-        .is_some_and(|v| v.is_empty() || v.starts_with('_'));
+    let variety = holder.strip_prefix(name).is_some_and(|v| v.is_empty() || v.starts_with('_'));
     variety || holder.strip_prefix(backend) == Some("_Split")
 }
 
@@ -47,10 +41,7 @@ mod tests {
     use super::*;
 
     fn holders(log: &[&str], devices: &[(&str, &str)]) -> String {
-        let line = |text: &&str| Line {
-            level: Level::Info,
-            text: (*text).to_owned(),
-        };
+        let line = |text: &&str| Line { level: Level::Info, text: (*text).to_owned() };
         let lines: Vec<_> = log.iter().map(line).collect();
         let pair = |(a, b): &(&str, &str)| ((*a).to_owned(), (*b).to_owned());
         backends(&lines, &devices.iter().map(pair).collect::<Vec<_>>())
@@ -90,9 +81,6 @@ mod tests {
         ];
         let devices = [("CUDA1", "CUDA"), ("MTL0", "MTL"), ("Vulkan0", "Vulkan")];
         assert_eq!(holders(&log, &devices), "MTL");
-        assert_eq!(
-            holders(&["x: CUDA_Split model buffer size = 1.00 MiB"], &devices),
-            "CUDA"
-        );
+        assert_eq!(holders(&["x: CUDA_Split model buffer size = 1.00 MiB"], &devices), "CUDA");
     }
 }

@@ -9,9 +9,8 @@ use super::kquants;
 use crate::gguf::types::GgmlType;
 
 /// Values of the non-linear 4-bit types, as ggml defines them.
-pub(super) const IQ4_VALUES: [i8; 16] = [
-    -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113,
-];
+pub(super) const IQ4_VALUES: [i8; 16] =
+    [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
 
 /// `values` as data of the type: whole blocks, one after the other; what does not fill a block at the
 /// end is left out. `None` for a type that synthetic models do not use.
@@ -46,11 +45,7 @@ pub fn encode(ty: GgmlType, values: &[f32]) -> Option<Vec<u8>> {
 #[allow(clippy::cast_possible_truncation)] // clamped first; at most eight bits are asked for
 pub(super) fn nearest(x: f32, low: i8, high: i16) -> i16 {
     let (low, high) = (f32::from(low), f32::from(high));
-    if x.is_nan() {
-        low as i16
-    } else {
-        x.round().clamp(low, high) as i16
-    }
+    if x.is_nan() { low as i16 } else { x.round().clamp(low, high) as i16 }
 }
 
 /// The nearest integer from 0 to `high`.
@@ -66,17 +61,12 @@ pub(super) fn inverse(x: f32) -> f32 {
 
 /// The value furthest from zero, with its sign.
 pub(super) fn furthest(values: &[f32]) -> f32 {
-    values.iter().fold(
-        0.0,
-        |best: f32, &x| if x.abs() > best.abs() { x } else { best },
-    )
+    values.iter().fold(0.0, |best: f32, &x| if x.abs() > best.abs() { x } else { best })
 }
 
 /// The smallest and the largest value.
 pub(super) fn range(values: &[f32]) -> (f32, f32) {
-    values.iter().fold((f32::MAX, f32::MIN), |(low, high), &x| {
-        (low.min(x), high.max(x))
-    })
+    values.iter().fold((f32::MAX, f32::MIN), |(low, high), &x| (low.min(x), high.max(x)))
 }
 
 /// Appends `x` with half precision and returns what is left of it.
@@ -100,18 +90,12 @@ pub(super) fn nearest_iq4(x: f32) -> u8 {
 /// Appends levels of four bits: the first half of them below, the second half above.
 fn put_nibbles(out: &mut Vec<u8>, levels: &[u8]) {
     let (low, high) = levels.split_at(levels.len() / 2);
-    out.extend(
-        low.iter()
-            .zip(high)
-            .map(|(low, high)| (low & 15) | (high & 15) << 4),
-    );
+    out.extend(low.iter().zip(high).map(|(low, high)| (low & 15) | (high & 15) << 4));
 }
 
 /// Appends the fifth bits of 32 levels.
 fn put_fifth_bits(out: &mut Vec<u8>, levels: &[u8]) {
-    let bits = (0_u32..)
-        .zip(levels)
-        .fold(0, |bits, (i, q)| bits | u32::from(q >> 4 & 1) << i);
+    let bits = (0_u32..).zip(levels).fold(0, |bits, (i, q)| bits | u32::from(q >> 4 & 1) << i);
     out.extend(bits.to_le_bytes());
 }
 
@@ -167,15 +151,8 @@ mod tests {
 
     #[test]
     fn every_type_in_use_has_an_encoder_of_the_right_size() {
-        let values: Vec<f32> = (0..512_i16)
-            .map(|i| (f32::from(i) * 0.7).sin() * 0.05)
-            .collect();
-        let also = [
-            GgmlType::F16,
-            GgmlType::Q5_0,
-            GgmlType::Q5_1,
-            GgmlType::Iq4Nl,
-        ];
+        let values: Vec<f32> = (0..512_i16).map(|i| (f32::from(i) * 0.7).sin() * 0.05).collect();
+        let also = [GgmlType::F16, GgmlType::Q5_0, GgmlType::Q5_1, GgmlType::Iq4Nl];
         for ty in FileType::all().map(FileType::base).chain(also) {
             let bytes = encode(ty, &values).unwrap();
             assert_eq!(bytes.len() as u64, ty.row_bytes(512).unwrap(), "{ty}");

@@ -90,140 +90,68 @@ const fn dense(arch: Arch, numbers: [u32; 7], tied: bool, context: u32) -> Geome
 }
 
 const fn llama3(numbers: [u32; 7], tied: bool) -> Geometry {
-    Geometry {
-        rope_freqs: true,
-        ..dense(Arch::Llama, numbers, tied, 131_072)
-    }
+    Geometry { rope_freqs: true, ..dense(Arch::Llama, numbers, tied, 131_072) }
 }
 
 const fn moe(arch: Arch, numbers: [u32; 7], experts: [u32; 2], context: u32) -> Geometry {
     let [experts, experts_used] = experts;
-    Geometry {
-        experts,
-        experts_used,
-        ..dense(arch, numbers, false, context)
-    }
+    Geometry { experts, experts_used, ..dense(arch, numbers, false, context) }
 }
 
 const fn preset(name: &'static str, size_label: &'static str, geometry: Geometry) -> Preset {
-    Preset {
-        name,
-        size_label,
-        geometry,
-    }
+    Preset { name, size_label, geometry }
 }
 
 /// Layers, embd, ff, heads, kv heads, head dim, vocabulary.
 pub(super) static PRESETS: [Preset; 13] = [
-    preset(
-        "llama-135m",
-        "135M",
-        dense(Arch::Llama, [30, 576, 1536, 9, 3, 64, 49_152], true, 8192),
-    ),
-    preset(
-        "llama-3.2-1b",
-        "1B",
-        llama3([16, 2048, 8192, 32, 8, 64, 128_256], true),
-    ),
-    preset(
-        "llama-3.2-3b",
-        "3B",
-        llama3([28, 3072, 8192, 24, 8, 128, 128_256], true),
-    ),
-    preset(
-        "llama-3.1-8b",
-        "8B",
-        llama3([32, 4096, 14_336, 32, 8, 128, 128_256], false),
-    ),
+    preset("llama-135m", "135M", dense(Arch::Llama, [30, 576, 1536, 9, 3, 64, 49_152], true, 8192)),
+    preset("llama-3.2-1b", "1B", llama3([16, 2048, 8192, 32, 8, 64, 128_256], true)),
+    preset("llama-3.2-3b", "3B", llama3([28, 3072, 8192, 24, 8, 128, 128_256], true)),
+    preset("llama-3.1-8b", "8B", llama3([32, 4096, 14_336, 32, 8, 128, 128_256], false)),
     preset(
         "qwen2.5-0.5b",
         "0.5B",
-        dense(
-            Arch::Qwen2,
-            [24, 896, 4864, 14, 2, 64, 151_936],
-            true,
-            32_768,
-        ),
+        dense(Arch::Qwen2, [24, 896, 4864, 14, 2, 64, 151_936], true, 32_768),
     ),
     preset(
         "qwen2.5-1.5b",
         "1.5B",
-        dense(
-            Arch::Qwen2,
-            [28, 1536, 8960, 12, 2, 128, 151_936],
-            true,
-            32_768,
-        ),
+        dense(Arch::Qwen2, [28, 1536, 8960, 12, 2, 128, 151_936], true, 32_768),
     ),
     preset(
         "qwen2.5-7b",
         "7B",
-        dense(
-            Arch::Qwen2,
-            [28, 3584, 18_944, 28, 4, 128, 152_064],
-            false,
-            32_768,
-        ),
+        dense(Arch::Qwen2, [28, 3584, 18_944, 28, 4, 128, 152_064], false, 32_768),
     ),
     preset(
         "qwen3-0.6b",
         "0.6B",
-        dense(
-            Arch::Qwen3,
-            [28, 1024, 3072, 16, 8, 128, 151_936],
-            true,
-            40_960,
-        ),
+        dense(Arch::Qwen3, [28, 1024, 3072, 16, 8, 128, 151_936], true, 40_960),
     ),
     preset(
         "qwen3-1.7b",
         "1.7B",
-        dense(
-            Arch::Qwen3,
-            [28, 2048, 6144, 16, 8, 128, 151_936],
-            true,
-            40_960,
-        ),
+        dense(Arch::Qwen3, [28, 2048, 6144, 16, 8, 128, 151_936], true, 40_960),
     ),
     preset(
         "qwen3-4b",
         "4B",
-        dense(
-            Arch::Qwen3,
-            [36, 2560, 9728, 32, 8, 128, 151_936],
-            true,
-            40_960,
-        ),
+        dense(Arch::Qwen3, [36, 2560, 9728, 32, 8, 128, 151_936], true, 40_960),
     ),
     preset(
         "qwen3-8b",
         "8B",
-        dense(
-            Arch::Qwen3,
-            [36, 4096, 12_288, 32, 8, 128, 151_936],
-            false,
-            40_960,
-        ),
+        dense(Arch::Qwen3, [36, 4096, 12_288, 32, 8, 128, 151_936], false, 40_960),
     ),
     preset(
         "qwen3-30b-a3b",
         "30B-A3B",
-        moe(
-            Arch::Qwen3Moe,
-            [48, 2048, 768, 32, 4, 128, 151_936],
-            [128, 8],
-            40_960,
-        ),
+        moe(Arch::Qwen3Moe, [48, 2048, 768, 32, 4, 128, 151_936], [128, 8], 40_960),
     ),
     preset(
         "mixtral-8x7b",
         "8x7B",
-        moe(
-            Arch::Llama,
-            [32, 4096, 14_336, 32, 8, 128, 32_000],
-            [8, 2],
-            32_768,
-        ),
+        moe(Arch::Llama, [32, 4096, 14_336, 32, 8, 128, 32_000], [8, 2], 32_768),
     ),
 ];
 
@@ -256,23 +184,12 @@ impl Geometry {
                 return refuse(format!("{what}={value}: it must be from 1 to {max}"));
             }
         }
-        let Self {
-            arch,
-            heads,
-            kv,
-            head_dim,
-            embd,
-            experts,
-            experts_used,
-            ..
-        } = *self;
+        let Self { arch, heads, kv, head_dim, embd, experts, experts_used, .. } = *self;
         if heads % kv != 0 {
             return refuse(format!("heads={heads} is not a multiple of kv={kv}"));
         }
         if head_dim % 2 != 0 {
-            return refuse(format!(
-                "head_dim={head_dim} is odd; rotary embedding turns pairs"
-            ));
+            return refuse(format!("head_dim={head_dim} is odd; rotary embedding turns pairs"));
         }
         if arch == Arch::Qwen2 && heads * head_dim != embd {
             let product = heads * head_dim;
@@ -286,9 +203,9 @@ impl Geometry {
             Arch::Qwen3Moe if experts == 0 => refuse(format!("{name} needs experts=")),
             Arch::Qwen2 | Arch::Qwen3 if experts > 0 => refuse(format!("{name} has no experts")),
             _ if experts > 1024 => refuse(format!("experts={experts}: at most 1024")),
-            _ if experts > 0 && !(1..=experts).contains(&experts_used) => refuse(format!(
-                "experts_used={experts_used}: it must be from 1 to {experts}"
-            )),
+            _ if experts > 0 && !(1..=experts).contains(&experts_used) => {
+                refuse(format!("experts_used={experts_used}: it must be from 1 to {experts}"))
+            }
             _ if experts == 0 && experts_used > 0 => {
                 refuse(format!("experts_used={experts_used} needs experts="))
             }
@@ -311,10 +228,7 @@ mod tests {
         names.dedup();
         assert_eq!(names.len(), PRESETS.len());
         for preset in &PRESETS {
-            preset
-                .geometry
-                .check()
-                .unwrap_or_else(|error| panic!("{}: {error}", preset.name));
+            preset.geometry.check().unwrap_or_else(|error| panic!("{}: {error}", preset.name));
         }
     }
 
@@ -323,60 +237,14 @@ mod tests {
         let good = PRESETS[0].geometry;
         for (bad, word) in [
             (Geometry { layers: 0, ..good }, "layers=0"),
-            (
-                Geometry {
-                    vocab: u32::MAX,
-                    ..good
-                },
-                "vocab=",
-            ),
+            (Geometry { vocab: u32::MAX, ..good }, "vocab="),
             (Geometry { kv: 2, ..good }, "multiple of kv=2"),
-            (
-                Geometry {
-                    head_dim: 63,
-                    ..good
-                },
-                "odd",
-            ),
-            (
-                Geometry {
-                    arch: Arch::Qwen2,
-                    head_dim: 32,
-                    ..good
-                },
-                "is 288, embd=576",
-            ),
-            (
-                Geometry {
-                    arch: Arch::Qwen3Moe,
-                    ..good
-                },
-                "needs experts",
-            ),
-            (
-                Geometry {
-                    arch: Arch::Qwen3,
-                    experts: 8,
-                    experts_used: 2,
-                    ..good
-                },
-                "no experts",
-            ),
-            (
-                Geometry {
-                    experts: 8,
-                    experts_used: 9,
-                    ..good
-                },
-                "from 1 to 8",
-            ),
-            (
-                Geometry {
-                    experts_used: 2,
-                    ..good
-                },
-                "needs experts",
-            ),
+            (Geometry { head_dim: 63, ..good }, "odd"),
+            (Geometry { arch: Arch::Qwen2, head_dim: 32, ..good }, "is 288, embd=576"),
+            (Geometry { arch: Arch::Qwen3Moe, ..good }, "needs experts"),
+            (Geometry { arch: Arch::Qwen3, experts: 8, experts_used: 2, ..good }, "no experts"),
+            (Geometry { experts: 8, experts_used: 9, ..good }, "from 1 to 8"),
+            (Geometry { experts_used: 2, ..good }, "needs experts"),
         ] {
             let error = bad.check().expect_err(word).to_string();
             assert!(error.contains(word), "{error}");

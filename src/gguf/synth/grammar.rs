@@ -45,9 +45,7 @@ impl Spec {
         let seed = match parts.last().and_then(|part| part.strip_prefix("seed=")) {
             Some(number) => {
                 parts.pop();
-                number
-                    .parse()
-                    .map_err(|_| grammar(format!("seed={number} is no number")))?
+                number.parse().map_err(|_| grammar(format!("seed={number} is no number")))?
             }
             None => DEFAULT_SEED,
         };
@@ -56,12 +54,7 @@ impl Spec {
                 let preset = find_preset(preset)?;
                 let file_type = parse_file_type(file_type)?;
                 let (name, geometry) = (Some(preset.name), preset.geometry);
-                Ok(Self {
-                    preset: name,
-                    geometry,
-                    file_type,
-                    seed,
-                })
+                Ok(Self { preset: name, geometry, file_type, seed })
             }
             [name, numbers, file_type] => {
                 let arch = arch(name).ok_or_else(|| unknown_arch(name))?;
@@ -96,19 +89,9 @@ impl Spec {
 
 /// The part of a specification that stands for this geometry; what has its default is left out.
 pub(super) fn describe(geometry: &Geometry) -> String {
-    let Geometry {
-        arch,
-        layers,
-        embd,
-        ff,
-        heads,
-        ..
-    } = geometry;
+    let Geometry { arch, layers, embd, ff, heads, .. } = geometry;
     let default = with_defaults(*arch, *layers, *embd, *ff, *heads, geometry.experts);
-    let mut text = format!(
-        "{}:layers={layers},embd={embd},ff={ff},heads={heads}",
-        arch.name()
-    );
+    let mut text = format!("{}:layers={layers},embd={embd},ff={ff},heads={heads}", arch.name());
     for (key, value, default) in [
         ("kv", geometry.kv, default.kv),
         ("head_dim", geometry.head_dim, default.head_dim),
@@ -163,10 +146,7 @@ fn parse_geometry(arch: Arch, text: &str) -> Result<Geometry, SynthError> {
             None => (item, None),
         };
         if !KEYS.contains(&key) {
-            return Err(grammar(format!(
-                "{key:?} is unknown{}",
-                suggest(key, KEYS.into_iter())
-            )));
+            return Err(grammar(format!("{key:?} is unknown{}", suggest(key, KEYS.into_iter()))));
         }
         if given.iter().any(|(earlier, _)| *earlier == key) {
             return Err(grammar(format!("{key} is given twice")));
@@ -174,20 +154,15 @@ fn parse_geometry(arch: Arch, text: &str) -> Result<Geometry, SynthError> {
         let is_flag = matches!(key, "tied" | "rope_freqs");
         let value = match number {
             None if is_flag => 1,
-            Some(number) if !is_flag => number
-                .parse()
-                .map_err(|_| grammar(format!("{key}={number} is no number")))?,
+            Some(number) if !is_flag => {
+                number.parse().map_err(|_| grammar(format!("{key}={number} is no number")))?
+            }
             None => return Err(grammar(format!("{key} needs a number: {key}=..."))),
             Some(_) => return Err(grammar(format!("{key} is a flag and takes no value"))),
         };
         given.push((key, value));
     }
-    let get = |key: &str| {
-        given
-            .iter()
-            .find(|(name, _)| *name == key)
-            .map(|(_, value)| *value)
-    };
+    let get = |key: &str| given.iter().find(|(name, _)| *name == key).map(|(_, value)| *value);
     let require =
         |key: &str| get(key).ok_or_else(|| grammar(format!("{} needs {key}=", arch.name())));
     let (layers, embd, ff) = (require("layers")?, require("embd")?, require("ff")?);
@@ -214,31 +189,21 @@ fn parse_file_type(name: &str) -> Result<FileType, SynthError> {
     FileType::from_name(name).ok_or_else(|| {
         let hint = suggest(name, FileType::all().map(FileType::name));
         let types = file_types();
-        grammar(format!(
-            "{name:?} is no file type of synthetic models{hint}; there are {types}"
-        ))
+        grammar(format!("{name:?} is no file type of synthetic models{hint}; there are {types}"))
     })
 }
 
 fn file_types() -> String {
-    FileType::all()
-        .map(FileType::name)
-        .collect::<Vec<_>>()
-        .join(", ")
+    FileType::all().map(FileType::name).collect::<Vec<_>>().join(", ")
 }
 
 fn find_preset(name: &str) -> Result<&'static super::geometry::Preset, SynthError> {
-    PRESETS
-        .iter()
-        .find(|preset| preset.name == name)
-        .ok_or_else(|| {
-            let names = || PRESETS.iter().map(|preset| preset.name);
-            let hint = suggest(name, names());
-            let list = names().collect::<Vec<_>>().join(", ");
-            grammar(format!(
-                "there is no preset {name:?}{hint}; there are {list}"
-            ))
-        })
+    PRESETS.iter().find(|preset| preset.name == name).ok_or_else(|| {
+        let names = || PRESETS.iter().map(|preset| preset.name);
+        let hint = suggest(name, names());
+        let list = names().collect::<Vec<_>>().join(", ");
+        grammar(format!("there is no preset {name:?}{hint}; there are {list}"))
+    })
 }
 
 fn arch(name: &str) -> Option<Arch> {
@@ -248,9 +213,7 @@ fn arch(name: &str) -> Option<Arch> {
 fn unknown_arch(name: &str) -> SynthError {
     let hint = suggest(name, Arch::ALL.into_iter().map(Arch::name));
     let list = Arch::ALL.map(Arch::name).join(", ");
-    grammar(format!(
-        "there is no architecture {name:?}{hint}; there are {list}"
-    ))
+    grammar(format!("there is no architecture {name:?}{hint}; there are {list}"))
 }
 
 /// `, did you mean ...?` where one of the names is close.
@@ -318,17 +281,11 @@ mod tests {
             ("llama:layers:q8_0", "needs a number"),
             ("llama:tied=1:q8_0", "is a flag"),
             ("llama:layers=1,embd=64,ff=64,heads=0:q8_0", "heads=0"),
-            (
-                "llama:layers=1,embd=64,ff=64,heads=3:q8_0",
-                "give head_dim=",
-            ),
+            ("llama:layers=1,embd=64,ff=64,heads=3:q8_0", "give head_dim="),
             ("llama-3.2-3b:q6_k:seed=x", "seed=x"),
         ] {
             let error = Spec::parse(text).expect_err(text).to_string();
-            assert!(
-                error.contains(words) && !error.contains('\n'),
-                "{text}: {error}"
-            );
+            assert!(error.contains(words) && !error.contains('\n'), "{text}: {error}");
         }
     }
 

@@ -35,35 +35,23 @@ struct Affine {
 }
 
 fn affine(values: &[f32], width: usize, level_max: u8, scale_max: u8) -> Affine {
-    let parts: Vec<_> = values
-        .chunks_exact(width)
-        .map(|part| scale_and_min(part, level_max))
-        .collect();
-    let largest = parts.iter().fold((0.0_f32, 0.0_f32), |(scale, min), part| {
-        (scale.max(part.0), min.max(part.1))
-    });
+    let parts: Vec<_> =
+        values.chunks_exact(width).map(|part| scale_and_min(part, level_max)).collect();
+    let largest = parts
+        .iter()
+        .fold((0.0_f32, 0.0_f32), |(scale, min), part| (scale.max(part.0), min.max(part.1)));
     let mut halves = Vec::new();
     let scale = put_half(&mut halves, largest.0 / f32::from(scale_max));
     let min = put_half(&mut halves, largest.1 / f32::from(scale_max));
-    let scales: Vec<_> = parts
-        .iter()
-        .map(|part| level(part.0 * inverse(scale), scale_max))
-        .collect();
-    let mins: Vec<_> = parts
-        .iter()
-        .map(|part| level(part.1 * inverse(min), scale_max))
-        .collect();
+    let scales: Vec<_> =
+        parts.iter().map(|part| level(part.0 * inverse(scale), scale_max)).collect();
+    let mins: Vec<_> = parts.iter().map(|part| level(part.1 * inverse(min), scale_max)).collect();
     let mut levels = Vec::new();
     for ((part, &s), &m) in values.chunks_exact(width).zip(&scales).zip(&mins) {
         let (factor, offset) = (inverse(scale * f32::from(s)), min * f32::from(m));
         levels.extend(part.iter().map(|x| level((x + offset) * factor, level_max)));
     }
-    Affine {
-        scales,
-        mins,
-        levels,
-        halves,
-    }
+    Affine { scales, mins, levels, halves }
 }
 
 /// Sub-blocks with a signed scale alone: the integer of each, and the half that multiplies them. The
@@ -75,17 +63,11 @@ fn signed_scales(
     low: i8,
     high: i8,
 ) -> (Vec<i16>, Vec<u8>, f32) {
-    let scales: Vec<_> = values
-        .chunks_exact(width)
-        .map(|part| furthest(part) / extreme)
-        .collect();
+    let scales: Vec<_> = values.chunks_exact(width).map(|part| furthest(part) / extreme).collect();
     let mut half = Vec::new();
     let scale = put_half(&mut half, furthest(&scales) / f32::from(low));
     let factor = inverse(scale);
-    let integers = scales
-        .iter()
-        .map(|s| nearest(s * factor, low, i16::from(high)))
-        .collect();
+    let integers = scales.iter().map(|s| nearest(s * factor, low, i16::from(high))).collect();
     (integers, half, scale)
 }
 
@@ -95,10 +77,7 @@ fn signed_levels(values: &[f32], width: usize, scales: &[i16], scale: f32, low: 
     for (part, &s) in values.chunks_exact(width).zip(scales) {
         let factor = inverse(scale * f32::from(s));
         let highest = low.unsigned_abs() * 2 - 1;
-        levels.extend(
-            part.iter()
-                .map(|x| level(x * factor - f32::from(low), highest)),
-        );
+        levels.extend(part.iter().map(|x| level(x * factor - f32::from(low), highest)));
     }
     levels
 }
@@ -110,13 +89,7 @@ fn high_bits(levels: &[u8], shift: u8) -> Vec<u8> {
 
 pub(super) fn q2_k(values: &[f32], out: &mut Vec<u8>) {
     let block = affine(values, 16, 3, 15);
-    out.extend(
-        block
-            .scales
-            .iter()
-            .zip(&block.mins)
-            .map(|(s, m)| s | m << 4),
-    );
+    out.extend(block.scales.iter().zip(&block.mins).map(|(s, m)| s | m << 4));
     pack(out, &block.levels, 2, 32);
     out.extend(block.halves);
 }

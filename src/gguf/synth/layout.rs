@@ -119,17 +119,11 @@ impl Spec {
             _ => 1_000_000.0,
         };
         let mut all = vec![
-            (
-                "general.architecture".to_owned(),
-                Entry::Text(arch.to_owned()),
-            ),
+            ("general.architecture".to_owned(), Entry::Text(arch.to_owned())),
             ("general.name".to_owned(), Entry::Text(self.name())),
         ];
         if let Some(label) = self.size_label() {
-            all.push((
-                "general.size_label".to_owned(),
-                Entry::Text(label.to_owned()),
-            ));
+            all.push(("general.size_label".to_owned(), Entry::Text(label.to_owned())));
         }
         for (key, value) in [
             ("general.file_type", Entry::U32(self.file_type.id())),
@@ -171,18 +165,11 @@ impl Spec {
     /// The tensors, in file order.
     pub(super) fn tensors(&self) -> Vec<Tensor> {
         let geometry = &self.geometry;
-        let mut list = List {
-            mixture: self.mixture(),
-            tensors: Vec::new(),
-        };
+        let mut list = List { mixture: self.mixture(), tensors: Vec::new() };
         let [embd, vocab] = [geometry.embd, geometry.vocab].map(u64::from);
         list.add("token_embd.weight", &[embd, vocab], Fill::Weights);
         if geometry.rope_freqs {
-            list.add(
-                "rope_freqs.weight",
-                &[u64::from(geometry.head_dim / 2)],
-                Fill::Ones,
-            );
+            list.add("rope_freqs.weight", &[u64::from(geometry.head_dim / 2)], Fill::Ones);
         }
         for layer in 0..geometry.layers {
             self.add_block(&mut list, layer);
@@ -256,13 +243,7 @@ impl List<'_> {
         });
         let bytes = row_bytes * shape[1..].iter().product::<u64>();
         let (name, shape) = (name.to_owned(), shape.to_vec());
-        self.tensors.push(Tensor {
-            name,
-            shape,
-            ggml_type,
-            bytes,
-            fill,
-        });
+        self.tensors.push(Tensor { name, shape, ggml_type, bytes, fill });
     }
 }
 
@@ -302,60 +283,15 @@ mod tests {
     fn presets_weigh_what_the_real_models_weigh() {
         for (spec, label, size, params) in [
             ("llama-3.2-3b:q6_k", "llama 3B Q6_K", "2.45 GiB", "3.21 B"),
-            (
-                "llama-3.2-1b:q4_k_m",
-                "llama 1B Q4_K - Medium",
-                "762.81 MiB",
-                "1.24 B",
-            ),
-            (
-                "llama-3.1-8b:q4_k_m",
-                "llama 8B Q4_K - Medium",
-                "4.58 GiB",
-                "8.03 B",
-            ),
-            (
-                "llama-135m:q4_0",
-                "llama 135M Q4_0",
-                "85.77 MiB",
-                "134.52 M",
-            ),
-            (
-                "qwen2.5-0.5b:q8_0",
-                "qwen2 0.5B Q8_0",
-                "500.79 MiB",
-                "494.03 M",
-            ),
-            (
-                "qwen2.5-7b:q4_k_m",
-                "qwen2 7B Q4_K - Medium",
-                "4.36 GiB",
-                "7.62 B",
-            ),
-            (
-                "qwen3-0.6b:q8_0",
-                "qwen3 0.6B Q8_0",
-                "604.15 MiB",
-                "596.05 M",
-            ),
-            (
-                "qwen3-8b:q4_k_m",
-                "qwen3 8B Q4_K - Medium",
-                "4.68 GiB",
-                "8.19 B",
-            ),
-            (
-                "qwen3-30b-a3b:q4_k_m",
-                "qwen3moe 30B.A3B Q4_K - Medium",
-                "17.28 GiB",
-                "30.53 B",
-            ),
-            (
-                "mixtral-8x7b:q4_k_m",
-                "llama 8x7B Q4_K - Medium",
-                "26.49 GiB",
-                "46.70 B",
-            ),
+            ("llama-3.2-1b:q4_k_m", "llama 1B Q4_K - Medium", "762.81 MiB", "1.24 B"),
+            ("llama-3.1-8b:q4_k_m", "llama 8B Q4_K - Medium", "4.58 GiB", "8.03 B"),
+            ("llama-135m:q4_0", "llama 135M Q4_0", "85.77 MiB", "134.52 M"),
+            ("qwen2.5-0.5b:q8_0", "qwen2 0.5B Q8_0", "500.79 MiB", "494.03 M"),
+            ("qwen2.5-7b:q4_k_m", "qwen2 7B Q4_K - Medium", "4.36 GiB", "7.62 B"),
+            ("qwen3-0.6b:q8_0", "qwen3 0.6B Q8_0", "604.15 MiB", "596.05 M"),
+            ("qwen3-8b:q4_k_m", "qwen3 8B Q4_K - Medium", "4.68 GiB", "8.19 B"),
+            ("qwen3-30b-a3b:q4_k_m", "qwen3moe 30B.A3B Q4_K - Medium", "17.28 GiB", "30.53 B"),
+            ("mixtral-8x7b:q4_k_m", "llama 8x7B Q4_K - Medium", "26.49 GiB", "46.70 B"),
         ] {
             let header = Spec::parse(spec).unwrap().header();
             assert_eq!(header.label(), label);

@@ -50,12 +50,7 @@ impl Spec {
     /// Where llama.cpp could not run the geometry.
     pub fn new(geometry: Geometry, file_type: FileType, seed: u64) -> Result<Self, SynthError> {
         geometry.check()?;
-        Ok(Self {
-            preset: None,
-            geometry,
-            file_type,
-            seed,
-        })
+        Ok(Self { preset: None, geometry, file_type, seed })
     }
 
     /// The numbers that make up the model.
@@ -98,29 +93,17 @@ impl Spec {
 /// # Errors
 /// Where `out` cannot be written to.
 pub fn list(out: &mut dyn Write) -> std::io::Result<()> {
-    writeln!(
-        out,
-        "Models, each followed by a file type, as in {EXAMPLE}:"
-    )?;
+    writeln!(out, "Models, each followed by a file type, as in {EXAMPLE}:")?;
     for (name, geometry) in presets() {
         let sized = |file_type| {
             let preset = Some(name);
-            Spec {
-                preset,
-                geometry: *geometry,
-                file_type,
-                seed: DEFAULT_SEED,
-            }
-            .header()
+            Spec { preset, geometry: *geometry, file_type, seed: DEFAULT_SEED }.header()
         };
         let header = sized(FileType::Q4KM);
         let params = Params(header.n_params()).to_string();
         let size = Bytes(header.file_size).to_string();
         let wide = Bytes(sized(FileType::F16).file_size).to_string();
-        writeln!(
-            out,
-            "  {name:<15} {params:>10}  {size:>10} as q4_k_m  {wide:>10} as f16"
-        )?;
+        writeln!(out, "  {name:<15} {params:>10}  {size:>10} as q4_k_m  {wide:>10} as f16")?;
     }
     let names: Vec<_> = FileType::all().map(FileType::name).collect();
     writeln!(out, "File types: {}", names.join(", "))?;
@@ -170,9 +153,7 @@ mod tests {
         let mut out = Vec::new();
         list(&mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
-        let names = presets()
-            .map(|(name, _)| name)
-            .chain(FileType::all().map(FileType::name));
+        let names = presets().map(|(name, _)| name).chain(FileType::all().map(FileType::name));
         for name in names {
             assert!(text.contains(name), "{name}");
         }

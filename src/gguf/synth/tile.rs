@@ -35,19 +35,14 @@ pub(super) struct Tiles {
 
 impl Tiles {
     pub fn new(seed: u64) -> Self {
-        Self {
-            source: source_values(seed, ELEMENTS),
-            encoded: BTreeMap::new(),
-        }
+        Self { source: source_values(seed, ELEMENTS), encoded: BTreeMap::new() }
     }
 
     /// The stretch of a type: whole blocks, several hundred kilobytes of them. Empty for a type without
     /// an encoder.
     pub fn of(&mut self, ty: GgmlType) -> &[u8] {
         let source = &self.source;
-        self.encoded
-            .entry(ty)
-            .or_insert_with(|| encode(ty, source).unwrap_or_default())
+        self.encoded.entry(ty).or_insert_with(|| encode(ty, source).unwrap_or_default())
     }
 }
 

@@ -32,9 +32,7 @@ impl Spec {
         fs::create_dir_all(folder)?;
         check_space(folder, total)?;
         let part = part_path(path);
-        let result = self
-            .write_part(&part, total, progress)
-            .and_then(|()| fs::rename(&part, path));
+        let result = self.write_part(&part, total, progress).and_then(|()| fs::rename(&part, path));
         if let Err(error) = result {
             // The first error counts; a file that cannot be removed was perhaps never made.
             let _ = fs::remove_file(&part);
@@ -48,12 +46,7 @@ impl Spec {
 
     fn write_part(&self, part: &Path, total: u64, progress: Progress) -> std::io::Result<()> {
         let file = File::create_new(part)?;
-        let mut out = Output {
-            file,
-            written: 0,
-            total,
-            progress,
-        };
+        let mut out = Output { file, written: 0, total, progress };
         let tensors = self.tensors();
         out.put(&self.header_bytes(&tensors))?;
         let mut tiles = Tiles::new(self.seed);
@@ -136,11 +129,7 @@ fn check_space(folder: &Path, needed: u64) -> Result<(), SynthError> {
         return Ok(());
     }
     let (needed, free) = (Bytes(needed), Bytes(free));
-    Err(SynthError::NoSpace {
-        needed,
-        folder: folder.to_owned(),
-        free,
-    })
+    Err(SynthError::NoSpace { needed, folder: folder.to_owned(), free })
 }
 
 /// Whether the file at `path` is the complete file of the model with this header, so that it need not
@@ -171,20 +160,14 @@ mod tests {
             let spec = small(text);
             let path = folder.path().join(spec.file_name());
             let mut last = (0, 0);
-            spec.write(&path, &mut |written, total| last = (written, total))
-                .unwrap();
+            spec.write(&path, &mut |written, total| last = (written, total)).unwrap();
             let header = Header::read(&path).unwrap();
             assert_eq!(header, spec.header());
             assert_eq!(last, (header.file_size, header.file_size));
             assert_eq!(fs::metadata(&path).unwrap().len(), header.file_size);
         }
         let left = fs::read_dir(folder.path()).unwrap().filter(|entry| {
-            entry
-                .as_ref()
-                .unwrap()
-                .path()
-                .extension()
-                .is_some_and(|ext| ext == "part")
+            entry.as_ref().unwrap().path().extension().is_some_and(|ext| ext == "part")
         });
         assert_eq!(left.count(), 0);
     }
@@ -198,11 +181,7 @@ mod tests {
         assert!(!is_there());
         spec.write(&path, &mut |_, _| ()).unwrap();
         assert!(is_there());
-        let longer = fs::read(&path)
-            .unwrap()
-            .into_iter()
-            .chain([0])
-            .collect::<Vec<_>>();
+        let longer = fs::read(&path).unwrap().into_iter().chain([0]).collect::<Vec<_>>();
         for broken in [&longer[..], &longer[..1000], b"rubbish", b""] {
             fs::write(&path, broken).unwrap();
             assert!(!is_there());
@@ -233,14 +212,8 @@ mod tests {
         let huge = "llama:layers=512,embd=65536,ff=262144,heads=512,experts=1024:f32";
         let spec = Spec::parse(huge).unwrap();
         let path = folder.path().join("huge.gguf");
-        let error = spec
-            .write(&path, &mut |_, _| panic!("written"))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.starts_with("needs ") && error.ends_with(" free"),
-            "{error}"
-        );
+        let error = spec.write(&path, &mut |_, _| panic!("written")).unwrap_err().to_string();
+        assert!(error.starts_with("needs ") && error.ends_with(" free"), "{error}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
@@ -250,10 +223,7 @@ mod tests {
         let spec = small("llama:layers=1,embd=64,ff=64,heads=2,vocab=64");
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
-        let error = spec
-            .write(&file.join("x.gguf"), &mut |_, _| ())
-            .unwrap_err()
-            .to_string();
+        let error = spec.write(&file.join("x.gguf"), &mut |_, _| ()).unwrap_err().to_string();
         assert!(error.starts_with("cannot be written: "), "{error}");
         // A folder in the place of the file: only the last step fails.
         let taken = folder.path().join("taken");

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Field, mean_ns, sd_ns};
+use super::{Field, whole};
 use crate::report::text::rfc3339;
 use crate::wire::DeviceKind;
 
@@ -12,29 +12,18 @@ pub(super) static FIELDS: [Field; 44] = [
         row.facts.host.engine.build_commit.as_str().into()
     }),
     // What llama.cpp itself says where it was built outside its repository, as the bindings do.
-    Field::int(
-        "build_number",
-        "",
-        "Always 0: the engine is built from a release",
-        |_| 0.into(),
-    ),
+    Field::int("build_number", "", "Always 0: the engine is built from a release", |_| 0.into()),
     Field::text("cpu_info", "The processor's name", |row| {
         let engine = &row.facts.host.engine;
-        engine
-            .device_names(&[DeviceKind::Cpu, DeviceKind::Accel])
-            .into()
+        engine.device_names(&[DeviceKind::Cpu, DeviceKind::Accel]).into()
     }),
     Field::text("gpu_info", "The GPUs' names", |row| {
         let engine = &row.facts.host.engine;
-        engine
-            .device_names(&[DeviceKind::Gpu, DeviceKind::Igpu])
-            .into()
+        engine.device_names(&[DeviceKind::Gpu, DeviceKind::Igpu]).into()
     }),
-    Field::text(
-        "backends",
-        "Where it ran: the backends that hold weights",
-        |row| row.backends().into(),
-    ),
+    Field::text("backends", "Where it ran: the backends that hold weights", |row| {
+        row.backends().into()
+    }),
     Field::text("model_filename", "The model file, as given", |row| {
         row.job.config.model.path.to_string_lossy().into()
     }),
@@ -47,135 +36,62 @@ pub(super) static FIELDS: [Field; 44] = [
     Field::int("model_n_params", "", "Elements of all tensors", |row| {
         row.job.config.model.n_params.0.into()
     }),
-    Field::int("n_batch", "tokens", "Logical batch", |row| {
-        row.job.config.n_batch.into()
-    }),
-    Field::int("n_ubatch", "tokens", "Physical batch", |row| {
-        row.job.config.n_ubatch.into()
-    }),
-    Field::int("n_threads", "threads", "CPU threads", |row| {
-        row.job.config.n_threads.into()
-    }),
+    Field::int("n_batch", "tokens", "Logical batch", |row| row.job.config.n_batch.into()),
+    Field::int("n_ubatch", "tokens", "Physical batch", |row| row.job.config.n_ubatch.into()),
+    Field::int("n_threads", "threads", "CPU threads", |row| row.job.config.n_threads.into()),
     Field::text("cpu_mask", "CPU affinity: none", |_| "0x0".into()),
     Field::flag("cpu_strict", "Strict CPU placement", |_| false.into()),
-    Field::int("poll", "", "Polling level of the thread pool", |_| {
-        50.into()
+    Field::int("poll", "", "Polling level of the thread pool", |_| 50.into()),
+    Field::text("type_k", "Element type of the K cache", |row| row.job.config.type_k.name().into()),
+    Field::text("type_v", "Element type of the V cache", |row| row.job.config.type_v.name().into()),
+    Field::int("n_gpu_layers", "layers", "Layers to offload, as asked", |row| {
+        row.job.config.n_gpu_layers.into()
     }),
-    Field::text("type_k", "Element type of the K cache", |row| {
-        row.job.config.type_k.name().into()
+    Field::int("n_cpu_moe", "layers", "Layers whose experts stay on the CPU", |_| 0.into()),
+    Field::text("split_mode", "How a model is split over GPUs", |_| "layer".into()),
+    Field::int("main_gpu", "", "The GPU for what is not split", |_| 0.into()),
+    Field::flag("no_kv_offload", "Whether the KV cache stays on the CPU", |_| false.into()),
+    Field::int("flash_attn", "", "Flash attention, as asked: 1 on, 0 off, -1 auto", |row| {
+        row.job.config.flash_attn.number().into()
     }),
-    Field::text("type_v", "Element type of the V cache", |row| {
-        row.job.config.type_v.name().into()
-    }),
-    Field::int(
-        "n_gpu_layers",
-        "layers",
-        "Layers to offload, as asked",
-        |row| row.job.config.n_gpu_layers.into(),
-    ),
-    Field::int(
-        "n_cpu_moe",
-        "layers",
-        "Layers whose experts stay on the CPU",
-        |_| 0.into(),
-    ),
-    Field::text("split_mode", "How a model is split over GPUs", |_| {
-        "layer".into()
-    }),
-    Field::int("main_gpu", "", "The GPU for what is not split", |_| {
-        0.into()
-    }),
-    Field::flag(
-        "no_kv_offload",
-        "Whether the KV cache stays on the CPU",
-        |_| false.into(),
-    ),
-    Field::int(
-        "flash_attn",
-        "",
-        "Flash attention, as asked: 1 on, 0 off, -1 auto",
-        |row| row.job.config.flash_attn.number().into(),
-    ),
     Field::text("devices", "Devices to use", |_| "auto".into()),
-    Field::text(
-        "tensor_split",
-        "Shares of the GPUs; 0.00 leaves it to llama.cpp",
-        |_| "0.00".into(),
-    ),
-    Field::text("tensor_buft_overrides", "Tensors placed by hand", |_| {
-        "none".into()
+    Field::text("tensor_split", "Shares of the GPUs; 0.00 leaves it to llama.cpp", |_| {
+        "0.00".into()
     }),
+    Field::text("tensor_buft_overrides", "Tensors placed by hand", |_| "none".into()),
     Field::text("load_mode", "How the file is read", |_| "auto".into()),
     Field::text("lazy_mode", "When the file is read", |_| "auto".into()),
-    Field::flag("embeddings", "Whether embeddings are computed", |_| {
-        false.into()
-    }),
+    Field::flag("embeddings", "Whether embeddings are computed", |_| false.into()),
     // A truth value with a number's type, as in llama-bench.
-    Field::int(
-        "no_op_offload",
-        "",
-        "Whether host operations stay on the CPU",
-        |_| 0.into(),
-    ),
-    Field::flag("no_host", "Whether host buffers are bypassed", |_| {
-        false.into()
+    Field::int("no_op_offload", "", "Whether host operations stay on the CPU", |_| 0.into()),
+    Field::flag("no_host", "Whether host buffers are bypassed", |_| false.into()),
+    Field::flag("repack", "Whether weights are repacked for the CPU", |_| true.into()),
+    Field::int("fit_target", "MiB", "Memory to leave free when fitting: not fitted", |_| 0.into()),
+    Field::int("fit_min_ctx", "tokens", "Least context when fitting: not fitted", |_| 0.into()),
+    Field::int("n_prompt", "tokens", "Tokens of the prompt", |row| row.job.work.n_prompt().into()),
+    Field::int("n_gen", "tokens", "Tokens generated", |row| row.job.work.n_gen().into()),
+    Field::int("n_depth", "tokens", "Tokens in the context beforehand", |row| {
+        row.job.config.n_depth.into()
     }),
-    Field::flag("repack", "Whether weights are repacked for the CPU", |_| {
-        true.into()
-    }),
-    Field::int(
-        "fit_target",
-        "MiB",
-        "Memory to leave free when fitting: not fitted",
-        |_| 0.into(),
-    ),
-    Field::int(
-        "fit_min_ctx",
-        "tokens",
-        "Least context when fitting: not fitted",
-        |_| 0.into(),
-    ),
-    Field::int("n_prompt", "tokens", "Tokens of the prompt", |row| {
-        row.job.work.n_prompt().into()
-    }),
-    Field::int("n_gen", "tokens", "Tokens generated", |row| {
-        row.job.work.n_gen().into()
-    }),
-    Field::int(
-        "n_depth",
-        "tokens",
-        "Tokens in the context beforehand",
-        |row| row.job.config.n_depth.into(),
-    ),
     Field::text("test_time", "When it started, in UTC", |row| {
         row.measured.started.map(rfc3339).into()
     }),
     Field::int("avg_ns", "ns", "Mean time of a repetition", |row| {
-        mean_ns(row.summary.ns)
+        whole(row.summary.ns.map(|ns| ns.mean))
     }),
     Field::int("stddev_ns", "ns", "Its standard deviation", |row| {
-        sd_ns(row.summary.ns)
+        whole(row.summary.ns.and_then(|ns| ns.sd))
     }),
-    Field::float(
-        "avg_ts",
-        "tokens/s",
-        "Mean speed over the repetitions",
-        |row| row.summary.rate.map(|rate| rate.mean).into(),
-    ),
+    Field::float("avg_ts", "tokens/s", "Mean speed over the repetitions", |row| {
+        row.summary.rate.as_ref().map(|rate| rate.mean).into()
+    }),
     Field::float("stddev_ts", "tokens/s", "Its standard deviation", |row| {
-        row.summary.rate.and_then(|rate| rate.sd).into()
+        row.summary.rate.as_ref().and_then(|rate| rate.sd).into()
     }),
     Field::list("samples_ns", "ns", "Time of each repetition", |row| {
-        row.summary
-            .samples_ns
-            .iter()
-            .map(|ns| ns.0)
-            .collect::<Value>()
+        row.summary.samples_ns.iter().map(|ns| ns.0).collect::<Value>()
     }),
-    Field::list(
-        "samples_ts",
-        "tokens/s",
-        "Speed of each repetition",
-        |row| row.summary.samples_rate.iter().copied().collect::<Value>(),
-    ),
+    Field::list("samples_ts", "tokens/s", "Speed of each repetition", |row| {
+        row.summary.samples_rate.iter().copied().collect::<Value>()
+    }),
 ];

@@ -8,7 +8,6 @@ mod own;
 use serde_json::Value;
 
 use super::Row;
-use crate::stats::Estimate;
 
 /// What the values of a field are. Every field may also be null: absent is never 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,13 +50,7 @@ impl Field {
         doc: &'static str,
         get: Get,
     ) -> Self {
-        Self {
-            name,
-            kind,
-            unit,
-            doc,
-            get,
-        }
+        Self { name, kind, unit, doc, get }
     }
 
     const fn text(name: &'static str, doc: &'static str, get: Get) -> Self {
@@ -86,17 +79,8 @@ pub fn all() -> impl Iterator<Item = &'static Field> {
     llama_bench::FIELDS.iter().chain(&own::FIELDS)
 }
 
-/// A mean in nanoseconds, to the nearest whole one.
-fn mean_ns(estimate: Option<Estimate>) -> Value {
-    estimate.map(|estimate| whole(estimate.mean)).into()
-}
-
-/// A standard deviation in nanoseconds, to the nearest whole one; null with fewer than two samples.
-fn sd_ns(estimate: Option<Estimate>) -> Value {
-    estimate.and_then(|estimate| estimate.sd).map(whole).into()
-}
-
+/// A figure in nanoseconds, to the nearest whole one.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // durations: positive, and `as` saturates
-fn whole(value: f64) -> u64 {
-    value.round() as u64
+fn whole(ns: Option<f64>) -> Value {
+    ns.map(|ns| ns.round() as u64).into()
 }

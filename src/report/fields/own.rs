@@ -2,230 +2,203 @@
 
 use serde_json::{Value, json};
 
-use super::{Field, mean_ns, sd_ns};
+use super::{Field, whole};
+use crate::report::Row;
+use crate::stats::spread::Spread;
+use crate::stats::stopping::Rule;
 use crate::wire::DeviceKind;
 
-pub(super) static FIELDS: [Field; 48] = [
-    Field::text(
-        "outcome",
-        "completed, failed, crashed, timed_out or interrupted",
-        |row| row.outcome_name().into(),
-    ),
-    Field::text("phase", "Where it was when it went wrong", |row| {
-        json!(row.phase())
+pub(super) static FIELDS: [Field; 70] = [
+    Field::text("outcome", "completed, failed, crashed, timed_out or interrupted", |row| {
+        row.outcome_name().into()
     }),
+    Field::text("phase", "Where it was when it went wrong", |row| json!(row.phase())),
     Field::text("cause", "Why it went wrong", |row| row.cause().into()),
-    Field::int("signal", "", "The signal that ended the worker", |row| {
-        row.signal().into()
-    }),
+    Field::int("signal", "", "The signal that ended the worker", |row| row.signal().into()),
     Field::text("hint", "What to try", |row| row.hint().into()),
-    Field::list("log", "", "Last lines of the engine's log", |row| {
-        json!(row.log())
+    Field::list("log", "", "Last lines of the engine's log", |row| json!(row.log())),
+    Field::text("same_as", "The job whose measurement this row shows", |row| {
+        row.same.map(|same| same.job.id.0.as_str()).into()
     }),
-    Field::text(
-        "same_as",
-        "The job whose measurement this row shows",
-        |row| row.same.map(|same| same.job.id.0.as_str()).into(),
-    ),
     Field::text("same_as_reason", "Why the two are the same thing", |row| {
         row.same.map(|same| same.reason).into()
     }),
     Field::list("warnings", "", "What a reader must know", |row| {
-        row.warnings()
-            .map(|warning| warning.text.as_str())
-            .collect::<Value>()
+        row.warnings().map(|warning| warning.text.as_str()).collect::<Value>()
     }),
-    Field::text(
-        "job_id",
-        "Identity: equal jobs on equal model files have equal ids",
-        |row| row.job.id.0.as_str().into(),
-    ),
+    Field::text("job_id", "Identity: equal jobs on equal model files have equal ids", |row| {
+        row.job.id.0.as_str().into()
+    }),
     Field::text("test", "The test's name", |row| row.job.test_name().into()),
-    Field::int(
-        "n_gpu_layers_effective",
-        "layers",
-        "Layers on a device",
-        |row| row.gpu_layers().into(),
-    ),
-    Field::int("n_samples", "", "Repetitions measured", |row| {
-        row.summary.samples_ns.len().into()
+    Field::int("n_gpu_layers_effective", "layers", "Layers on a device", |row| {
+        row.gpu_layers().into()
     }),
-    Field::int(
-        "ttft_avg_ns",
-        "ns",
-        "Mean time to first token, model loaded",
-        |row| mean_ns(row.summary.first_token_ns),
-    ),
+    Field::int("n_samples", "", "Repetitions measured", |row| row.summary.samples_ns.len().into()),
+    Field::int("ttft_avg_ns", "ns", "Mean time to first token, model loaded", |row| {
+        mean_of(row.summary.first_token_ns.as_ref())
+    }),
     Field::int("ttft_stddev_ns", "ns", "Its standard deviation", |row| {
-        sd_ns(row.summary.first_token_ns)
+        sd_of(row.summary.first_token_ns.as_ref())
     }),
-    Field::list(
-        "ttft_samples_ns",
-        "ns",
-        "Time to first token of each repetition",
-        |row| row.first_token_samples().collect::<Value>(),
-    ),
-    Field::int(
-        "cold_avg_ns",
-        "ns",
-        "Mean time from process start to first token",
-        |row| mean_ns(row.summary.cold_ns),
-    ),
+    Field::list("ttft_samples_ns", "ns", "Time to first token of each repetition", |row| {
+        row.first_token_samples().collect::<Value>()
+    }),
+    Field::int("cold_avg_ns", "ns", "Mean time from process start to first token", |row| {
+        mean_of(row.summary.cold_ns.as_ref())
+    }),
     Field::int("cold_stddev_ns", "ns", "Its standard deviation", |row| {
-        sd_ns(row.summary.cold_ns)
+        sd_of(row.summary.cold_ns.as_ref())
     }),
     Field::list("cold_samples_ns", "ns", "Each cold start", |row| {
         row.cold_samples().collect::<Value>()
     }),
-    Field::list(
-        "token_ns",
-        "ns",
-        "Time of each token of each repetition",
-        |row| row.token_samples().collect::<Value>(),
-    ),
+    Field::list("token_ns", "ns", "Time of each token of each repetition", |row| {
+        row.token_samples().collect::<Value>()
+    }),
     Field::int("load_ns", "ns", "Time of loading the model", |row| {
-        row.measured
-            .loaded
-            .as_ref()
-            .map(|loaded| loaded.load_ns.0)
-            .into()
+        row.measured.loaded.as_ref().map(|loaded| loaded.load_ns.0).into()
     }),
-    Field::int("n_ctx", "tokens", "Size of the context", |row| {
-        row.measured.reading.n_ctx.into()
+    Field::int("n_ctx", "tokens", "Size of the context", |row| row.measured.reading.n_ctx.into()),
+    Field::flag("flash_attn_used", "Whether flash attention was in use", |row| {
+        row.measured.reading.flash_attn.into()
     }),
-    Field::flag(
-        "flash_attn_used",
-        "Whether flash attention was in use",
-        |row| row.measured.reading.flash_attn.into(),
-    ),
-    Field::int(
-        "peak_rss",
-        "bytes",
-        "Peak resident memory of the worker",
-        |row| row.measured.reading.peak_rss.map(|bytes| bytes.0).into(),
-    ),
-    Field::int(
-        "devices_used",
-        "bytes",
-        "Memory taken on all devices together",
-        |row| row.device_memory().map(|bytes| bytes.0).into(),
-    ),
-    Field::list(
-        "devices_memory",
-        "bytes",
-        "Memory taken on each device",
-        |row| json!(row.measured.reading.devices),
-    ),
+    Field::int("peak_rss", "bytes", "Peak resident memory of the worker", |row| {
+        row.measured.reading.peak_rss.map(|bytes| bytes.0).into()
+    }),
+    Field::int("devices_used", "bytes", "Memory taken on all devices together", |row| {
+        row.device_memory().map(|bytes| bytes.0).into()
+    }),
+    Field::list("devices_memory", "bytes", "Memory taken on each device", |row| {
+        json!(row.measured.reading.devices)
+    }),
     Field::text("model_architecture", "The model's architecture", |row| {
         row.job.config.model.architecture.as_str().into()
     }),
     Field::text("model_hash", "SHA-256 of the model file's header", |row| {
         row.job.config.model.header_hash.as_str().into()
     }),
-    Field::int(
-        "model_file_size",
-        "bytes",
-        "Size of the model file, all parts",
-        |row| row.job.config.model.file_size.0.into(),
-    ),
-    Field::int(
-        "model_n_layers",
-        "layers",
-        "Layers without the output layer",
-        |row| row.job.config.model.n_layers.into(),
-    ),
-    Field::int(
-        "synthetic_seed",
+    Field::int("model_file_size", "bytes", "Size of the model file, all parts", |row| {
+        row.job.config.model.file_size.0.into()
+    }),
+    Field::int("model_n_layers", "layers", "Layers without the output layer", |row| {
+        row.job.config.model.n_layers.into()
+    }),
+    Field::int("synthetic_seed", "", "Seed of the weights, where they are random", |row| {
+        row.job.config.model.synthetic_seed.into()
+    }),
+    Field::text("engine_description", "What the engine calls the model", |row| {
+        let loaded = row.measured.loaded.as_ref();
+        loaded.map(|loaded| loaded.description.as_str()).into()
+    }),
+    Field::int("engine_model_size", "bytes", "Size of all tensors, by the engine", |row| {
+        row.measured.loaded.as_ref().map(|loaded| loaded.tensor_bytes.0).into()
+    }),
+    Field::int("engine_n_params", "", "Elements of all tensors, by the engine", |row| {
+        row.measured.loaded.as_ref().map(|loaded| loaded.n_params).into()
+    }),
+    Field::int("repetitions", "", "Repetitions asked for with -r", |row| match row.facts.stop {
+        Rule::Fixed { n } => n.into(),
+        Rule::Precision { .. } => Value::Null,
+    }),
+    Field::float(
+        "precision_target",
         "",
-        "Seed of the weights, where they are random",
-        |row| row.job.config.model.synthetic_seed.into(),
-    ),
-    Field::text(
-        "engine_description",
-        "What the engine calls the model",
-        |row| {
-            let loaded = row.measured.loaded.as_ref();
-            loaded.map(|loaded| loaded.description.as_str()).into()
+        "Half-width of the 95 % interval asked for, as a share",
+        |row| match row.facts.stop {
+            Rule::Fixed { .. } => Value::Null,
+            Rule::Precision { target, .. } => target.into(),
         },
     ),
-    Field::int(
-        "engine_model_size",
-        "bytes",
-        "Size of all tensors, by the engine",
-        |row| {
-            row.measured
-                .loaded
-                .as_ref()
-                .map(|loaded| loaded.tensor_bytes.0)
-                .into()
-        },
-    ),
-    Field::int(
-        "engine_n_params",
-        "",
-        "Elements of all tensors, by the engine",
-        |row| {
-            row.measured
-                .loaded
-                .as_ref()
-                .map(|loaded| loaded.n_params)
-                .into()
-        },
-    ),
-    Field::int("repetitions", "", "Repetitions asked for", |row| {
-        row.facts.repetitions.into()
+    Field::float("precision", "", "Half-width of the 95 % interval reached, as a share", |row| {
+        row.summary.rate.as_ref().and_then(Spread::precision).into()
     }),
-    Field::int("cold_repetitions", "", "Cold starts asked for", |row| {
-        row.facts.cold.into()
+    Field::text("stop_reason", "Why there are no more samples", |row| {
+        json!(row.measured.reading.stop)
     }),
-    Field::text("lbench_version", "Version of lbench", |row| {
-        row.facts.version.as_str().into()
+    Field::flag("warmup_steady", "Whether the warm-up runs came to agree", |row| {
+        row.measured.reading.steady.into()
     }),
-    Field::text("engine", "The engine", |row| {
-        row.facts.host.engine.engine.as_str().into()
+    Field::list("warmup_ns", "ns", "Each warm-up run; in no other figure", |row| {
+        json!(row.summary.warmup_ns)
     }),
-    Field::text(
-        "cpu_features",
-        "Instruction sets the kernels were built for",
-        |row| row.facts.host.engine.cpu_features.join(", ").into(),
-    ),
-    Field::text(
-        "cpu_features_unused",
-        "Instruction sets the CPU has and they lack",
-        |row| row.facts.host.engine.cpu_features_unused.join(", ").into(),
-    ),
-    Field::int("cpu_cores", "", "Physical cores", |row| {
-        row.facts.host.physical_cores.into()
+    Field::int("runs_per_sample", "", "How often the test runs within a sample", |row| {
+        row.summary.runs_per_sample.into()
     }),
-    Field::int("cpu_threads", "", "Hardware threads", |row| {
-        row.facts.host.logical_cores.into()
+    Field::float("median_ts", "t/s", "Median speed", |row| rate(row, |spread| Some(spread.median))),
+    Field::float("ci_low_ts", "t/s", "Lower end of the mean's 95 % interval", |row| {
+        rate(row, |spread| spread.ci_low)
     }),
+    Field::float("ci_high_ts", "t/s", "Upper end of the mean's 95 % interval", |row| {
+        rate(row, |spread| spread.ci_high)
+    }),
+    Field::float("q1_ts", "t/s", "First quartile", |row| rate(row, |spread| Some(spread.q1))),
+    Field::float("q3_ts", "t/s", "Third quartile", |row| rate(row, |spread| Some(spread.q3))),
+    Field::float("min_ts", "t/s", "Slowest sample", |row| rate(row, |spread| Some(spread.min))),
+    Field::float("max_ts", "t/s", "Fastest sample", |row| rate(row, |spread| Some(spread.max))),
+    Field::float("n_effective", "", "Independent samples that would know as much", |row| {
+        rate(row, |spread| Some(spread.n_eff))
+    }),
+    Field::list("outliers", "", "Positions of outlying samples, from 0; they count", |row| {
+        json!(row.summary.rate.as_ref().map_or(&[][..], |spread| &spread.outliers))
+    }),
+    Field::int("ttft_p50_ns", "ns", "Median time to first token", |row| {
+        whole(row.summary.first_token_ns.as_ref().map(|spread| spread.median))
+    }),
+    Field::int("ttft_p95_ns", "ns", "95th percentile of the time to first token", |row| {
+        whole(row.summary.first_token_ns.as_ref().map(|spread| spread.p95))
+    }),
+    Field::int("itl_p50_ns", "ns", "Median time of a generated token", |row| {
+        whole(row.summary.latency.as_ref().map(|latency| latency.p50_ns))
+    }),
+    Field::int("itl_p95_ns", "ns", "95th percentile of it", |row| {
+        whole(row.summary.latency.as_ref().map(|latency| latency.p95_ns))
+    }),
+    Field::int("itl_p99_ns", "ns", "99th percentile of it", |row| {
+        whole(row.summary.latency.as_ref().map(|latency| latency.p99_ns))
+    }),
+    Field::int("itl_max_ns", "ns", "Longest of them", |row| {
+        whole(row.summary.latency.as_ref().map(|latency| latency.max_ns))
+    }),
+    Field::float("itl_drift", "", "How the time of a token grows over the generation", |row| {
+        row.summary.latency.as_ref().and_then(|latency| latency.drift).into()
+    }),
+    Field::int("cold_repetitions", "", "Cold starts asked for", |row| row.facts.cold.into()),
+    Field::text("lbench_version", "Version of lbench", |row| row.facts.version.as_str().into()),
+    Field::text("engine", "The engine", |row| row.facts.host.engine.engine.as_str().into()),
+    Field::text("cpu_features", "Instruction sets the kernels were built for", |row| {
+        row.facts.host.engine.cpu_features.join(", ").into()
+    }),
+    Field::text("cpu_features_unused", "Instruction sets the CPU has and they lack", |row| {
+        row.facts.host.engine.cpu_features_unused.join(", ").into()
+    }),
+    Field::int("cpu_cores", "", "Physical cores", |row| row.facts.host.physical_cores.into()),
+    Field::int("cpu_threads", "", "Hardware threads", |row| row.facts.host.logical_cores.into()),
     Field::text("cpu_governor", "CPU frequency governor", |row| {
         row.facts.host.governor.as_deref().into()
     }),
-    Field::int("memory_total", "bytes", "The machine's memory", |row| {
-        row.facts.host.memory.into()
+    Field::int("memory_total", "bytes", "The machine's memory", |row| row.facts.host.memory.into()),
+    Field::text("os", "Operating system", |row| row.facts.host.os.as_str().into()),
+    Field::text("kernel", "Kernel version", |row| row.facts.host.kernel.as_deref().into()),
+    Field::list("gpu_devices", "", "Devices that can take layers, by ggml's names", |row| {
+        let devices = row.facts.host.engine.devices.iter();
+        let gpus =
+            devices.filter(|device| matches!(device.kind, DeviceKind::Gpu | DeviceKind::Igpu));
+        gpus.map(|device| device.name.as_str()).collect::<Value>()
     }),
-    Field::text("os", "Operating system", |row| {
-        row.facts.host.os.as_str().into()
+    Field::flag("can_offload", "Whether a device here can take layers", |row| {
+        row.facts.host.can_offload.into()
     }),
-    Field::text("kernel", "Kernel version", |row| {
-        row.facts.host.kernel.as_deref().into()
-    }),
-    Field::list(
-        "gpu_devices",
-        "",
-        "Devices that can take layers, by ggml's names",
-        |row| {
-            let devices = row.facts.host.engine.devices.iter();
-            let gpus =
-                devices.filter(|device| matches!(device.kind, DeviceKind::Gpu | DeviceKind::Igpu));
-            gpus.map(|device| device.name.as_str()).collect::<Value>()
-        },
-    ),
-    Field::flag(
-        "can_offload",
-        "Whether a device here can take layers",
-        |row| row.facts.host.can_offload.into(),
-    ),
 ];
+
+/// A figure of the speeds.
+fn rate(row: &Row<'_>, pick: fn(&Spread) -> Option<f64>) -> Value {
+    row.summary.rate.as_ref().and_then(pick).into()
+}
+
+fn mean_of(spread: Option<&Spread>) -> Value {
+    whole(spread.map(|spread| spread.mean))
+}
+
+fn sd_of(spread: Option<&Spread>) -> Value {
+    whole(spread.and_then(|spread| spread.sd))
+}

@@ -5,8 +5,9 @@ use crate::job::{JobId, Work};
 use crate::plan::axis::{AXES, Value};
 use crate::plan::tests::model;
 use crate::plan::{Plan, Sweep, expand};
-use crate::record::{DeviceMemory, Loaded, Outcome, Phase, Reading, Record, Sample};
+use crate::record::{DeviceMemory, Loaded, Outcome, Phase, Reading, Record, Sample, StopReason};
 use crate::report::{Report, RunFacts};
+use crate::stats::stopping::Rule;
 use crate::units::{Bytes, Nanos};
 use crate::wire::{Description, Device, DeviceKind};
 
@@ -60,12 +61,7 @@ pub(super) fn sweep(host: &Host, set: &[(&str, Vec<i64>)], works: &[Work]) -> Sw
             |(_, values)| values.iter().map(|&value| Value::Int(value)).collect(),
         )
     });
-    Sweep {
-        models: vec![model()],
-        axes: axes.collect(),
-        works: works.to_vec(),
-        collapse: true,
-    }
+    Sweep { models: vec![model()], axes: axes.collect(), works: works.to_vec(), collapse: true }
 }
 
 /// A run in the making.
@@ -90,7 +86,7 @@ impl Run {
         let facts = RunFacts {
             version: "0.0.0".into(),
             host,
-            repetitions,
+            stop: Rule::Fixed { n: repetitions },
             cold: 0,
         };
         let report = Report::new(plan.clone(), facts);
@@ -129,24 +125,17 @@ impl Run {
         let ns = 1_000_000_000 + index as u64 * 77_000_000 + nth * 3_000_000;
         let token = Nanos(ns / 2);
         let sample = Sample::Run {
+            runs: 1,
             ns: Nanos(ns),
-            first_token_ns: (work.n_prompt() > 0).then_some(Nanos(ns / 3)),
-            token_ns: if work.n_gen() > 0 {
-                vec![token, token]
-            } else {
-                vec![]
-            },
+            first_token_ns: if work.n_prompt() > 0 { vec![Nanos(ns / 3)] } else { vec![] },
+            token_ns: if work.n_gen() > 0 { vec![token, token] } else { vec![] },
         };
         self.fold(index, |job| Record::Sampled { job, sample });
     }
 
     pub(super) fn end(&mut self, index: usize, outcome: Outcome) {
         let reading = self.reading(index, &outcome);
-        self.fold(index, |job| Record::Finished {
-            job,
-            outcome,
-            reading,
-        });
+        self.fold(index, |job| Record::Finished { job, outcome, reading });
     }
 
     fn reading(&self, index: usize, outcome: &Outcome) -> Reading {
@@ -168,6 +157,8 @@ impl Run {
             devices: devices.collect(),
             n_ctx: Some(job.n_ctx().next_multiple_of(256)),
             flash_attn: Some(true),
+            steady: Some(true),
+            stop: Some(StopReason::Repetitions),
         }
     }
 
@@ -184,8 +175,8 @@ impl Run {
     pub(super) fn all_complete(mut self) -> Report {
         for index in 0..self.plan.jobs.len() {
             if self.plan.jobs[index].same_as.is_none() {
-                let repetitions = u64::from(self.report.facts().repetitions);
-                self.measure(index, Outcome::Completed, repetitions);
+                let Rule::Fixed { n } = self.report.facts().stop else { continue };
+                self.measure(index, Outcome::Completed, n.into());
             }
         }
         self.report
@@ -199,10 +190,7 @@ pub(super) fn bad_endings() -> [Outcome; 4] {
         Outcome::Failed {
             phase: Phase::Context,
             cause: "llama.cpp could not create the context".into(),
-            log: log(&[
-                "init: allocating",
-                "alloc: failed to allocate `CUDA0` buffer",
-            ]),
+            log: log(&["init: allocating", "alloc: failed to allocate `CUDA0` buffer"]),
         },
         Outcome::Crashed {
             phase: Phase::Prompt,
@@ -211,10 +199,7 @@ pub(super) fn bad_endings() -> [Outcome; 4] {
             hint: Some("llama.cpp gave up; the last lines of its log say why".into()),
             log: log(&["ggml.c:42: GGML_ASSERT(a | b) failed", "#1 0x1234 in main"]),
         },
-        Outcome::TimedOut {
-            phase: Phase::Generate,
-            limit: Nanos(30_000_000_000),
-        },
+        Outcome::TimedOut { phase: Phase::Generate, limit: Nanos(30_000_000_000) },
         Outcome::Crashed {
             phase: Phase::Load,
             how: "SIGILL".into(),

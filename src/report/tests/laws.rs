@@ -13,10 +13,7 @@ use crate::units::Nanos;
 
 /// A run with rows of their own and rows that are the same as others.
 fn run() -> Run {
-    let set = [
-        ("n_gpu_layers", vec![10, 29, 99]),
-        ("n_threads", vec![1, 2]),
-    ];
+    let set = [("n_gpu_layers", vec![10, 29, 99]), ("n_threads", vec![1, 2])];
     Run::new(gpu_host(1), &set, &[PP, TG], 3)
 }
 
@@ -24,23 +21,12 @@ fn run() -> Run {
 fn record(run: &Run, place: usize, what: u8, ns: u64) -> Record {
     let planned = run.plan.jobs.get(place);
     let job = planned.map_or_else(|| JobId("?".into()), |planned| planned.job.id.clone());
-    let warning = Warning {
-        text: "watch | out\n".into(),
-    };
+    let warning = Warning { text: "watch | out\n".into() };
     match what {
         0 => Record::Started { job, unix_time: ns },
-        1 => Record::Loaded {
-            job,
-            facts: run.loaded(place.min(run.plan.jobs.len() - 1)),
-        },
-        2 => Record::Sampled {
-            job,
-            sample: Sample::Cold { ns: Nanos(ns) },
-        },
-        3 => Record::Warned {
-            job: ns.is_multiple_of(2).then_some(job),
-            warning,
-        },
+        1 => Record::Loaded { job, facts: run.loaded(place.min(run.plan.jobs.len() - 1)) },
+        2 => Record::Sampled { job, sample: Sample::Cold { ns: Nanos(ns) } },
+        3 => Record::Warned { job: ns.is_multiple_of(2).then_some(job), warning },
         4..=8 => {
             let endings = bad_endings();
             let ending = endings.get(usize::from(what) - 4);
@@ -50,16 +36,13 @@ fn record(run: &Run, place: usize, what: u8, ns: u64) -> Record {
                 reading: Reading::default(),
             }
         }
-        9 => Record::Finished {
-            job,
-            outcome: Outcome::Completed,
-            reading: Reading::default(),
-        },
+        9 => Record::Finished { job, outcome: Outcome::Completed, reading: Reading::default() },
         _ => Record::Sampled {
             job,
             sample: Sample::Run {
+                runs: 1,
                 ns: Nanos(ns),
-                first_token_ns: Some(Nanos(ns)),
+                first_token_ns: vec![Nanos(ns)],
                 token_ns: vec![],
             },
         },

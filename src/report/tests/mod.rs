@@ -13,10 +13,7 @@ use crate::units::Nanos;
 
 const PP: Work = Work::Prompt { n_prompt: 512 };
 const TG: Work = Work::Generate { n_gen: 128 };
-const PG: Work = Work::PromptGenerate {
-    n_prompt: 512,
-    n_gen: 128,
-};
+const PG: Work = Work::PromptGenerate { n_prompt: 512, n_gen: 128 };
 
 /// A report as it is printed when its run is over.
 pub(super) fn render(report: &Report, format: Format) -> String {
@@ -103,10 +100,7 @@ fn single() -> Report {
         run.start(index);
         run.sample(index, 0);
         let ns = Nanos(1_234_567_890);
-        run.fold(index, |job| Record::Sampled {
-            job,
-            sample: Sample::Cold { ns },
-        });
+        run.fold(index, |job| Record::Sampled { job, sample: Sample::Cold { ns } });
         run.end(index, Outcome::Completed);
     }
     run.report
@@ -133,15 +127,11 @@ fn hostile() -> Report {
     run.start(0);
     run.fold(0, |job| Record::Warned {
         job: Some(job),
-        warning: Warning {
-            text: "the model's end of text\nis not in its vocabulary".into(),
-        },
+        warning: Warning { text: "the model's end of text\nis not in its vocabulary".into() },
     });
     run.report.fold(&Record::Warned {
         job: None,
-        warning: Warning {
-            text: "the kernels lack AVX512: make build".into(),
-        },
+        warning: Warning { text: "the kernels lack AVX512: make build".into() },
     });
     run.sample(0, 0);
     run.end(0, Outcome::Completed);
@@ -173,11 +163,7 @@ fn interrupted() -> Report {
 #[test]
 fn what_was_measured_before_an_interrupt_is_shown() {
     insta::assert_snapshot!(render(&interrupted(), Format::Markdown));
-    let tally = Tally {
-        completed: 2,
-        failed: 0,
-        unfinished: 4,
-    };
+    let tally = Tally { completed: 2, failed: 0, unfinished: 4 };
     assert_eq!(interrupted().tally(), tally);
     let json: Vec<serde_json::Value> =
         serde_json::from_str(&render(&interrupted(), Format::Json)).unwrap();
@@ -193,10 +179,7 @@ fn an_interrupt_before_everything_leaves_valid_documents() {
     assert_eq!(render(&report, Format::Csv).lines().count(), 1);
     assert_eq!(render(&report, Format::None), "");
     let table = render(&report, Format::Markdown);
-    assert!(
-        table.contains("- 1 of 1 tests were not measured"),
-        "{table}"
-    );
+    assert!(table.contains("- 1 of 1 tests were not measured"), "{table}");
 }
 
 #[test]
@@ -224,10 +207,7 @@ fn a_value_asked_for_twice_and_not_collapsed_is_two_rows() {
     run.measure(0, Outcome::Completed, 1);
     assert!(run.report.is_finished(0) && !run.report.is_finished(1));
     // The same identity again: the second row's turn.
-    run.fold(0, |job| Record::Sampled {
-        job,
-        sample: Sample::Cold { ns: Nanos(7) },
-    });
+    run.fold(0, |job| Record::Sampled { job, sample: Sample::Cold { ns: Nanos(7) } });
     run.end(0, Outcome::Completed);
     assert!(run.report.is_finished(1));
     assert_eq!(run.report.row(1).cold_samples().collect::<Vec<_>>(), [7]);

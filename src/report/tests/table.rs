@@ -81,9 +81,7 @@ fn fits(kind: Kind, value: &Value) -> bool {
 
 #[test]
 fn llama_benchs_fields_come_first() {
-    let ours: Vec<_> = all()
-        .map(|field| (field.name, letter(field.kind)))
-        .collect();
+    let ours: Vec<_> = all().map(|field| (field.name, letter(field.kind))).collect();
     assert_eq!(ours[..LLAMA_BENCH.len()], LLAMA_BENCH);
 }
 
@@ -125,9 +123,7 @@ fn values_are_of_the_kind_that_the_table_says() {
 #[test]
 fn json_keeps_the_order_of_the_table() {
     let text = render(&offload_sweep(), Format::Json);
-    let names = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("    \"")?.split('"').next());
+    let names = text.lines().filter_map(|line| line.strip_prefix("    \"")?.split('"').next());
     let names: Vec<_> = names.collect();
     let expected: Vec<_> = all().map(|field| field.name).collect();
     for row in names.chunks(expected.len()) {
@@ -139,10 +135,7 @@ fn json_keeps_the_order_of_the_table() {
 fn json_reads_back_what_was_measured() {
     let rows: Vec<Value> = serde_json::from_str(&render(&offload_sweep(), Format::Json)).unwrap();
     let lines = render(&offload_sweep(), Format::Jsonl);
-    let lines: Vec<Value> = lines
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(rows, lines);
     assert_eq!(rows.len(), 10);
     let first = &rows[0];
