@@ -4,13 +4,17 @@ use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::time::Duration;
 
-use crate::cli::{BenchArgs, Cli, Command, SynthArgs, WorkerArgs};
+use crate::cli::{
+    BenchArgs, Cli, Command, CompareArgs, CompareFormat, HowArgs, SynthArgs, WorkerArgs,
+};
+use crate::compare::{self, Run};
 use crate::error::{Error, exit};
 use crate::host::Host;
 use crate::plan::{self, Plan, Sweep};
 use crate::progress::Progress;
-use crate::record::{Outcome, Record};
-use crate::report::{Report, RunFacts, Stream};
+use crate::record::{Outcome, Record, Warning};
+use crate::report::{Baseline, Report, RunFacts, Stream};
+use crate::roofline::{self, Cache, Roofline, Target};
 use crate::runner::{self, End, Runner, Spawn};
 use crate::wire::{Description, Settings};
 use crate::{models, worker};
@@ -24,6 +28,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Result<u8, Error> {
     match cli.command {
         Some(Command::Worker(args)) => serve(args),
         Some(Command::Synth(args)) => synth(&args),
+        Some(Command::Compare(args)) => compare_files(&args),
+        Some(Command::Doctor(args)) => crate::doctor::main(&args, &mut |text| tell(text)),
         None => bench(&cli.bench),
     }
 }
@@ -63,7 +69,62 @@ fn synth(args: &SynthArgs) -> Result<u8, Error> {
     Ok(exit::OK)
 }
 
+fn compare_files(args: &CompareArgs) -> Result<u8, Error> {
+    let options = args.how.options();
+    let (a, b) = Run::read_both(&args.a, &args.b)?;
+    let comparison = compare::compare(&a, &b, &options)?;
+    comparison.warnings().iter().for_each(|text| tell(text));
+    print(|out| match args.output {
+        CompareFormat::Md => comparison.write_markdown(out),
+        CompareFormat::Json => comparison.write_json(out),
+    })?;
+    Ok(if comparison.fails(&args.how.fail_on) { exit::SOME_FAILED } else { exit::OK })
+}
+
+/// What an earlier run has for the rows of this one.
+struct Beside<'a> {
+    file: &'a Run,
+    how: &'a HowArgs,
+    baseline: Baseline,
+    warnings: Vec<String>,
+}
+
+impl<'a> Beside<'a> {
+    /// Matches a file with a plan, before anything is measured.
+    fn new(file: &'a Run, how: &'a HowArgs, plan: &Plan, facts: &RunFacts) -> Result<Self, Error> {
+        let planned = Report::new(plan.clone(), facts.clone());
+        let (baseline, warnings) = compare::baseline(file, &planned, &how.options())?;
+        Ok(Self { file, how, baseline, warnings })
+    }
+
+    /// Gives the report its column, and its reader what to know about it.
+    fn enter(&self, report: Report) -> Report {
+        let mut report = report.with_baseline(self.baseline.clone());
+        for text in &self.warnings {
+            tell(text);
+            report.fold(&Record::Warned { job: None, warning: Warning { text: text.clone() } });
+        }
+        report
+    }
+
+    /// Whether any row is what `--fail-on` is about.
+    fn fails(&self, report: &Report) -> Result<bool, Error> {
+        // What must not be compared was refused before the run.
+        let options = compare::Options { force: true, ..self.how.options() };
+        let new = Run::of_report("this run", report);
+        Ok(compare::compare(self.file, &new, &options)?.fails(&self.how.fail_on))
+    }
+}
+
 fn bench(args: &BenchArgs) -> Result<u8, Error> {
+    let file = match &args.baseline {
+        Some(path) => Some(Run::read(path)?),
+        None => args.how.need_baseline().map(|()| None)?,
+    };
+    let Some(columns) = args.extra_columns()? else {
+        print(|out| crate::report::list_columns(out))?;
+        return Ok(exit::OK);
+    };
     let works = args.works()?;
     let names = match args.model.as_slice() {
         [] => vec![models::DEFAULT.to_string()],
@@ -101,7 +162,23 @@ fn bench(args: &BenchArgs) -> Result<u8, Error> {
         return Ok(exit::OK);
     }
     warn_about_build(&host);
-    measure(args, settings, &mut runner, &plan, host)
+    let mut facts = RunFacts {
+        version: env!("CARGO_PKG_VERSION").to_string(),
+        host,
+        stop: settings.stop,
+        cold: args.cold,
+        roofs: Vec::new(),
+        columns,
+    };
+    let beside = match &file {
+        Some(file) => Some(Beside::new(file, &args.how, &plan, &facts)?),
+        None => None,
+    };
+    if args.needs_roof(&facts.columns) {
+        let wanted = roofline::wanted(&plan, &facts.host);
+        facts.roofs = rooflines(&mut runner, &wanted, &facts.host, false)?;
+    }
+    measure(args, settings, &mut runner, &plan, facts, beside.as_ref())
 }
 
 fn runner_options(args: &BenchArgs, settings: Settings) -> runner::Options {
@@ -128,16 +205,14 @@ fn measure(
     settings: Settings,
     runner: &mut Runner,
     plan: &Plan,
-    host: Host,
+    facts: RunFacts,
+    beside: Option<&Beside<'_>>,
 ) -> Result<u8, Error> {
     let mut progress = Progress::new(plan, settings, args.progress);
-    let facts = RunFacts {
-        version: env!("CARGO_PKG_VERSION").to_string(),
-        host,
-        stop: settings.stop,
-        cold: args.cold,
-    };
     let mut report = Report::new(plan.clone(), facts);
+    if let Some(beside) = beside {
+        report = beside.enter(report);
+    }
     let mut stdout = Stream::new(args.output);
     let mut stderr = args.output_err.map(Stream::new);
     let mut failed = false;
@@ -173,11 +248,34 @@ fn measure(
     let shown = advance(&report, &progress, true).map_err(output_error);
     let end = end?;
     shown?;
+    let worse = beside.map_or(Ok(false), |beside| beside.fails(&report))?;
     Ok(match end {
         End::Interrupted => exit::INTERRUPTED,
-        End::Finished if failed => exit::SOME_FAILED,
+        End::Finished if failed || worse => exit::SOME_FAILED,
         End::Finished => exit::OK,
     })
+}
+
+/// What these devices can do at best, from the user's file where it is known and not wanted `anew`. The
+/// scripted engine's figures are nobody's.
+pub(crate) fn rooflines(
+    runner: &mut Runner,
+    targets: &[Target],
+    host: &Host,
+    anew: bool,
+) -> Result<Vec<Roofline>, Error> {
+    let scripted = host.engine.engine == "scripted";
+    let cache = if scripted { Cache::none() } else { Cache::of_user() };
+    let mut asked = false;
+    let mut ask = |target: &Target| {
+        asked = true;
+        runner.roof(&target.device, target.threads.unwrap_or(1))
+    };
+    let rooflines = roofline::measure(targets, host, &cache, anew, &mut ask, &tell)?;
+    if asked {
+        runner.rest();
+    }
+    Ok(rooflines)
 }
 
 /// Kernels that leave speed on the table are worth a word.

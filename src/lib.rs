@@ -19,7 +19,10 @@
 //! | [`worker`] | the child's side: the measurements, generic over a session |
 //! | [`engine`] | llama.cpp, and a scripted stand-in |
 //! | [`stats`] | from samples to summaries. Pure |
+//! | [`roofline`] | what a device can do at best, and what share of it a row reaches |
+//! | [`doctor`] | lbench and the machine, measured |
 //! | [`report`] | records folded into rows; one small file per format |
+//! | [`compare`] | two result files, row by row, with a verdict |
 //! | [`progress`] | what a person sees while a sweep runs |
 //! | [`app`] | the whole run, in one page |
 //! | [`host`] | the machine: taken once, recorded once |
@@ -29,6 +32,8 @@
 
 pub mod app;
 pub mod cli;
+pub mod compare;
+pub mod doctor;
 pub mod engine;
 pub mod error;
 pub mod gguf;
@@ -39,6 +44,7 @@ pub mod plan;
 pub mod progress;
 pub mod record;
 pub mod report;
+pub mod roofline;
 pub mod runner;
 pub mod stats;
 pub mod units;

@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms that must not be imported, for each room that has such a rule.
-const FORBIDDEN: [(&str, &[&str]); 12] = [
+const FORBIDDEN: [(&str, &[&str]); 13] = [
     ("cli", &["engine::llama", "runner", "worker", "progress"]),
     ("runner", &["engine", "cli", "report", "worker"]),
-    ("report", &["engine", "cli", "runner", "worker"]),
+    ("report", &["engine", "cli", "runner", "worker", "compare"]),
+    ("compare", &["engine", "cli", "runner", "worker", "plan", "wire", "progress", "app"]),
     ("worker", &["runner", "cli", "report", "plan"]),
     ("engine", &["runner", "cli", "report", "worker"]),
     ("plan", &["engine", "runner", "cli", "report", "worker", "stats"]),

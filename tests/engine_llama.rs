@@ -29,6 +29,7 @@ fn config(path: &Path) -> Config {
             n_layers: LAYERS,
             n_vocab: None,
             synthetic_seed: None,
+            token_cost: None,
         },
         n_gpu_layers: 99,
         n_batch: 32,
@@ -64,6 +65,7 @@ fn the_engine_loads_runs_and_refuses() {
     knows_flash_attention(&mut engine, &config);
     sessions_keep_their_model(&mut engine, &config);
     reads_clock_and_memory(&mut engine);
+    measures_devices(&mut engine);
 
     drop(engine);
     let mut again = LlamaEngine::new(false).expect("a second engine after the first");
@@ -84,6 +86,15 @@ fn describes_itself(engine: &mut LlamaEngine) {
     let unused = &description.cpu_features_unused;
     assert!(unused.iter().all(|name| !description.cpu_features.contains(name)), "{unused:?}");
     println!("{description:#?}");
+}
+
+fn measures_devices(engine: &mut LlamaEngine) {
+    let roof = engine.roof("CPU", 2).expect("ceilings of the CPU");
+    // Any machine of these years: beyond a GB/s and a GFLOP/s.
+    assert!(roof.bandwidth.is_some_and(|bytes| bytes > 1e9), "{roof:?}");
+    assert!(roof.compute.is_some_and(|flop| flop > 1e9), "{roof:?}");
+    assert!(reason(engine.roof("nowhere", 2)).contains("no device nowhere"));
+    assert!(reason(engine.roof("CPU", 0)).contains("threads"));
 }
 
 fn refuses_bad_files(engine: &mut LlamaEngine, config: &Config, folder: &Path) {

@@ -9,6 +9,8 @@ fn shape(line: &str) -> String {
     for c in line.chars().filter(|c| !c.is_whitespace()) {
         match c {
             '0'..='9' | '.' if out.ends_with('#') => {}
+            // A machine without noise reaches its precision.
+            '~' => {}
             '0'..='9' => out.push('#'),
             '-' if out.ends_with('-') => {}
             c => out.push(c),

@@ -2,6 +2,8 @@
 
 mod argv;
 mod axes;
+mod compare;
+mod doctor;
 mod message;
 mod values;
 
@@ -13,11 +15,13 @@ use clap::{Args, Parser, Subcommand};
 
 pub use argv::is_worker;
 pub use axes::AxisArgs;
+pub use compare::{CompareArgs, CompareFormat, HowArgs};
+pub use doctor::{DoctorArgs, DoctorFormat};
 
 use crate::engine::scripted::Script;
 use crate::error::Error;
 use crate::job::Work;
-use crate::report::Format;
+use crate::report::{Extra, Format};
 use crate::stats::stopping::Rule;
 
 /// Benchmark quantized GGUF models on llama.cpp: sweep prompt and generation sizes, batch sizes, threads
@@ -47,13 +51,17 @@ Examples:
   lbench -m model.gguf -ngl 10,20,99 -t 4,8 --dry-run   what would be measured
   lbench -m synth:llama-3.2-3b:q6_k -ngl 99             a model that lbench makes itself
 
-Exit codes: 0 all measured, 1 some rows failed, 2 bad flag or file, 3 lbench itself broke, 130 interrupted.";
+Exit codes: 0 all measured, 1 some rows failed or are what --fail-on names, 2 bad flag or file, 3 lbench itself broke, 130 interrupted.";
 
 /// What to do instead of a sweep.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make a GGUF model with random weights and the exact geometry of a real one.
     Synth(SynthArgs),
+    /// Compare two result files, row by row: FASTER, SLOWER, SAME or UNCLEAR.
+    Compare(CompareArgs),
+    /// Measure lbench itself and this machine: what differences can be told from noise here.
+    Doctor(DoctorArgs),
     /// The child process that measures.
     #[command(hide = true)]
     Worker(WorkerArgs),
@@ -157,12 +165,25 @@ pub struct BenchArgs {
     /// [-oe] Format of a second copy on standard error [default: none]
     #[arg(long, value_name = "FORMAT", value_parser = format, help_heading = "Output")]
     pub output_err: Option<Format>,
+    /// More columns for the table: short names or fields; help lists them
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', help_heading = "Output")]
+    pub columns: Vec<String>,
+    /// Do not measure what the devices can do at best; JSON and CSV then have no shares of it
+    #[arg(long, help_heading = "Output")]
+    pub no_roofline: bool,
     /// Print a line for each step, also where standard error is no terminal
     #[arg(long, help_heading = "Output")]
     pub progress: bool,
     /// Copy the engine's log to standard error
     #[arg(short, long, help_heading = "Output")]
     pub verbose: bool,
+
+    /// Result file of an earlier run: a column says how each row does against it
+    #[arg(long, value_name = "FILE", help_heading = "Comparing")]
+    pub baseline: Option<PathBuf>,
+    /// How.
+    #[command(flatten)]
+    pub how: HowArgs,
 
     /// Print what would be measured, and stop
     #[arg(long, help_heading = "Other")]
@@ -221,6 +242,26 @@ impl BenchArgs {
                 max_time: Duration::from_secs(self.max_time).into(),
             },
         }
+    }
+
+    /// The columns asked for; `None` if the question is what there is.
+    ///
+    /// # Errors
+    /// When there is no such column.
+    pub fn extra_columns(&self) -> Result<Option<Vec<Extra>>, Error> {
+        if self.columns.iter().any(|name| name == "help") {
+            return Ok(None);
+        }
+        let parsed = self.columns.iter().map(|name| Extra::parse(name)).collect::<Result<_, _>>();
+        parsed.map(Some).map_err(|e| Error::Usage(format!("--columns: {e}")))
+    }
+
+    /// Whether the results have room for what devices can do at best.
+    pub fn needs_roof(&self, columns: &[Extra]) -> bool {
+        let formats = [Some(self.output), self.output_err];
+        let whole = [Format::Json, Format::Jsonl, Format::Csv];
+        let named = columns.iter().any(|column| column.needs_roof());
+        !self.no_roofline && (named || formats.iter().flatten().any(|f| whole.contains(f)))
     }
 
     /// What is measured under each combination, in llama-bench's order: prompts, generations, pairs.

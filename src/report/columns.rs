@@ -2,14 +2,14 @@
 
 use super::row::expected_backends;
 use super::text::cell;
-use super::{Report, Row};
+use super::{Against, Extra, Report, Row};
 use crate::plan::axis::{AXES, Axis};
 use crate::record::Outcome;
 use crate::stats::spread::Spread;
 use crate::wire::DeviceKind;
 
 /// What stands where there is nothing to say.
-const NOTHING: &str = "–";
+pub(super) const NOTHING: &str = "–";
 
 /// One column of the table.
 #[derive(Clone, Copy)]
@@ -38,6 +38,8 @@ enum Read {
     Axis(&'static Axis),
     /// The speed, with the row's marks.
     Speed,
+    /// Asked for by name.
+    Extra(Extra),
 }
 
 impl Column {
@@ -73,6 +75,7 @@ impl Column {
             Read::Axis(axis) if axis.name == "n_gpu_layers" => gpu_layers(row),
             Read::Axis(axis) => (axis.get)(&row.job.config).to_string(),
             Read::Speed => speed(row) + marks,
+            Read::Extra(extra) => extra.cell(row),
         }
     }
 
@@ -96,9 +99,17 @@ static BEFORE_AXES: [Column; 4] = [
     Column::text("backend", 10, |row| cell(&row.backends())),
 ];
 
-static AFTER_AXES: [Column; 6] = [
+static AFTER_AXES: [Column; 7] = [
     Column::number("test", 15, |row| row.job.test_name()),
     Column::measured("t/s", |_| Some(20), Read::Speed),
+    Column::measured(
+        "vs base",
+        |report| report.baseline.is_some().then_some(15),
+        Read::Row(|row| {
+            let cell = row.against.as_ref().and_then(Against::cell);
+            cell.unwrap_or_else(|| NOTHING.into())
+        }),
+    ),
     Column::measured(
         "ttft ms",
         |report| {
@@ -128,7 +139,11 @@ static AFTER_AXES: [Column; 6] = [
 pub(super) fn of(report: &Report) -> Vec<Column> {
     let before = BEFORE_AXES.iter().copied();
     let after = AFTER_AXES.iter().copied();
-    let shown = before.chain(axes(report)).chain(after);
+    let extras = report.facts.columns.iter().map(|extra| Column {
+        right: extra.is_number(),
+        ..Column::measured(extra.heading(), |_| Some(10), Read::Extra(*extra))
+    });
+    let shown = before.chain(axes(report)).chain(after).chain(extras);
     shown.filter_map(|column| column.fitted(report)).collect()
 }
 

@@ -9,13 +9,17 @@
 //! | `mod.rs` | the fold |
 //! | `row.rs` | one row, looked at |
 //! | `fields/` | what JSON and CSV say, as data: llama-bench's fields, then ours |
+//! | `baseline.rs` | an earlier run, beside the rows of this one |
 //! | `stream.rs` | formats, and rows in the order of the plan as they finish |
 //! | `markdown.rs`, `columns.rs`, `notes.rs` | the table, its columns, what stands under it |
+//! | `extra.rs` | columns on request |
 //! | `json.rs`, `csv.rs` | for programs |
 //! | `text.rs` | text from model files and logs made harmless; dates |
 
+mod baseline;
 mod columns;
 mod csv;
+mod extra;
 pub mod fields;
 mod json;
 mod markdown;
@@ -24,10 +28,13 @@ mod row;
 mod stream;
 #[cfg(test)]
 mod tests;
-mod text;
+pub(crate) mod text;
 
 use std::collections::HashMap;
 
+pub use extra::{Extra, list as list_columns, scaled};
+pub use baseline::{Against, Base, Baseline};
+pub(crate) use baseline::{name, percent, word};
 pub use row::{Row, Same};
 pub use stream::{Format, Renderer, Stream};
 
@@ -35,6 +42,7 @@ use crate::host::Host;
 use crate::job::JobId;
 use crate::plan::Plan;
 use crate::record::{Loaded, Outcome, Reading, Record, Sample, Warning};
+use crate::roofline::Roofline;
 use crate::stats::stopping::Rule;
 
 /// What is true of the whole run.
@@ -48,6 +56,10 @@ pub struct RunFacts {
     pub stop: Rule,
     /// Cold starts asked for; with 0 they have no column.
     pub cold: u32,
+    /// What the devices can do at best, where that was measured.
+    pub roofs: Vec<Roofline>,
+    /// Columns of the table that were asked for.
+    pub columns: Vec<Extra>,
 }
 
 /// What has been recorded of one measurement so far.
@@ -95,6 +107,7 @@ pub struct Report {
     facts: RunFacts,
     measured: Vec<Measured>,
     warnings: Vec<Warning>,
+    baseline: Option<Baseline>,
     /// The rows that measure a job, in order: more than one where a value was asked for twice and each
     /// is to be measured.
     rows_of: HashMap<JobId, Vec<usize>>,
@@ -110,7 +123,13 @@ impl Report {
             }
         }
         let measured = vec![Measured::default(); plan.jobs.len()];
-        Self { plan, facts, measured, warnings: Vec::new(), rows_of }
+        Self { plan, facts, measured, warnings: Vec::new(), baseline: None, rows_of }
+    }
+
+    /// The same, beside what an earlier run measured.
+    #[must_use]
+    pub fn with_baseline(self, baseline: Baseline) -> Self {
+        Self { baseline: Some(baseline), ..self }
     }
 
     /// Takes in what happened. A record of a job that is not in the plan is passed over.
@@ -131,7 +150,7 @@ impl Report {
                 self.update(job, |row| row.samples.push(sample.clone()));
             }
             Record::Warned { job: Some(job), warning } => {
-                self.update(job, |row| row.warnings.push(warning.clone()))
+                self.update(job, |row| row.warnings.push(warning.clone()));
             }
             Record::Finished { job, outcome, reading } => self.update(job, |row| {
                 row.outcome = Some(outcome.clone());

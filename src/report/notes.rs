@@ -163,7 +163,9 @@ fn ending(row: &Row<'_>) -> Option<String> {
         text.push_str("; ");
         text.push_str(&plain(hint));
     }
-    if let Some(line) = telling_line(row.log()) {
+    // The engine's reason is often a line of its log already.
+    let cause = row.cause().unwrap_or_default();
+    if let Some(line) = telling_line(row.log()).filter(|line| !line.contains(&cause)) {
         text.push_str("; log: ");
         text.push_str(&code(line));
     }

@@ -1,11 +1,13 @@
 //! One row, looked at: a planned job, what was measured for it, and the figures that follow.
 
-use super::{Measured, Report, RunFacts};
+use super::{Against, Measured, Report, RunFacts};
 use crate::job::Job;
 use crate::plan::axis::{AXES, Axis};
 use crate::record::{Outcome, Phase, Sample, StopReason, Warning};
+use crate::roofline::Target;
 use crate::stats::{Summary, summarise};
 use crate::units::{Bytes, Nanos};
+use crate::wire::Roof;
 
 /// A row of a report.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub struct Row<'a> {
     /// The figures. Means and spreads are `None` where the measurement did not come to its end: a mean
     /// over what came before a crash would read like a result.
     pub summary: Summary,
+    /// How it does against the baseline; `None` without one, or where that has no such row.
+    pub against: Option<Against>,
     run_warnings: &'a [Warning],
 }
 
@@ -39,12 +43,17 @@ impl<'a> Row<'a> {
         let source = report.source(index);
         let measured = &report.measured[source];
         let mut summary = summarise(&measured.samples, planned.job.work);
-        if !matches!(measured.outcome, None | Some(Outcome::Completed | Outcome::Interrupted)) {
+        let ended_well =
+            matches!(measured.outcome, None | Some(Outcome::Completed | Outcome::Interrupted));
+        if !ended_well {
             summary.ns = None;
             summary.rate = None;
             summary.first_token_ns = None;
             summary.cold_ns = None;
         }
+        let rates = ended_well.then_some(summary.samples_rate.as_slice());
+        let baseline = report.baseline.as_ref();
+        let against = baseline.and_then(|baseline| baseline.against(index, rates));
         let same = planned.same_as.as_ref().filter(|_| source != index);
         Self {
             facts: &report.facts,
@@ -53,6 +62,7 @@ impl<'a> Row<'a> {
                 .map(|same| Same { job: &report.plan.jobs[source].job, reason: &same.reason }),
             measured,
             summary,
+            against,
             run_warnings: &report.warnings,
         }
     }
@@ -128,6 +138,14 @@ impl<'a> Row<'a> {
             },
             |loaded| loaded.offloaded_layers,
         )
+    }
+
+    /// What the device that did all the work can do at best; `None` where several shared it, or it was
+    /// not measured.
+    pub fn roof(&self) -> Option<Roof> {
+        let target = Target::of(self.job, self.gpu_layers(), &self.facts.host)?;
+        let found = self.facts.roofs.iter().find(|roofline| roofline.target == target);
+        found.map(|roofline| roofline.roof)
     }
 
     /// Memory taken on all devices; `None` where none was read.

@@ -14,7 +14,7 @@ pub(super) fn one_line(text: &str) -> String {
 }
 
 /// The same, cut where it is absurdly long.
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     limited(text, MAX_NOTE)
 }
 
@@ -33,12 +33,12 @@ fn is_harmful(c: char) -> bool {
 }
 
 /// The same, fit for a cell of a markdown table: a bar would start the next cell.
-pub(super) fn cell(text: &str) -> String {
+pub(crate) fn cell(text: &str) -> String {
     limited(text, MAX_CELL).replace('\\', "\\\\").replace('|', "\\|")
 }
 
 /// The same as markdown code. A backtick would end it.
-pub(super) fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     format!("`{}`", plain(text).replace('`', "'"))
 }
 

@@ -135,7 +135,7 @@ fn autocovariance(centred: &[f64], lag: usize) -> f64 {
 
 /// A number of values as a float.
 #[allow(clippy::cast_precision_loss)] // a series has far fewer than 2^53 values
-pub(super) fn count(n: usize) -> f64 {
+pub(crate) fn count(n: usize) -> f64 {
     n as f64
 }
 

@@ -3,12 +3,16 @@
 use serde_json::{Value, json};
 
 use super::{Field, whole};
-use crate::report::Row;
+use crate::job::Job;
+use crate::report::{Against, Row};
+use crate::roofline;
 use crate::stats::spread::Spread;
 use crate::stats::stopping::Rule;
-use crate::wire::DeviceKind;
+use crate::stats::verdict::Comparison;
+use crate::units::Rate;
+use crate::wire::{DeviceKind, Roof};
 
-pub(super) static FIELDS: [Field; 70] = [
+pub(super) static FIELDS: [Field; 81] = [
     Field::text("outcome", "completed, failed, crashed, timed_out or interrupted", |row| {
         row.outcome_name().into()
     }),
@@ -162,6 +166,39 @@ pub(super) static FIELDS: [Field; 70] = [
     Field::float("itl_drift", "", "How the time of a token grows over the generation", |row| {
         row.summary.latency.as_ref().and_then(|latency| latency.drift).into()
     }),
+    Field::float("bandwidth_share", "share", "Memory bandwidth reached, of the possible", |row| {
+        of_roof(row, roofline::bandwidth_share)
+    }),
+    Field::float("compute_share", "share", "Matrix rate reached, of the possible", |row| {
+        of_roof(row, roofline::compute_share)
+    }),
+    Field::float("bytes_per_token", "bytes", "Bytes read to generate a token", |row| {
+        roofline::bytes_per_token(row.job).into()
+    }),
+    Field::float("flop_per_token", "FLOP", "Operations for a token of the prompt", |row| {
+        roofline::flop_per_token(row.job).into()
+    }),
+    Field::float("device_bandwidth", "bytes/s", "Memory bandwidth of the device, at best", |row| {
+        row.roof().and_then(|roof| roof.bandwidth).into()
+    }),
+    Field::float("device_compute", "FLOP/s", "Matrix rate of the device, at best", |row| {
+        row.roof().and_then(|roof| roof.compute).into()
+    }),
+    Field::float("baseline_ts", "t/s", "Mean speed in the baseline", |row| {
+        row.against.as_ref().and_then(|against| against.ts).into()
+    }),
+    Field::float("baseline_change", "", "Change since the baseline, as a share", |row| {
+        compared(row).and_then(|compared| compared.effect).into()
+    }),
+    Field::float("baseline_change_low", "", "Lower end of the change's interval", |row| {
+        compared(row).and_then(|compared| compared.interval).map(|range| range.low).into()
+    }),
+    Field::float("baseline_change_high", "", "Upper end of the change's interval", |row| {
+        compared(row).and_then(|compared| compared.interval).map(|range| range.high).into()
+    }),
+    Field::text("baseline_verdict", "faster, slower, same, unclear, failed_in_baseline", |row| {
+        row.against.as_ref().and_then(Against::verdict).into()
+    }),
     Field::int("cold_repetitions", "", "Cold starts asked for", |row| row.facts.cold.into()),
     Field::text("lbench_version", "Version of lbench", |row| row.facts.version.as_str().into()),
     Field::text("engine", "The engine", |row| row.facts.host.engine.engine.as_str().into()),
@@ -193,6 +230,17 @@ pub(super) static FIELDS: [Field; 70] = [
 /// A figure of the speeds.
 fn rate(row: &Row<'_>, pick: fn(&Spread) -> Option<f64>) -> Value {
     row.summary.rate.as_ref().and_then(pick).into()
+}
+
+/// What share of its device's ceiling a row reaches.
+fn of_roof(row: &Row<'_>, share: fn(&Job, Rate, Roof) -> Option<f64>) -> Value {
+    let rate = row.summary.rate.as_ref().map(|spread| Rate(spread.mean));
+    rate.and_then(|rate| share(row.job, rate, row.roof()?)).into()
+}
+
+/// The row beside its baseline.
+fn compared(row: &Row<'_>) -> Option<Comparison> {
+    row.against.as_ref()?.comparison
 }
 
 fn mean_of(spread: Option<&Spread>) -> Value {

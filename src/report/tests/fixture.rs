@@ -88,6 +88,8 @@ impl Run {
             host,
             stop: Rule::Fixed { n: repetitions },
             cold: 0,
+            roofs: vec![],
+            columns: vec![],
         };
         let report = Report::new(plan.clone(), facts);
         Self { report, plan }

@@ -1,0 +1,43 @@
+//! A result file as the baseline of a run that is about to start.
+
+use super::entry::Ending;
+use super::{Options, Run, checks, paired, rows};
+use crate::error::Error;
+use crate::report::text::plain;
+use crate::report::{Base, Baseline, Report};
+
+/// Matches a file with the plan of a report in which nothing is measured yet; with it comes what a
+/// reader should know beforehand.
+///
+/// # Errors
+/// When the two are apples and oranges and that was not asked for: before anything is measured.
+pub fn baseline(
+    file: &Run,
+    report: &Report,
+    options: &Options,
+) -> Result<(Baseline, Vec<String>), Error> {
+    let planned = Run::of_report("this run", report);
+    let (_, pairs) = paired(file, &planned, options)?;
+    let mut matched = vec![None; report.len()];
+    for (entry, partner) in file.entries.iter().zip(&pairs.partner) {
+        // Every row of a report is an entry, so that positions are those of the plan.
+        if let Some(row) = partner.and_then(|index| matched.get_mut(index)) {
+            *row = Some(match &entry.ending {
+                Ending::Failed(_) => Base::Failed,
+                Ending::Completed | Ending::Interrupted => Base::Measured {
+                    rates: entry.rates.clone(),
+                    mean: entry.mean.map(|rate| rate.mean),
+                },
+            });
+        }
+    }
+    let mut warnings = file.notes.clone();
+    // Where a row runs is known once it is loaded.
+    warnings.extend(checks::differences(&rows(file), &rows(&planned), &pairs, &["backends"]));
+    if !pairs.only_b.is_empty() {
+        let (missing, all) = (pairs.only_b.len(), report.len());
+        let name = plain(&file.name);
+        warnings.push(format!("{missing} of {all} tests are not in the baseline {name}"));
+    }
+    Ok((Baseline { rows: matched, limits: options.limits }, warnings))
+}

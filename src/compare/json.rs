@@ -1,0 +1,111 @@
+//! A comparison for programs: an array with an object a line.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::entry::{Ending, Entry};
+use super::keys::KEYS;
+use super::{Comparison, Judged, Line, Run};
+use crate::report::name;
+
+/// One test.
+#[derive(Serialize)]
+struct Object<'a> {
+    test: String,
+    verdict: &'static str,
+    reason: Option<&'static str>,
+    change: Option<f64>,
+    change_low: Option<f64>,
+    change_high: Option<f64>,
+    a: Option<Side<'a>>,
+    b: Option<Side<'a>>,
+    threshold: f64,
+    floor: f64,
+    confidence: f64,
+    warnings: Vec<&'a String>,
+}
+
+/// One side of it.
+#[derive(Serialize)]
+struct Side<'a> {
+    file: &'a str,
+    row: usize,
+    outcome: &'static str,
+    cause: Option<&'a str>,
+    n: usize,
+    avg_ts: Option<f64>,
+    stddev_ts: Option<f64>,
+    model: Option<&'a str>,
+    model_hash: Option<&'a str>,
+    key: BTreeMap<&'static str, Value>,
+}
+
+pub(super) fn write(comparison: &Comparison<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let mut before = "[\n";
+    for line in &comparison.lines {
+        write!(out, "{before}  {}", serde_json::to_string(&object(comparison, line))?)?;
+        before = ",\n";
+    }
+    writeln!(out, "\n]")
+}
+
+fn object<'a>(comparison: &'a Comparison<'_>, line: &Line<'a>) -> Object<'a> {
+    let judged = line.judged.comparison();
+    let interval = judged.and_then(|judged| judged.interval);
+    let limits = comparison.options.limits;
+    Object {
+        test: line.test(),
+        verdict: verdict(line.judged),
+        reason: (line.judged == Judged::NoSamples).then_some("no samples"),
+        change: judged.and_then(|judged| judged.effect),
+        change_low: interval.map(|interval| interval.low),
+        change_high: interval.map(|interval| interval.high),
+        a: line.a.map(|entry| side(comparison.a, entry)),
+        b: line.b.map(|entry| side(comparison.b, entry)),
+        threshold: limits.threshold,
+        floor: limits.floor,
+        confidence: limits.confidence,
+        warnings: comparison.warnings.iter().chain(&comparison.notes).collect(),
+    }
+}
+
+fn verdict(judged: Judged) -> &'static str {
+    match judged {
+        Judged::Compared(comparison) => name(comparison.verdict),
+        Judged::NoSamples => "unclear",
+        Judged::FailedInA => "failed_in_a",
+        Judged::FailedInB => "failed_in_b",
+        Judged::FailedInBoth => "failed_in_both",
+        Judged::OnlyInA => "only_in_a",
+        Judged::OnlyInB => "only_in_b",
+    }
+}
+
+fn side<'a>(run: &'a Run, entry: &'a Entry) -> Side<'a> {
+    let keys = KEYS.iter().zip(&entry.keys);
+    let (outcome, cause) = match &entry.ending {
+        Ending::Completed => ("completed", None),
+        Ending::Interrupted => ("interrupted", None),
+        Ending::Failed(cause) => ("failed", Some(cause.as_str())),
+    };
+    Side {
+        file: &run.name,
+        row: entry.position,
+        outcome,
+        cause,
+        n: entry.rates.len(),
+        avg_ts: entry.mean.map(|rate| rate.mean),
+        stddev_ts: entry.mean.and_then(|rate| rate.sd),
+        model: entry.model.label.as_deref(),
+        model_hash: entry.model.hash.as_deref(),
+        key: keys.filter_map(|(key, value)| Some((key.name, as_number(value.as_ref()?)))).collect(),
+    }
+}
+
+/// Whole numbers as numbers, other values as words.
+fn as_number(value: &str) -> Value {
+    value.parse::<i64>().map_or_else(|_| value.into(), Value::from)
+}

@@ -1,0 +1,307 @@
+//! Two result files, row by row: which rows became faster or slower beyond doubt.
+//!
+//! A [`Run`] is one side, read from a file of lbench or llama-bench or taken from a report. Rows of the
+//! same test are paired and judged by [`verdict::compare`] on their samples; a [`Comparison`] holds a
+//! [`Line`] for each, and is written as a table or as JSON.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `mod.rs` | the comparison and its lines |
+//! | `read.rs` | result files as they are found |
+//! | `entry.rs`, `keys.rs` | a row, and what makes two rows the same test |
+//! | `pairs.rs` | who is compared with whom |
+//! | `checks.rs` | apples and oranges |
+//! | `baseline.rs` | a file as the baseline of a new run |
+//! | `markdown.rs`, `json.rs` | what is shown |
+
+mod baseline;
+mod checks;
+mod entry;
+mod json;
+mod keys;
+mod markdown;
+mod pairs;
+mod read;
+#[cfg(test)]
+mod tests;
+
+use std::io::{self, Write};
+use std::str::FromStr;
+
+pub use baseline::baseline;
+pub use read::Run;
+
+use crate::error::Error;
+use crate::report::word;
+use crate::stats::verdict::{self, Limits, Verdict};
+use entry::{Ending, Entry};
+use keys::Ignored;
+use pairs::Pairs;
+
+/// How to compare.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// What it takes to call two rows different, or the same.
+    pub limits: Limits,
+    /// Settings that may differ within a pair, by their field names.
+    pub by: Vec<String>,
+    /// Whether apples may be compared with oranges.
+    pub force: bool,
+}
+
+/// What became of a test from the baseline to the new side.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Judged {
+    /// Both sides have samples.
+    Compared(verdict::Comparison),
+    /// A side has means only: those say nothing about chance.
+    NoSamples,
+    /// It failed in the baseline.
+    FailedInA,
+    /// It failed in the new run.
+    FailedInB,
+    /// It failed in both.
+    FailedInBoth,
+    /// Only the baseline has it.
+    OnlyInA,
+    /// Only the new side has it.
+    OnlyInB,
+}
+
+impl Judged {
+    fn of(a: &Entry, b: &Entry, limits: Limits) -> Self {
+        let failed = |entry: &Entry| matches!(entry.ending, Ending::Failed(_));
+        match (failed(a), failed(b)) {
+            (true, true) => Self::FailedInBoth,
+            (true, false) => Self::FailedInA,
+            (false, true) => Self::FailedInB,
+            (false, false) if a.rates.is_empty() || b.rates.is_empty() => Self::NoSamples,
+            (false, false) => Self::Compared(verdict::compare(&a.rates, &b.rates, limits)),
+        }
+    }
+
+    /// The verdict in a word or three.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Compared(comparison) => word(comparison.verdict),
+            Self::NoSamples => word(Verdict::Unclear),
+            Self::FailedInA => "FAILED in A",
+            Self::FailedInB => "FAILED in B",
+            Self::FailedInBoth => "FAILED in both",
+            Self::OnlyInA => "only in A",
+            Self::OnlyInB => "only in B",
+        }
+    }
+
+    fn comparison(self) -> Option<verdict::Comparison> {
+        match self {
+            Self::Compared(comparison) => Some(comparison),
+            _ => None,
+        }
+    }
+}
+
+/// One test, on both sides or on one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Line<'a> {
+    a: Option<&'a Entry>,
+    b: Option<&'a Entry>,
+    judged: Judged,
+}
+
+impl<'a> Line<'a> {
+    /// The sides that have it, the baseline first.
+    fn sides(&self) -> impl Iterator<Item = &'a Entry> {
+        self.a.into_iter().chain(self.b)
+    }
+
+    /// The test's name; both where `--by` pairs tests of other lengths.
+    fn test(&self) -> String {
+        let names = [self.a, self.b].map(|side| side.map(Entry::test));
+        both(names[0].as_deref(), names[1].as_deref())
+    }
+
+    /// The model's name; both where `--by` pairs models.
+    fn model(&self) -> String {
+        both(self.a.map(Entry::label), self.b.map(Entry::label))
+    }
+
+    /// Its value of a key: `4`, or `4 → 8` where the sides differ.
+    fn value(&self, key: usize) -> String {
+        let value = |side: Option<&'a Entry>| side.and_then(|entry| entry.keys[key].as_deref());
+        both(value(self.a), value(self.b))
+    }
+}
+
+/// What makes `--fail-on` fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailOn {
+    /// A test became slower.
+    Slower,
+    /// A test became faster.
+    Faster,
+    /// The samples of a test cannot tell.
+    Unclear,
+    /// A test failed in the new run.
+    Failed,
+    /// A test of the baseline is not in the new run.
+    Missing,
+}
+
+impl FailOn {
+    const NAMES: [(&'static str, Self); 5] = [
+        ("slower", Self::Slower),
+        ("faster", Self::Faster),
+        ("unclear", Self::Unclear),
+        ("failed", Self::Failed),
+        ("missing", Self::Missing),
+    ];
+
+    fn is_met(self, judged: Judged) -> bool {
+        match self {
+            Self::Slower => judged.word() == word(Verdict::Slower),
+            Self::Faster => judged.word() == word(Verdict::Faster),
+            Self::Unclear => judged.word() == word(Verdict::Unclear),
+            Self::Failed => matches!(judged, Judged::FailedInB | Judged::FailedInBoth),
+            Self::Missing => judged == Judged::OnlyInA,
+        }
+    }
+}
+
+impl FromStr for FailOn {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = Self::NAMES.iter().find(|(name, _)| *name == text.trim());
+        found.map(|(_, on)| *on).ok_or_else(|| {
+            let known = Self::NAMES.map(|(name, _)| name).join(", ");
+            format!("'{text}' is no verdict; there are {known}")
+        })
+    }
+}
+
+/// Two sides, compared.
+#[derive(Debug)]
+pub struct Comparison<'a> {
+    a: &'a Run,
+    b: &'a Run,
+    options: &'a Options,
+    lines: Vec<Line<'a>>,
+    warnings: Vec<String>,
+    notes: Vec<String>,
+}
+
+/// Compares a new side with a baseline.
+///
+/// # Errors
+/// When the two are apples and oranges and that was not asked for, or `options.by` names no setting.
+pub fn compare<'a>(a: &'a Run, b: &'a Run, options: &'a Options) -> Result<Comparison<'a>, Error> {
+    let (ignored, pairs) = paired(a, b, options)?;
+    let (rows_a, rows_b) = (rows(a), rows(b));
+    let mut lines = Vec::new();
+    for (entry, partner) in rows_a.iter().zip(&pairs.partner) {
+        let other = partner.map(|index| rows_b[index]);
+        let judged = match other {
+            Some(other) => Judged::of(entry, other, options.limits),
+            None => Judged::OnlyInA,
+        };
+        lines.push(Line { a: Some(entry), b: other, judged });
+    }
+    let only_b = pairs.only_b.iter().map(|&index| rows_b[index]);
+    lines.extend(only_b.map(|b| Line { a: None, b: Some(b), judged: Judged::OnlyInB }));
+    let mut warnings = [&a.notes[..], &b.notes[..]].concat();
+    warnings.extend(checks::differences(&rows_a, &rows_b, &pairs, &[]));
+    let notes = notes(&rows_a, &rows_b, &pairs, &ignored);
+    Ok(Comparison { a, b, options, lines, warnings, notes })
+}
+
+fn rows(run: &Run) -> Vec<&Entry> {
+    run.entries.iter().collect()
+}
+
+/// Pairs the rows, unless there are reasons not to.
+fn paired(a: &Run, b: &Run, options: &Options) -> Result<(Ignored, Pairs), Error> {
+    let mut ignored = Ignored::of(&options.by).map_err(Error::Usage)?;
+    let refuse =
+        |reason: String| Error::Usage(format!("{} and {}: {reason}; or --force", a.name, b.name));
+    if !ignored.model
+        && let Some(reason) = checks::models(a, b)
+    {
+        if !options.force {
+            return Err(refuse(reason));
+        }
+        ignored.model_file = true;
+    }
+    let (rows_a, rows_b) = (rows(a), rows(b));
+    let pairs = Pairs::of(&rows_a, &rows_b, &ignored);
+    if pairs.len() == 0 && !options.force {
+        return Err(refuse(checks::nothing_shared(&rows_a, &rows_b, &ignored)));
+    }
+    Ok((ignored, pairs))
+}
+
+/// What a reader must know about how rows were paired.
+fn notes(a: &[&Entry], b: &[&Entry], pairs: &Pairs, ignored: &Ignored) -> Vec<String> {
+    let mut notes = Vec::new();
+    if ignored.model_file {
+        notes.push("forced: models of one name are taken for one, and their files differ".into());
+    }
+    if pairs.repeated {
+        notes.push("rows of equal settings were paired in the order of the files".into());
+    }
+    let partners = a.iter().zip(&pairs.partner);
+    let only_a: Vec<_> = partners.filter(|(_, b)| b.is_none()).map(|(a, _)| *a).collect();
+    let only_b: Vec<_> = pairs.only_b.iter().map(|&index| b[index]).collect();
+    if !pairs.repeated
+        && !only_a.is_empty()
+        && !only_b.is_empty()
+        && let Some((name, more)) = pairs::suggestion(&only_a, &only_b, ignored)
+    {
+        let more = if more == 1 { "1 more row".into() } else { format!("{more} more rows") };
+        notes.push(format!("`--by {name}` would pair {more}"));
+    }
+    notes
+}
+
+impl Comparison<'_> {
+    /// What a reader should know before the table: odd files, and differences that are no settings.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Whether any line is what `--fail-on` is about.
+    pub fn fails(&self, on: &[FailOn]) -> bool {
+        self.lines.iter().any(|line| on.iter().any(|on| on.is_met(line.judged)))
+    }
+
+    /// Writes a table with notes under it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_markdown(&self, out: &mut dyn Write) -> io::Result<()> {
+        markdown::write(self, out)
+    }
+
+    /// Writes an array with an object for each line.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
+        json::write(self, out)
+    }
+}
+
+/// Whether lines are about more than one model.
+fn several_models(lines: &[&Line<'_>]) -> bool {
+    let mut labels = lines.iter().flat_map(|line| line.sides()).map(Entry::label);
+    let first = labels.next();
+    labels.any(|label| Some(label) != first)
+}
+
+/// One value where the sides agree or only one has it, else both.
+fn both(a: Option<&str>, b: Option<&str>) -> String {
+    match (a, b) {
+        (Some(a), Some(b)) if a != b => format!("{a} → {b}"),
+        (a, b) => a.or(b).unwrap_or_default().to_string(),
+    }
+}

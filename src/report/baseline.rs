@@ -1,0 +1,122 @@
+//! What an earlier run measured for the rows of this one, and how the rows do against it.
+
+use crate::stats::Estimate;
+use crate::stats::verdict::{Comparison, Limits, Verdict, compare};
+
+/// What a baseline has for a row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Base {
+    /// Tokens per second of each sample; none where it has only means.
+    Measured {
+        /// The rates.
+        rates: Vec<f64>,
+        /// Their mean.
+        mean: Option<f64>,
+    },
+    /// It failed then.
+    Failed,
+}
+
+/// An earlier run, matched with the plan of this one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Baseline {
+    /// Of each row of the plan, what the baseline has.
+    pub rows: Vec<Option<Base>>,
+    /// What it takes to call two rows different, or the same.
+    pub limits: Limits,
+}
+
+/// A row beside its baseline.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Against {
+    /// Mean speed then, in tokens per second.
+    pub ts: Option<f64>,
+    /// `None` where one of the two failed.
+    pub comparison: Option<Comparison>,
+    /// It failed then.
+    pub failed_then: bool,
+}
+
+impl Baseline {
+    /// How the row at `index` does with these rates, `None` if it failed; `None` where the baseline has
+    /// no such row.
+    pub(super) fn against(&self, index: usize, rates: Option<&[f64]>) -> Option<Against> {
+        Some(match self.rows.get(index)?.as_ref()? {
+            Base::Failed => Against { ts: None, comparison: None, failed_then: true },
+            Base::Measured { rates: then, mean } => Against {
+                ts: Estimate::of(then).map(|rate| rate.mean).or(*mean),
+                comparison: rates.map(|now| compare(then, now, self.limits)),
+                failed_then: false,
+            },
+        })
+    }
+}
+
+impl Against {
+    /// The cell: `+1.2 % SAME`.
+    pub(super) fn cell(&self) -> Option<String> {
+        if self.failed_then {
+            return Some("failed then".into());
+        }
+        let Comparison { verdict, effect, .. } = self.comparison?;
+        let change = effect.map(|effect| percent(effect) + " % ").unwrap_or_default();
+        Some(change + word(verdict))
+    }
+
+    /// The verdict as programs read it.
+    pub(super) fn verdict(&self) -> Option<&'static str> {
+        if self.failed_then {
+            return Some("failed_in_baseline");
+        }
+        Some(name(self.comparison?.verdict))
+    }
+}
+
+/// A verdict as people read it.
+pub(crate) fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Faster => "FASTER",
+        Verdict::Slower => "SLOWER",
+        Verdict::Same => "SAME",
+        Verdict::Unclear => "UNCLEAR",
+    }
+}
+
+/// A verdict as programs read it.
+pub(crate) fn name(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Faster => "faster",
+        Verdict::Slower => "slower",
+        Verdict::Same => "same",
+        Verdict::Unclear => "unclear",
+    }
+}
+
+/// A share in percent with its sign and one decimal; a zero has none to speak of.
+pub(crate) fn percent(share: f64) -> String {
+    let text = format!("{:+.1}", share * 100.0);
+    if text == "-0.0" { "+0.0".into() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_is_said() {
+        let measured = Base::Measured { rates: vec![100.0; 5], mean: None };
+        let means = Base::Measured { rates: vec![], mean: Some(100.0) };
+        let rows = vec![Some(measured), Some(Base::Failed), Some(means), None];
+        let baseline = Baseline { rows, limits: Limits::default() };
+        let cell = |index, now: &[f64]| baseline.against(index, Some(now)).unwrap().cell();
+        assert_eq!(cell(0, &[97.0; 5]).unwrap(), "-3.0 % SLOWER");
+        assert_eq!(cell(0, &[99.99; 5]).unwrap(), "+0.0 % SAME");
+        assert_eq!(cell(0, &[]).unwrap(), "UNCLEAR");
+        assert_eq!(cell(1, &[97.0; 5]).unwrap(), "failed then");
+        assert_eq!(cell(2, &[97.0; 5]).unwrap(), "UNCLEAR");
+        assert_eq!(baseline.against(0, None).unwrap().cell(), None);
+        assert_eq!(baseline.against(2, None).unwrap().ts, Some(100.0));
+        assert_eq!(baseline.against(3, Some(&[1.0])), None);
+        assert_eq!(baseline.against(4, None), None);
+    }
+}
