@@ -15,7 +15,7 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 CARGO  := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL cargo
 NATIVE := scripts/cpu-flags.sh $(CARGO)
 # Runs unit and integration tests, but no doc tests.
-TESTS  := $(if $(shell command -v cargo-nextest),nextest run,test --tests)
+TESTS  := $(if $(shell command -v cargo-nextest),nextest run,test --tests --no-fail-fast)
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
@@ -48,7 +48,7 @@ test: setup ## check formatting and lints, run every test
 	$(NATIVE) test --locked --release --doc
 
 bench: setup ## what measuring itself costs: prints figures
-	$(NATIVE) bench --locked
+	$(NATIVE) bench --locked --bench '*'
 
 deny: ## check licences and origin of every dependency (needs cargo-deny)
 	@if command -v cargo-deny >/dev/null; then \

@@ -67,10 +67,10 @@ fn main() {
     let dry = ["--scripted={}", "-p", "64", "-n", "0", "-b", "1-100", "-ub", "1-100", "--dry-run"];
     println!("--dry-run of 10,000 jobs: {:.1} ms", median(&dry, 10).as_secs_f64() * 1e3);
 
-    match parent_cpu(5) {
-        Some(share) => {
-            println!("parent's CPU while a worker measures: {:.2} % of a core", share * 100.0)
-        }
-        None => println!("parent's CPU while a worker measures: cannot be read on this system"),
+    let what = "parent's CPU while a worker measures";
+    if let Some(share) = parent_cpu(5) {
+        println!("{what}: {:.2} % of a core", share * 100.0);
+    } else {
+        println!("{what}: cannot be read on this system");
     }
 }

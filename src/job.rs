@@ -46,6 +46,37 @@ pub struct Model {
     pub n_vocab: Option<u32>,
     /// Seed of the random weights, for a model that lbench made (`synth:`).
     pub synthetic_seed: Option<u64>,
+    /// What a token costs. `None` where the header does not tell.
+    #[serde(default)]
+    pub token_cost: Option<TokenCost>,
+}
+
+/// What one token costs, as far as the header of a model tells: the terms of the roofline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenCost {
+    /// Bytes of weights read to generate one token.
+    pub weight_bytes: Bytes,
+    /// Weights that each token is multiplied with, without the output layer.
+    pub body_params: u64,
+    /// Weights of the output layer: multiplied only where logits are wanted.
+    pub output_params: u64,
+    /// The attention, where all blocks have the ordinary kind.
+    pub attention: Option<Attention>,
+}
+
+/// Widths of the attention, each the sum over all blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attention {
+    /// Elements that a token leaves in the K cache.
+    pub k: u64,
+    /// Elements that a token leaves in the V cache.
+    pub v: u64,
+    /// Elements of all queries of a token.
+    pub q: u64,
+    /// Elements of all heads' results for a token.
+    pub out: u64,
+    /// Most tokens that every block looks back at, where some block looks back at fewer than all.
+    pub window: Option<u64>,
 }
 
 /// Element type of the KV cache.

@@ -116,6 +116,7 @@ fn model(path: PathBuf, header: &Header) -> Model {
         n_layers: header.n_layers(),
         n_vocab: header.n_vocab(),
         synthetic_seed: header.synthetic_seed(),
+        token_cost: crate::roofline::token_cost(header),
     }
 }
 

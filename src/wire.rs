@@ -25,6 +25,13 @@ pub const MAX_LINE: usize = 64 * 1024 * 1024;
 pub enum Request {
     /// Say what this machine and build can do.
     Describe,
+    /// Measure what a device can do at best.
+    Roof {
+        /// ggml's name of the device.
+        device: String,
+        /// CPU threads.
+        n_threads: u32,
+    },
     /// Measure a job: load its model unless it is loaded, make its context, warm up, repeat.
     Run {
         /// The job.
@@ -63,6 +70,8 @@ pub enum Event {
     },
     /// Answer to [`Request::Describe`].
     Described(Description),
+    /// Answer to [`Request::Roof`]: the ceilings, or why there are none.
+    Roof(Result<Roof, String>),
     /// The job entered a phase.
     Phase {
         /// Which job.
@@ -116,6 +125,15 @@ pub enum Event {
         /// What was read beside the clock.
         reading: Reading,
     },
+}
+
+/// What a device can do at best, measured through the engine itself.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Roof {
+    /// Bytes read from its memory in a second.
+    pub bandwidth: Option<f64>,
+    /// Floating point operations of matrix products in a second.
+    pub compute: Option<f64>,
 }
 
 /// What the engine of this build found on this machine.

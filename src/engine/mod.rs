@@ -11,7 +11,7 @@ pub mod scripted;
 use crate::job::Config;
 use crate::record::{DeviceMemory, Loaded};
 use crate::units::Nanos;
-use crate::wire::Description;
+use crate::wire::{Description, Roof};
 
 /// Why the engine could not do what it was asked: one sentence for people. The engine's own log is kept
 /// apart, see [`Engine::log_tail`].
@@ -29,6 +29,12 @@ pub trait Engine {
 
     /// What this build found on this machine.
     fn describe(&mut self) -> Description;
+
+    /// What the device of this name can do at best, with `n_threads` threads if it is the CPU.
+    ///
+    /// # Errors
+    /// When there is no such device, or it has no room.
+    fn roof(&mut self, device: &str, n_threads: u32) -> Result<Roof, EngineError>;
 
     /// Loads the model of `config` with its load axes, after freeing any other.
     ///

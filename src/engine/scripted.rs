@@ -17,7 +17,7 @@ use super::{Engine, EngineError, Session, Token};
 use crate::job::Config;
 use crate::record::{DeviceMemory, Loaded, Phase};
 use crate::units::{Bytes, Nanos};
-use crate::wire::{Description, Device, DeviceKind};
+use crate::wire::{Description, Device, DeviceKind, Roof};
 
 /// What the engine shall do, as JSON on the command line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -241,6 +241,15 @@ impl Engine for Scripted {
             devices,
             ..Description::default()
         }
+    }
+
+    fn roof(&mut self, device: &str, n_threads: u32) -> Result<Roof, EngineError> {
+        let scale = match device {
+            "CPU" => f64::from(n_threads),
+            "SCRIPT0" if self.script.gpu => 50.0,
+            other => return Err(EngineError(format!("there is no device {other}"))),
+        };
+        Ok(Roof { bandwidth: Some(20e9 * scale), compute: Some(100e9 * scale) })
     }
 
     fn load(&mut self, config: &Config) -> Result<Loaded, EngineError> {

@@ -225,7 +225,7 @@ impl Header {
     }
 
     /// The integer under `{arch}.{key}`.
-    pub(super) fn arch_count(&self, key: &str) -> Option<u64> {
+    pub fn arch_count(&self, key: &str) -> Option<u64> {
         self.metadata.get(&format!("{}.{key}", self.architecture)).and_then(Value::count)
     }
 }

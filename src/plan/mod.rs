@@ -89,6 +89,7 @@ pub(crate) mod tests {
             n_layers: 28,
             n_vocab: Some(128_256),
             synthetic_seed: Some(1),
+            token_cost: None,
         }
     }
 

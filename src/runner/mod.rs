@@ -7,6 +7,7 @@
 mod child;
 mod death;
 mod job_run;
+mod roof;
 
 use std::io;
 use std::time::{Duration, Instant, SystemTime};

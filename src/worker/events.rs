@@ -11,6 +11,11 @@ use crate::wire::Event;
 pub struct Events(Arc<Mutex<File>>);
 
 impl Events {
+    /// Events that go into a file.
+    pub fn into(file: File) -> Self {
+        Self(Arc::new(Mutex::new(file)))
+    }
+
     /// Takes standard output for events, and points the descriptor that libraries print to at standard
     /// error, so that nothing but events can reach the parent.
     ///

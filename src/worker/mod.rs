@@ -4,6 +4,7 @@
 //! output. It dies with its parent: the kernel is asked to see to that, and a closed standard input is
 //! watched for where the kernel does not.
 
+pub mod cost;
 mod events;
 mod measure;
 
@@ -17,7 +18,7 @@ use crate::engine::scripted::{Script, Scripted};
 use crate::engine::{Engine, EngineError, Session as _};
 use crate::error::Error;
 use crate::job::{Config, Job};
-use crate::record::{Phase, Reading};
+use crate::record::{Loaded, Phase, Reading};
 use crate::units::Nanos;
 use crate::wire::{Event, Request, Settings, VERSION};
 
@@ -116,12 +117,16 @@ fn read_requests() -> Receiver<Request> {
 }
 
 fn serve<E: Engine>(engine: E, events: &Events, requests: &Receiver<Request>) {
-    let mut worker = Worker { engine, events, loaded: None, depth_state: None };
+    let mut worker = Worker { engine, events, tried: None, depth_state: None };
     for request in requests {
         match request {
             Request::Describe => {
                 let description = worker.engine.describe();
                 events.send(&Event::Described(description));
+            }
+            Request::Roof { device, n_threads } => {
+                let roof = worker.engine.roof(&device, n_threads);
+                events.send(&Event::Roof(roof.map_err(|error| error.to_string())));
             }
             Request::Run { job, settings } => {
                 worker.answer(&job, |worker| worker.run(&job, settings));
@@ -138,6 +143,12 @@ struct DepthState {
     state: Vec<u8>,
 }
 
+/// The configuration whose load was tried last, and what came of it.
+struct Tried {
+    config: Config,
+    result: Result<Loaded, EngineError>,
+}
+
 /// What went wrong, and where.
 struct Failure {
     phase: Phase,
@@ -147,8 +158,7 @@ struct Failure {
 struct Worker<'a, E: Engine> {
     engine: E,
     events: &'a Events,
-    /// The configuration that is loaded, and what the engine said of it.
-    loaded: Option<(Config, crate::record::Loaded)>,
+    tried: Option<Tried>,
     depth_state: Option<DepthState>,
 }
 
@@ -201,21 +211,22 @@ impl<E: Engine> Worker<'_, E> {
         Ok(Event::FirstToken { job: job.id.clone(), clock })
     }
 
+    /// Loads the job's model unless it is loaded. A load that failed is not tried again for the next job
+    /// on the same model: it would fail the same way, and may take minutes to do so.
     fn load(&mut self, job: &Job) -> Result<(), Failure> {
-        let same = |(config, _): &(Config, _)| config.same_load(&job.config);
-        if !self.loaded.as_ref().is_some_and(same) {
+        let same = |tried: &Tried| tried.config.same_load(&job.config);
+        let tried = if let Some(tried) = self.tried.take().filter(same) {
+            tried
+        } else {
             self.phase(job, Phase::Load);
-            self.loaded = None;
             self.depth_state = None;
-            let facts = self
-                .engine
-                .load(&job.config)
-                .map_err(|error| Failure { phase: Phase::Load, error })?;
-            self.loaded = Some((job.config.clone(), facts));
-        }
-        if let Some((_, facts)) = &self.loaded {
-            self.events.send(&Event::Loaded { job: job.id.clone(), facts: facts.clone() });
-        }
+            let result = self.engine.load(&job.config);
+            Tried { config: job.config.clone(), result }
+        };
+        let result = tried.result.clone();
+        self.tried = Some(tried);
+        let facts = result.map_err(|error| Failure { phase: Phase::Load, error })?;
+        self.events.send(&Event::Loaded { job: job.id.clone(), facts });
         Ok(())
     }
 

@@ -103,6 +103,7 @@ impl Drop for Batch {
 }
 
 type MakeThreads = unsafe extern "C" fn(*mut sys::ggml_threadpool_params) -> sys::ggml_threadpool_t;
+type UseThreads = unsafe extern "C" fn(sys::ggml_backend_t, sys::ggml_threadpool_t);
 type FreeThreads = unsafe extern "C" fn(sys::ggml_threadpool_t);
 
 /// Owner of a thread pool. Its functions belong to the CPU backend, which may be a module loaded at run
@@ -135,6 +136,24 @@ impl Threads {
 
     pub(super) fn get(&self) -> sys::ggml_threadpool_t {
         self.handle.as_ptr()
+    }
+
+    /// Makes the CPU compute with these threads. They must outlive what it computes.
+    pub(super) fn drive(&self, cpu: sys::ggml_backend_t, n_threads: i32) {
+        let count = devices::cpu_function(c"ggml_backend_set_n_threads");
+        let pool = devices::cpu_function(c"ggml_backend_cpu_set_threadpool");
+        // SAFETY: null becomes `None`; any other address under these names has this type. The CPU is
+        // alive, as its caller has it.
+        unsafe {
+            let count: sys::ggml_backend_set_n_threads_t = std::mem::transmute(count);
+            let pool = std::mem::transmute::<*mut c_void, Option<UseThreads>>(pool);
+            if let Some(set) = count {
+                set(cpu, n_threads);
+            }
+            if let Some(set) = pool {
+                set(cpu, self.get());
+            }
+        }
     }
 }
 

@@ -14,6 +14,7 @@
 //! | `weights` | where its weights ended up |
 //! | `handles` | owners of a context, a batch and threads |
 //! | `session` | a context, and the operations that are timed |
+//! | `roofline` | what a device can do at best |
 //! | `process` | memory of this process |
 #![allow(unsafe_code)]
 #![warn(clippy::undocumented_unsafe_blocks)]
@@ -25,6 +26,7 @@ mod model;
 mod params;
 mod process;
 mod reason;
+mod roofline;
 mod session;
 mod weights;
 
@@ -39,7 +41,7 @@ use crate::engine::{Engine, EngineError};
 use crate::job::Config;
 use crate::record::{DeviceMemory, Loaded};
 use crate::units::{Bytes, Nanos};
-use crate::wire::{Description, Device};
+use crate::wire::{Description, Device, Roof};
 
 /// The backends of this process and at most one model of its own. There is one at a time in a process.
 pub struct LlamaEngine {
@@ -81,6 +83,10 @@ impl Engine for LlamaEngine {
             cpu_features_unused: devices::cpu_features_unused(&cpu_features),
             cpu_features,
         }
+    }
+
+    fn roof(&mut self, device: &str, n_threads: u32) -> Result<Roof, EngineError> {
+        roofline::measure(device, n_threads)
     }
 
     fn load(&mut self, config: &Config) -> Result<Loaded, EngineError> {

@@ -43,7 +43,11 @@ pub(super) fn context(config: &Config, n_ctx: u32) -> sys::llama_context_params 
 /// # Errors
 /// When there are none, or more than the engine has room for: it would write past the end.
 pub(super) fn threads(config: &Config) -> Result<i32, EngineError> {
-    let given = config.n_threads;
+    thread_count(config.n_threads)
+}
+
+/// The same for a bare number.
+pub(super) fn thread_count(given: u32) -> Result<i32, EngineError> {
     match i32::try_from(given) {
         Ok(threads) if (1..=MAX_THREADS).contains(&given) => Ok(threads),
         _ => Err(EngineError(format!(

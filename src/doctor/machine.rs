@@ -1,0 +1,186 @@
+//! What the system tells about itself, from Linux's own files. Elsewhere, and in a container that hides
+//! them, the answers are `None`.
+
+use std::fs;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::units::Bytes;
+
+/// What the system tells.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Machine {
+    /// Tasks that ran or waited to, over the minute before lbench did anything.
+    pub load: Option<f64>,
+    /// Share of the CPUs' time that other guests of the hypervisor had, during the checkup.
+    pub stolen: Option<f64>,
+    /// Present frequency of the first CPU, in MHz.
+    pub mhz: Option<f64>,
+    /// Greatest frequency of the first CPU, in MHz.
+    pub max_mhz: Option<f64>,
+    /// How the machine is powered.
+    pub power: Option<Power>,
+    /// Swap in use, and all there is.
+    pub swap: Option<(Bytes, Bytes)>,
+    /// Pages swapped in and out during the checkup.
+    pub swapped_pages: Option<u64>,
+}
+
+/// How a machine is powered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Power {
+    /// From the mains.
+    Mains,
+    /// From its battery.
+    Battery,
+}
+
+/// What is read at the beginning, for the difference at the end.
+pub struct Watch {
+    load: Option<f64>,
+    stat: Option<String>,
+    vmstat: Option<String>,
+}
+
+impl Watch {
+    /// Begins.
+    pub fn start() -> Self {
+        Self {
+            load: read("/proc/loadavg").and_then(|text| first_number(&text)),
+            stat: read("/proc/stat"),
+            vmstat: read("/proc/vmstat"),
+        }
+    }
+
+    /// What the system tells now, and how that differs.
+    pub fn finish(self) -> Machine {
+        let khz = |name: &str| {
+            let text = read(&format!("/sys/devices/system/cpu/cpu0/cpufreq/{name}"))?;
+            Some(first_number(&text)? / 1000.0)
+        };
+        let now = || read("/proc/cpuinfo").and_then(|text| value(&text, "cpu MHz"));
+        let pages =
+            |text: &str| Some(counter(text, "pswpin")?.saturating_add(counter(text, "pswpout")?));
+        let swapped =
+            |before: &str| Some(pages(&read("/proc/vmstat")?)?.saturating_sub(pages(before)?));
+        Machine {
+            load: self.load,
+            stolen: self.stat.and_then(|before| stolen(&before, &read("/proc/stat")?)),
+            mhz: khz("scaling_cur_freq").or_else(now),
+            max_mhz: khz("cpuinfo_max_freq"),
+            power: power(Path::new("/sys/class/power_supply")),
+            swap: read("/proc/meminfo").and_then(|text| swap(&text)),
+            swapped_pages: self.vmstat.and_then(|before| swapped(&before)),
+        }
+    }
+}
+
+fn read(path: &str) -> Option<String> {
+    fs::read_to_string(path).ok()
+}
+
+fn first_number(text: &str) -> Option<f64> {
+    text.split_whitespace().next()?.parse().ok()
+}
+
+/// The number behind `name:` in a list of such lines.
+fn value(text: &str, name: &str) -> Option<f64> {
+    let line = text.lines().find(|line| line.starts_with(name))?;
+    first_number(line.split_once(':')?.1)
+}
+
+/// The count behind `name` in a list of such lines.
+fn counter(text: &str, name: &str) -> Option<u64> {
+    let lines = text.lines().filter_map(|line| line.split_once(' '));
+    lines.filter(|(key, _)| *key == name).find_map(|(_, count)| count.trim().parse().ok())
+}
+
+/// Share of the CPUs' time between two readings of `/proc/stat` that the hypervisor gave to others.
+#[allow(clippy::cast_precision_loss)] // ticks, far below 2^53
+fn stolen(before: &str, after: &str) -> Option<f64> {
+    let ticks = |text: &str| -> Option<(u64, u64)> {
+        let line = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
+        let ticks: Vec<u64> =
+            line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        // user nice system idle iowait irq softirq steal; guests are counted in user already.
+        Some((*ticks.get(7)?, ticks.iter().take(8).sum()))
+    };
+    let (before, after) = (ticks(before)?, ticks(after)?);
+    let all = after.1.checked_sub(before.1).filter(|all| *all > 0)?;
+    Some(after.0.saturating_sub(before.0) as f64 / all as f64)
+}
+
+/// Swap in use, and all there is.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // whole KiB, never negative
+fn swap(meminfo: &str) -> Option<(Bytes, Bytes)> {
+    let bytes = |name| value(meminfo, name).map(|kib| kib as u64 * 1024);
+    let (total, free) = (bytes("SwapTotal")?, bytes("SwapFree")?);
+    Some((Bytes(total.saturating_sub(free)), Bytes(total)))
+}
+
+/// How the machine is powered: a battery that empties tells, else a mains supply or a battery that does
+/// not. `None` where the system names neither.
+fn power(folder: &Path) -> Option<Power> {
+    let mut power = None;
+    for entry in fs::read_dir(folder).ok()?.flatten() {
+        let read = |name: &str| fs::read_to_string(entry.path().join(name)).unwrap_or_default();
+        // Mice and keyboards have batteries too.
+        if read("scope").trim() == "Device" {
+            continue;
+        }
+        match (read("type").trim(), read("status").trim()) {
+            ("Battery", "Discharging") => return Some(Power::Battery),
+            ("Battery" | "Mains" | "USB", _) => power = Some(Power::Mains),
+            _ => {}
+        }
+    }
+    power
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doctor_finds_stolen_time() {
+        let before = "cpu  100 0 100 700 0 0 0 100 50 0\ncpu0 1 2 3\n";
+        let after = "cpu  150 0 150 750 0 0 0 150 90 0\ncpu0 1 2 3\n";
+        assert_eq!(stolen(before, after), Some(0.25));
+        assert_eq!(stolen(before, before), None);
+        assert_eq!(stolen("cpu  1 2 3\n", after), None);
+    }
+
+    #[test]
+    fn doctor_reads_the_systems_tables() {
+        assert_eq!(counter("pswpin 7\npswpout 9\n", "pswpout"), Some(9));
+        assert_eq!(counter("pswpinx 7\n", "pswpin"), None);
+        let text = "SwapTotal:  100 kB\nSwapFree:   40 kB\n";
+        assert_eq!(swap(text), Some((Bytes(60 * 1024), Bytes(100 * 1024))));
+        assert_eq!(value("cpu MHz\t\t: 2250.5\n", "cpu MHz"), Some(2250.5));
+        assert_eq!(first_number("2.81 3.05 3.64 1/2 3"), Some(2.81));
+    }
+
+    #[test]
+    fn doctor_tells_batteries_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let supply = |name: &str, files: &[(&str, &str)]| {
+            let path = folder.path().join(name);
+            fs::create_dir_all(&path).unwrap();
+            for (file, text) in files {
+                fs::write(path.join(file), text).unwrap();
+            }
+        };
+        assert_eq!(power(folder.path()), None);
+        supply(
+            "mouse",
+            &[("type", "Battery\n"), ("status", "Discharging\n"), ("scope", "Device\n")],
+        );
+        assert_eq!(power(folder.path()), None);
+        supply("BAT0", &[("type", "Battery\n"), ("status", "Full\n")]);
+        assert_eq!(power(folder.path()), Some(Power::Mains));
+        supply("BAT0", &[("type", "Battery\n"), ("status", "Discharging\n")]);
+        assert_eq!(power(folder.path()), Some(Power::Battery));
+    }
+}

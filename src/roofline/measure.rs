@@ -1,0 +1,52 @@
+//! From the devices that are wanted to their ceilings: out of the file, or measured.
+
+use super::{Cache, Roofline, Target};
+use crate::error::Error;
+use crate::host::Host;
+use crate::plan::Plan;
+use crate::wire::Roof;
+
+/// Measures a device: the ceilings, or why there are none; an error ends the run.
+pub type Ask<'a> = &'a mut dyn FnMut(&Target) -> Result<Result<Roof, String>, Error>;
+
+/// The devices that the rows of a plan run on, each once.
+pub fn wanted(plan: &Plan, host: &Host) -> Vec<Target> {
+    let mut targets = Vec::new();
+    for target in plan.jobs.iter().filter_map(|planned| Target::expected(&planned.job, host)) {
+        if !targets.contains(&target) {
+            targets.push(target);
+        }
+    }
+    targets
+}
+
+/// The ceilings of these devices. Those in the file are not measured again, unless `anew`. What cannot
+/// be measured is left out, and told.
+///
+/// # Errors
+/// When the run is to end.
+pub fn measure(
+    targets: &[Target],
+    host: &Host,
+    cache: &Cache,
+    anew: bool,
+    ask: Ask<'_>,
+    tell: &dyn Fn(&str),
+) -> Result<Vec<Roofline>, Error> {
+    let mut rooflines = Vec::new();
+    for target in targets {
+        let known = if anew { None } else { cache.get(host, target) };
+        let roof = match known {
+            Some(roof) => roof,
+            None => match ask(target)? {
+                Ok(roof) => cache.put(host, target, roof),
+                Err(reason) => {
+                    tell(&format!("no roofline of {}: {reason}", target.device));
+                    continue;
+                }
+            },
+        };
+        rooflines.push(Roofline { target: target.clone(), roof });
+    }
+    Ok(rooflines)
+}

@@ -1,0 +1,51 @@
+//! Asking a worker what a device can do at best.
+
+use std::time::{Duration, Instant};
+
+use super::{Next, Runner, Spawn};
+use crate::error::Error;
+use crate::wire::{Event, Request, Roof};
+
+/// How long it may take; it takes a second or two.
+const LIMIT: Duration = Duration::from_mins(2);
+
+impl Runner {
+    /// Measures a device in a worker. What it allocated is gone with [`Runner::rest`].
+    ///
+    /// # Errors
+    /// When the user ends it, or no worker can be started. A device that cannot be measured is told in
+    /// the inner result.
+    pub fn roof(&mut self, device: &str, n_threads: u32) -> Result<Result<Roof, String>, Error> {
+        if self.worker.is_none() {
+            self.spawn_worker()?;
+        }
+        self.send(&Request::Roof { device: device.to_string(), n_threads });
+        let deadline = Some(Instant::now() + LIMIT);
+        loop {
+            match self.next(deadline) {
+                Next::Event(Event::Roof(answer)) => return Ok(answer),
+                Next::Event(_) => {}
+                Next::Dead { broke } => return Ok(Err(self.last_words(broke.as_deref()))),
+                Next::Deadline => {
+                    self.kill_worker();
+                    return Ok(Err(format!("not within {} s", LIMIT.as_secs())));
+                }
+                Next::Interrupted => {
+                    self.kill_worker();
+                    return Err(Error::Interrupted);
+                }
+            }
+        }
+    }
+
+    /// Ends the worker, so that the next job finds all memory free.
+    pub fn rest(&mut self) {
+        self.stop_worker();
+    }
+
+    /// Starts workers in another way from now on.
+    pub fn set_spawn(&mut self, spawn: Spawn) {
+        self.stop_worker();
+        self.options.spawn = spawn;
+    }
+}
