@@ -31,6 +31,7 @@ impl Spec {
         };
         fs::create_dir_all(folder)?;
         check_space(folder, total)?;
+        remove_leftovers(path);
         let part = part_path(path);
         let result = self.write_part(&part, total, progress).and_then(|()| fs::rename(&part, path));
         if let Err(error) = result {
@@ -119,6 +120,27 @@ fn part_path(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// Removes what earlier processes that are gone left of this file: Ctrl-C ends a writer where it is.
+fn remove_leftovers(path: &Path) {
+    let (Some(name), Some(folder)) =
+        (path.file_name().and_then(|name| name.to_str()), path.parent())
+    else {
+        return;
+    };
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let file = entry.file_name();
+        let writer = file
+            .to_str()
+            .and_then(|file| file.strip_prefix(name)?.strip_prefix('.')?.strip_suffix(".part"))
+            .and_then(|middle| middle.split_once('-')?.0.parse().ok())
+            .and_then(rustix::process::Pid::from_raw);
+        if writer.is_some_and(|pid| rustix::process::test_kill_process(pid).is_err()) {
+            // A file that cannot be removed only takes up room.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 fn check_space(folder: &Path, needed: u64) -> Result<(), SynthError> {
     // A folder that cannot be asked shows up when the file is made.
     let Ok(stat) = rustix::fs::statvfs(folder) else {
@@ -145,6 +167,25 @@ mod tests {
 
     fn small(text: &str) -> Spec {
         Spec::parse(&format!("{text}:q4_k_m")).unwrap()
+    }
+
+    #[test]
+    fn what_a_dead_writer_left_is_removed_and_a_living_ones_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.gguf");
+        let mut gone = std::process::Command::new("true").spawn().unwrap();
+        gone.wait().unwrap();
+        let leftover = folder.path().join(format!("m.gguf.{}-0.part", gone.id()));
+        let living = folder.path().join(format!("m.gguf.{}-99.part", std::process::id()));
+        let other = folder.path().join("m.gguf.part");
+        for file in [&leftover, &living, &other] {
+            fs::write(file, "x").unwrap();
+        }
+        small("llama:layers=1,embd=32,ff=32,heads=1,vocab=32")
+            .write(&path, &mut |_, _| {})
+            .unwrap();
+        assert!(!leftover.exists());
+        assert!(living.exists() && other.exists() && path.exists());
     }
 
     #[test]
