@@ -32,9 +32,9 @@ pub(crate) mod text;
 
 use std::collections::HashMap;
 
-pub use extra::{Extra, list as list_columns, scaled};
 pub use baseline::{Against, Base, Baseline};
 pub(crate) use baseline::{name, percent, word};
+pub use extra::{Extra, list as list_columns, scaled};
 pub use row::{Row, Same};
 pub use stream::{Format, Renderer, Stream};
 
