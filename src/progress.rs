@@ -50,7 +50,6 @@ impl Progress {
                 self.show(Phase::Start);
             }
             Record::Phase { phase, .. } => self.show(*phase),
-            Record::Loaded { facts, .. } => self.cost.load = facts.load_ns.seconds(),
             Record::Sampled { job, sample } => {
                 if let Some(job) = self.jobs.iter().find(|planned| planned.id == *job) {
                     self.cost.learn(job, sample);
@@ -65,7 +64,7 @@ impl Progress {
                 }
                 self.estimate();
             }
-            Record::Warned { .. } => {}
+            Record::Loaded { .. } | Record::Warned { .. } => {}
         }
     }
 
@@ -139,14 +138,13 @@ fn bar(jobs: usize) -> ProgressBar {
 /// price of its own, learned from the last sample.
 struct Cost {
     settings: Settings,
-    load: f64,
     prompt_token: Option<f64>,
     step: Option<f64>,
 }
 
 impl Cost {
     fn new(settings: Settings) -> Self {
-        Self { settings, load: 0.0, prompt_token: None, step: None }
+        Self { settings, prompt_token: None, step: None }
     }
 
     fn learn(&mut self, job: &Job, sample: &Sample) {

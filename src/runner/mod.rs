@@ -184,7 +184,7 @@ impl Runner {
             }
             let request =
                 Request::Run { job: Box::new((*job).clone()), settings: self.options.settings };
-            let (outcome, reading, halt) = match self.measure(&mut run, &request) {
+            let (outcome, reading, halt) = match self.watch(&mut run, &request, &mut None) {
                 Ok((outcome, reading)) => (outcome, reading, None),
                 Err(Halt::Interrupted) => {
                     (Outcome::Interrupted, Reading::default(), Some(Halt::Interrupted))
@@ -221,14 +221,6 @@ impl Runner {
         }
         self.stop_worker();
         Ok(())
-    }
-
-    fn measure(
-        &mut self,
-        run: &mut JobRun<'_>,
-        request: &Request,
-    ) -> Result<(Outcome, Reading), Halt> {
-        self.watch(run, request, &mut None)
     }
 
     /// Sends a request to a worker (a new one if there is none) and follows it to its end.
