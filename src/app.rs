@@ -12,7 +12,7 @@ use crate::error::{Error, exit};
 use crate::host::Host;
 use crate::plan::{self, Plan, Sweep};
 use crate::progress::Progress;
-use crate::record::{Outcome, Record, Warning};
+use crate::record::{Record, Warning};
 use crate::report::{Baseline, Report, RunFacts, Stream};
 use crate::roofline::{self, Cache, Roofline, Target};
 use crate::runner::{self, End, Runner, Spawn};
@@ -148,7 +148,8 @@ fn bench(args: &BenchArgs) -> Result<u8, Error> {
         warmup: !args.no_warmup,
         delay: Duration::from_secs(args.delay).into(),
     };
-    let mut runner = Runner::new(runner_options(args, settings))?;
+    let interleave = args.interleave.map(|seed| seed.unwrap_or_else(some_seed));
+    let mut runner = Runner::new(runner_options(args, settings, interleave))?;
     let host = Host::take(runner.describe()?);
     if args.list_devices {
         print(|out| list_devices(&host.engine, out))?;
@@ -167,6 +168,7 @@ fn bench(args: &BenchArgs) -> Result<u8, Error> {
         host,
         stop: settings.stop,
         cold: args.cold,
+        interleave,
         roofs: Vec::new(),
         columns,
     };
@@ -181,7 +183,17 @@ fn bench(args: &BenchArgs) -> Result<u8, Error> {
     measure(args, settings, &mut runner, &plan, facts, beside.as_ref())
 }
 
-fn runner_options(args: &BenchArgs, settings: Settings) -> runner::Options {
+/// A seed that is another one in each run.
+fn some_seed() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| u64::from(since.subsec_nanos()))
+}
+
+fn runner_options(
+    args: &BenchArgs,
+    settings: Settings,
+    interleave: Option<u64>,
+) -> runner::Options {
     let mut worker_args = Vec::new();
     if args.verbose {
         worker_args.push("--verbose".to_string());
@@ -196,6 +208,11 @@ fn runner_options(args: &BenchArgs, settings: Settings) -> runner::Options {
         settings,
         timeout: (args.timeout > 0).then(|| Duration::from_secs(args.timeout)),
         cold: args.cold,
+        // Two samples of the first row say nothing about its drift.
+        anchor: !args.no_anchor && args.repetitions.is_none_or(|n| n > 2),
+        interleave,
+        // The scripted engine disturbs nobody, and nobody it.
+        neighbours: args.scripted.is_none(),
     }
 }
 
@@ -215,7 +232,6 @@ fn measure(
     }
     let mut stdout = Stream::new(args.output);
     let mut stderr = args.output_err.map(Stream::new);
-    let mut failed = false;
 
     let mut advance = |report: &Report, progress: &Progress, last: bool| -> io::Result<()> {
         let step = if last { Stream::finish } else { Stream::advance };
@@ -232,10 +248,7 @@ fn measure(
         report.fold(record);
         progress.fold(record);
         match record {
-            Record::Finished { outcome, .. } => {
-                failed |= !matches!(outcome, Outcome::Completed | Outcome::Interrupted);
-                advance(&report, &progress, false)
-            }
+            Record::Settled { .. } => advance(&report, &progress, false),
             Record::Warned { warning, .. } => {
                 progress.suspend(|| tell(&warning.text));
                 Ok(())
@@ -251,7 +264,7 @@ fn measure(
     let worse = beside.map_or(Ok(false), |beside| beside.fails(&report))?;
     Ok(match end {
         End::Interrupted => exit::INTERRUPTED,
-        End::Finished if failed || worse => exit::SOME_FAILED,
+        End::Finished if report.tally().failed > 0 || worse => exit::SOME_FAILED,
         End::Finished => exit::OK,
     })
 }

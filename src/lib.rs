@@ -16,6 +16,7 @@
 //! | [`plan`] | axes as data; sweep to plan: expansion, ordering, collapsing. Pure |
 //! | [`wire`] | what parent and worker say to each other |
 //! | [`runner`] | the parent's loop: spawn, watch, end, record |
+//! | [`telemetry`] | what is watched beside the clock |
 //! | [`worker`] | the child's side: the measurements, generic over a session |
 //! | [`engine`] | llama.cpp, and a scripted stand-in |
 //! | [`stats`] | from samples to summaries. Pure |
@@ -47,6 +48,7 @@ pub mod report;
 pub mod roofline;
 pub mod runner;
 pub mod stats;
+pub mod telemetry;
 pub mod units;
 pub mod wire;
 pub mod worker;

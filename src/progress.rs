@@ -1,6 +1,7 @@
 //! What a person sees while a sweep runs: which row, which phase, and how long it will take. On standard
 //! error, and only on a terminal unless asked for.
 
+use std::collections::HashSet;
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
@@ -16,9 +17,11 @@ use crate::wire::Settings;
 /// Progress of one run.
 pub struct Progress {
     jobs: Vec<Job>,
-    done: usize,
+    done: HashSet<JobId>,
     current: Option<(JobId, Instant)>,
     cost: Cost,
+    /// What lines were printed about since the job started.
+    told: HashSet<(JobId, Phase)>,
     style: Style,
 }
 
@@ -39,7 +42,14 @@ impl Progress {
         } else {
             Style::Quiet
         };
-        Self { jobs, done: 0, current: None, cost: Cost::new(settings), style }
+        Self {
+            jobs,
+            done: HashSet::new(),
+            current: None,
+            cost: Cost::new(settings),
+            told: HashSet::new(),
+            style,
+        }
     }
 
     /// Takes note of what happened.
@@ -47,24 +57,31 @@ impl Progress {
         match record {
             Record::Started { job, .. } => {
                 self.current = Some((job.clone(), Instant::now()));
+                self.told.retain(|(told, _)| told != job);
                 self.show(Phase::Start);
             }
-            Record::Phase { phase, .. } => self.show(*phase),
+            Record::Phase { job, phase } => {
+                // In rounds another job may be under way than the one that started last.
+                if self.current.as_ref().is_some_and(|(current, _)| current != job) {
+                    self.current = Some((job.clone(), Instant::now()));
+                }
+                self.show(*phase);
+            }
             Record::Sampled { job, sample } => {
                 if let Some(job) = self.jobs.iter().find(|planned| planned.id == *job) {
                     self.cost.learn(job, sample);
                 }
                 self.estimate();
             }
-            Record::Finished { .. } => {
-                self.done += 1;
+            Record::Finished { job, .. } => {
+                self.done.insert(job.clone());
                 self.current = None;
                 if let Style::Bar(bar) = &self.style {
-                    bar.set_position(self.done as u64);
+                    bar.set_position(self.done.len() as u64);
                 }
                 self.estimate();
             }
-            Record::Loaded { .. } | Record::Warned { .. } => {}
+            Record::Loaded { .. } | Record::Warned { .. } | Record::Settled { .. } => {}
         }
     }
 
@@ -89,8 +106,8 @@ impl Progress {
         self.jobs.iter().find(|job| job.id == *id)
     }
 
-    fn show(&self, phase: Phase) {
-        let Some(job) = self.job() else { return };
+    fn show(&mut self, phase: Phase) {
+        let Some(job) = self.job().cloned() else { return };
         let what = match phase {
             Phase::Start => "starting",
             Phase::Load => "loading",
@@ -100,11 +117,18 @@ impl Progress {
             Phase::Prompt => "prompt",
             Phase::Generate => "generating",
             Phase::Idle => "resting",
+            Phase::Anchor => "measured again, to see whether the machine has changed",
         };
         let text = format!("{} {}: {what}", job.config.model.label, job.test_name());
         match &self.style {
             Style::Quiet => {}
-            Style::Lines => eprintln!("lbench: {}/{} {text}", self.done + 1, self.jobs.len()),
+            // In rounds a job comes back to the same phase again and again.
+            Style::Lines if !self.told.insert((job.id.clone(), phase)) => {}
+            Style::Lines => eprintln!(
+                "lbench: {}/{} {text}",
+                (self.done.len() + 1).min(self.jobs.len()),
+                self.jobs.len()
+            ),
             Style::Bar(bar) => bar.set_message(text),
         }
     }
@@ -113,7 +137,7 @@ impl Progress {
     /// has had already.
     fn estimate(&self) {
         let Style::Bar(bar) = &self.style else { return };
-        let remaining = self.jobs.iter().skip(self.done);
+        let remaining = self.jobs.iter().filter(|job| !self.done.contains(&job.id));
         let all: Option<f64> = remaining.map(|job| self.cost.seconds(job)).sum();
         let under_way = self.job().and_then(|job| self.cost.seconds(job)).unwrap_or(0.0);
         let spent = self.current.as_ref().map_or(0.0, |(_, since)| since.elapsed().as_secs_f64());

@@ -56,6 +56,8 @@ pub enum Phase {
     Generate,
     /// Between jobs.
     Idle,
+    /// Measuring the anchor again, to see whether the machine has changed.
+    Anchor,
 }
 
 /// What the engine said about a loaded model.
@@ -163,8 +165,20 @@ pub struct Warning {
     pub text: String,
 }
 
+/// A look at the anchor behind some rows: the first row of a run or of a load, measured again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// The row that is measured again and again.
+    pub anchor: JobId,
+    /// How often the rows in between were measured again, because the anchor had drifted.
+    pub rounds: u32,
+    /// By how much its speed is another one now, as a share (-0.05 is 5 % slower); `None` where that is
+    /// no drift.
+    pub drift: Option<f64>,
+}
+
 /// One thing that happened, in the order it happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Record {
     /// A job began.
@@ -210,5 +224,13 @@ pub enum Record {
         outcome: Outcome,
         /// What was read beside the clock.
         reading: Reading,
+    },
+    /// Rows are as they will stay: they will not be measured again.
+    Settled {
+        /// Which.
+        jobs: Vec<JobId>,
+        /// The look at the anchor behind them; `None` where there was none, because the run is short,
+        /// or not asked for.
+        check: Option<Check>,
     },
 }

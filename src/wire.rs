@@ -13,7 +13,7 @@ use crate::units::Nanos;
 
 /// Version of this protocol. Parent and worker are one binary, so a mismatch means that the file was
 /// replaced while a sweep ran.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// Longest event line that the parent reads, in bytes: 64 bytes for each token of a long generation,
 /// and room to spare. Anything longer is not an event.
@@ -38,6 +38,16 @@ pub enum Request {
         job: Box<Job>,
         /// How to measure.
         settings: Settings,
+    },
+    /// Measure jobs on one model in rounds, each in a context of its own: every one takes a sample, in an
+    /// order that changes from round to round, until it has been measured enough.
+    Rounds {
+        /// The jobs.
+        jobs: Vec<Job>,
+        /// How to measure.
+        settings: Settings,
+        /// Seed of the order.
+        seed: u64,
     },
     /// Load, process the prompt once, hold the first token, and say when that was.
     Cold {
@@ -125,6 +135,22 @@ pub enum Event {
         /// What was read beside the clock.
         reading: Reading,
     },
+}
+
+impl Event {
+    /// The job that it is about.
+    pub fn job(&self) -> Option<&JobId> {
+        match self {
+            Self::Ready { .. } | Self::Described(_) | Self::Roof(_) => None,
+            Self::Phase { job, .. }
+            | Self::Loaded { job, .. }
+            | Self::Sample { job, .. }
+            | Self::FirstToken { job, .. }
+            | Self::Warned { job, .. }
+            | Self::Failed { job, .. }
+            | Self::Done { job, .. } => Some(job),
+        }
+    }
 }
 
 /// What a device can do at best, measured through the engine itself.

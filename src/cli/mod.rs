@@ -149,6 +149,13 @@ pub struct BenchArgs {
     #[arg(value_parser = clap::value_parser!(u32).range(0..=1000))]
     #[arg(allow_hyphen_values = true)]
     pub cold: u32,
+    /// Measure the tests on one model in rounds instead of one after another, in an order drawn from SEED
+    #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true)]
+    #[arg(help_heading = "Measuring")]
+    pub interleave: Option<Option<u64>>,
+    /// Do not measure the first row again now and then to see whether the machine has changed
+    #[arg(long, help_heading = "Measuring")]
+    pub no_anchor: bool,
     /// Longest time one test may take, load included, in seconds; 0 for no limit
     #[arg(long, value_name = "SECONDS", default_value_t = 1800, help_heading = "Measuring")]
     #[arg(allow_hyphen_values = true)]

@@ -141,6 +141,7 @@ fn once(
         host: host.clone(),
         stop: rule(),
         cold: 0,
+        interleave: None,
         roofs: Vec::new(),
         columns: Vec::new(),
     };

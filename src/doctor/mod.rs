@@ -3,13 +3,11 @@
 //!
 //! | file | what it holds |
 //! |---|---|
-//! | `machine` | what the system tells: load, governor, power, swap |
 //! | `timer` | the clock, the scheduler, lbench's own loop |
 //! | `aa` | the same thing measured again and again in fresh workers |
 //! | `print` | the report, and what to do about it |
 
 pub mod aa;
-pub mod machine;
 mod print;
 pub mod timer;
 
@@ -25,12 +23,12 @@ use crate::job::{CacheType, Config, FlashAttention, Job, Model, Work};
 use crate::roofline::{Roofline, Target};
 use crate::runner::{Options, Runner, Spawn};
 use crate::stats::stopping::Rule;
+use crate::telemetry::system::{Machine, Watch};
 use crate::units::Nanos;
 use crate::wire::Settings;
 use crate::{app, models, worker};
 
 use aa::SelfTest;
-use machine::{Machine, Watch};
 use timer::{Clock, Scheduler};
 
 /// Tokens of the generation with which lbench's own loop is timed.
@@ -135,6 +133,9 @@ fn options(args: &DoctorArgs) -> Options {
         settings: Settings { stop: aa::rule(), warmup: true, delay: Nanos(0) },
         timeout: Some(Duration::from_mins(5)),
         cold: 0,
+        anchor: false,
+        interleave: None,
+        neighbours: false,
     }
 }
 

@@ -4,9 +4,9 @@ use std::io::{self, Write};
 
 use super::Checkup;
 use super::aa::{Test, percent};
-use super::machine::Power;
 use crate::report::scaled;
 use crate::stats::verdict::{Limits, Verdict};
+use crate::telemetry::system::Power;
 use crate::units::Bytes;
 use crate::wire::DeviceKind;
 

@@ -38,6 +38,8 @@ pub struct Script {
     pub outliers: f64,
     /// Relative slowdown for each second of the engine's clock.
     pub drift: f64,
+    /// A stretch of the engine's clock in which everything is slower, as behind a throttled CPU.
+    pub slow: Option<Slow>,
     /// Seed of the noise.
     pub seed: u64,
     /// Whether to sleep instead of moving a virtual clock.
@@ -58,12 +60,24 @@ impl Default for Script {
             ramp: 0.0,
             outliers: 0.0,
             drift: 0.0,
+            slow: None,
             seed: 1,
             real_time: false,
             gpu: false,
             rules: Vec::new(),
         }
     }
+}
+
+/// A slow stretch, in seconds of the engine's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Slow {
+    /// Where it begins.
+    pub from: f64,
+    /// Where it ends.
+    pub to: f64,
+    /// How many times longer a call takes.
+    pub factor: f64,
 }
 
 /// What is different for some configurations.
@@ -121,7 +135,9 @@ impl Clock {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
     fn spend(&mut self, seconds: f64) {
         let noise = Normal::new(1.0, self.script.noise).map_or(1.0, |n| n.sample(&mut self.rng));
-        let drift = 1.0 + self.script.drift * self.now as f64 / 1e9;
+        let clock = self.now as f64 / 1e9;
+        let slow = self.script.slow.filter(|slow| (slow.from..slow.to).contains(&clock));
+        let drift = (1.0 + self.script.drift * clock) * slow.map_or(1.0, |slow| slow.factor);
         let hit = self.script.outliers > 0.0 && self.rng.random_bool(self.script.outliers.min(1.0));
         let outlier = if hit { 1.2 } else { 1.0 };
         let ns = (seconds * noise.max(0.01) * outlier * drift * 1e9) as u64;

@@ -41,7 +41,7 @@ pub use stream::{Format, Renderer, Stream};
 use crate::host::Host;
 use crate::job::JobId;
 use crate::plan::Plan;
-use crate::record::{Loaded, Outcome, Reading, Record, Sample, Warning};
+use crate::record::{Check, Loaded, Outcome, Reading, Record, Sample, Warning};
 use crate::roofline::Roofline;
 use crate::stats::stopping::Rule;
 
@@ -56,6 +56,8 @@ pub struct RunFacts {
     pub stop: Rule,
     /// Cold starts asked for; with 0 they have no column.
     pub cold: u32,
+    /// Seed of the order, where jobs on one model were measured in rounds.
+    pub interleave: Option<u64>,
     /// What the devices can do at best, where that was measured.
     pub roofs: Vec<Roofline>,
     /// Columns of the table that were asked for.
@@ -77,6 +79,10 @@ pub struct Measured {
     pub reading: Reading,
     /// What its reader must know.
     pub warnings: Vec<Warning>,
+    /// Whether it will stay as it is. A row that has ended may still be measured again.
+    pub settled: bool,
+    /// The look at the anchor behind it.
+    pub check: Option<Check>,
 }
 
 impl Measured {
@@ -156,6 +162,11 @@ impl Report {
                 row.outcome = Some(outcome.clone());
                 row.reading = reading.clone();
             }),
+            Record::Settled { jobs, check } => {
+                for job in jobs {
+                    self.settle(job, check.as_ref());
+                }
+            }
         }
     }
 
@@ -167,6 +178,17 @@ impl Report {
         let open = rows.iter().find(|&&index| self.measured[index].outcome.is_none());
         if let Some(&index) = open.or(rows.last()) {
             change(&mut self.measured[index]);
+        }
+    }
+
+    /// Takes note that a row will stay as it is: the first one of this job that was not settled yet.
+    fn settle(&mut self, job: &JobId, check: Option<&Check>) {
+        let rows = self.rows_of.get(job).into_iter().flatten();
+        let mut open = rows.filter(|&&index| !self.measured[index].settled);
+        if let Some(&index) = open.next() {
+            let row = &mut self.measured[index];
+            row.settled = row.outcome.is_some();
+            row.check = check.cloned();
         }
     }
 
@@ -211,7 +233,7 @@ impl Report {
 
     /// Whether nothing more will be heard of this row.
     pub fn is_finished(&self, index: usize) -> bool {
-        self.measured[self.source(index)].outcome.is_some()
+        self.measured[self.source(index)].settled
     }
 
     /// Whether a row has something to show: rows that an interrupt left without any sample do not.

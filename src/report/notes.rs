@@ -69,6 +69,9 @@ impl Notes {
             marks.push_str(" ~");
             self.missed_precision = true;
         }
+        if let Some(text) = drift(row) {
+            self.mark(&mut marks, " D", text);
+        }
         for warning in &row.measured.warnings {
             self.mark(&mut marks, " ", plain(&warning.text));
         }
@@ -120,6 +123,17 @@ fn missed_precision(rule: Rule) -> String {
         "- ~ the mean is not known to ±{} % yet, after {max_time} or {max_samples} samples: allow more with --max-time",
         target * 100.0
     )
+}
+
+/// By how much the machine was another one when the row was measured.
+fn drift(row: &Row<'_>) -> Option<String> {
+    let drift = row.drift()?;
+    let word = if drift < 0.0 { "slower" } else { "faster" };
+    Some(format!(
+        "D the first row was {:.1} % {word} when measured again behind this one: the machine has changed, \
+         and rows without the mark do not compare with it; see --interleave",
+        drift.abs() * 100.0
+    ))
 }
 
 /// Which row it is the same as, and why.
@@ -182,6 +196,7 @@ fn phase_words(phase: Phase) -> &'static str {
         Phase::Prompt => "while processing the prompt",
         Phase::Generate => "while generating",
         Phase::Idle => "between tests",
+        Phase::Anchor => "while measuring the anchor",
     }
 }
 

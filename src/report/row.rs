@@ -196,6 +196,11 @@ impl<'a> Row<'a> {
         })
     }
 
+    /// By how much the anchor behind it had drifted; `None` where it had not.
+    pub fn drift(&self) -> Option<f64> {
+        self.measured.check.as_ref()?.drift
+    }
+
     /// Whether the row has fewer samples than its precision would need.
     pub fn missed_precision(&self) -> bool {
         let stop = self.measured.reading.stop;

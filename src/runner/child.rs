@@ -73,6 +73,11 @@ impl Worker {
         Ok(Self { id, child, stdin, log, log_reader })
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a request. A worker that is already dead says so through its closed pipe, not here.
     pub fn send(&mut self, request: &Request) {
         if let (Some(stdin), Ok(mut line)) = (&mut self.stdin, serde_json::to_vec(request)) {

@@ -4,13 +4,16 @@
 //! Everything that can happen (a line from a worker, its death, a signal, a deadline) arrives through
 //! one channel in one place, [`Runner::next`].
 
+mod anchor;
 mod child;
 mod death;
+mod group;
 mod job_run;
 mod roof;
+mod rounds;
 
 use std::io;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
@@ -19,9 +22,10 @@ use child::Worker;
 use job_run::JobRun;
 
 use crate::error::Error;
-use crate::job::Job;
+use crate::job::Config;
 use crate::plan::Plan;
-use crate::record::{Outcome, Phase, Reading, Record, Sample, Warning};
+use crate::record::{Outcome, Phase, Reading, Record};
+use crate::telemetry::neighbours::Neighbours;
 use crate::units::Nanos;
 use crate::wire::{Description, Event, Request, Settings, VERSION};
 
@@ -39,6 +43,12 @@ pub struct Options {
     pub timeout: Option<Duration>,
     /// Fresh processes to start for the cold time to first token of each job with a prompt.
     pub cold: u32,
+    /// Whether to measure the first row again now and then.
+    pub anchor: bool,
+    /// Whether to measure the jobs on one model in rounds, and the seed of their order.
+    pub interleave: Option<u64>,
+    /// Whether to watch the machine for what disturbs the run.
+    pub neighbours: bool,
 }
 
 /// How a run ended.
@@ -49,6 +59,9 @@ pub enum End {
     /// The user ended it.
     Interrupted,
 }
+
+/// Where records go.
+type Sink<'a> = dyn FnMut(&Record) -> io::Result<()> + 'a;
 
 /// What can happen.
 enum Message {
@@ -84,7 +97,10 @@ pub struct Runner {
     messages: Receiver<Message>,
     sender: Sender<Message>,
     worker: Option<Worker>,
+    /// What the worker was asked to load; `None` while it has nothing.
+    loaded: Option<Config>,
     spawned: u64,
+    neighbours: Option<Neighbours>,
 }
 
 impl Runner {
@@ -107,7 +123,8 @@ impl Runner {
                 let _ = for_signals.send(Message::Signal);
             }
         });
-        Ok(Self { options, messages, sender, worker: None, spawned: 0 })
+        let neighbours = options.neighbours.then(Neighbours::new);
+        Ok(Self { options, messages, sender, worker: None, loaded: None, spawned: 0, neighbours })
     }
 
     /// Asks a worker what the engine finds on this machine. The worker stays, for the first job.
@@ -145,12 +162,8 @@ impl Runner {
     ///
     /// # Errors
     /// When workers cannot be started at all, or the sink fails.
-    pub fn run(
-        &mut self,
-        plan: &Plan,
-        sink: &mut dyn FnMut(&Record) -> io::Result<()>,
-    ) -> Result<End, Error> {
-        let end = plan.groups().iter().try_for_each(|group| self.group(group, sink));
+    pub fn run(&mut self, plan: &Plan, sink: &mut Sink<'_>) -> Result<End, Error> {
+        let end = self.groups(&plan.groups(), sink);
         if let Some(worker) = self.worker.take() {
             if end.is_ok() {
                 worker.stop();
@@ -164,63 +177,6 @@ impl Runner {
             Err(Halt::Sink(source)) => Err(Error::Output { what: "results".into(), source }),
             Err(Halt::Broken(error)) => Err(error),
         }
-    }
-
-    /// The jobs of one load configuration, in one worker for as long as it lives.
-    fn group(
-        &mut self,
-        jobs: &[&Job],
-        sink: &mut dyn FnMut(&Record) -> io::Result<()>,
-    ) -> Result<(), Halt> {
-        // The worker that answered `describe` has nothing loaded and may serve the first group.
-        if self.spawned > 1 || self.options.cold > 0 {
-            self.stop_worker();
-        }
-        for job in jobs {
-            let mut run = JobRun { job, phase: Phase::Start, sink };
-            run.record(&Record::Started { job: job.id.clone(), unix_time: unix_time() })?;
-            if job.work.n_prompt() > 0 && self.options.cold > 0 {
-                self.cold(&mut run)?;
-            }
-            let request =
-                Request::Run { job: Box::new((*job).clone()), settings: self.options.settings };
-            let (outcome, reading, halt) = match self.watch(&mut run, &request, &mut None) {
-                Ok((outcome, reading)) => (outcome, reading, None),
-                Err(Halt::Interrupted) => {
-                    (Outcome::Interrupted, Reading::default(), Some(Halt::Interrupted))
-                }
-                Err(halt) => return Err(halt),
-            };
-            run.record(&Record::Finished { job: job.id.clone(), outcome, reading })?;
-            if let Some(halt) = halt {
-                return Err(halt);
-            }
-        }
-        Ok(())
-    }
-
-    /// Cold starts: each in a process of its own, with no other worker holding memory.
-    fn cold(&mut self, run: &mut JobRun<'_>) -> Result<(), Halt> {
-        for _ in 0..self.options.cold {
-            self.stop_worker();
-            let spawned = Nanos::monotonic();
-            let request = Request::Cold { job: Box::new(run.job.clone()) };
-            let mut first_token = None;
-            let (outcome, _) = self.watch(run, &request, &mut first_token)?;
-            match (outcome, first_token) {
-                (Outcome::Completed, Some(clock)) => {
-                    let sample = Sample::Cold { ns: clock.since(spawned) };
-                    run.record(&Record::Sampled { job: run.job.id.clone(), sample })?;
-                }
-                (outcome, _) => {
-                    let text = format!("no cold start: {}", job_run::in_words(&outcome));
-                    run.warn(Warning { text })?;
-                    break;
-                }
-            }
-        }
-        self.stop_worker();
-        Ok(())
     }
 
     /// Sends a request to a worker (a new one if there is none) and follows it to its end.
@@ -288,6 +244,7 @@ impl Runner {
 
     fn spawn_worker(&mut self) -> Result<(), Error> {
         self.spawned += 1;
+        self.loaded = None;
         self.worker = Some(Worker::spawn(&self.options.spawn, self.spawned, &self.sender)?);
         Ok(())
     }
@@ -324,8 +281,4 @@ impl Runner {
         let log = log.last().map(|line| line.trim_start_matches("lbench: worker: ").to_string());
         [Some(how), hint, log].into_iter().flatten().collect::<Vec<_>>().join("; ")
     }
-}
-
-fn unix_time() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

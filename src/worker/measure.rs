@@ -5,7 +5,7 @@ use super::{DepthState, Events, Failure};
 use crate::engine::{EngineError, Session};
 use crate::job::Job;
 use crate::record::{Phase, Sample, StopReason};
-use crate::stats::steady::{Steady, Warmth};
+use crate::stats::steady::{self, Steady};
 use crate::stats::stopping::{Rule, Stopping};
 use crate::units::Nanos;
 use crate::wire::{Event, Settings};
@@ -38,20 +38,21 @@ pub fn repeat<S: Session>(
     events: &Events,
     depth_state: &mut Option<DepthState>,
 ) -> Result<Course, Failure> {
-    let mut bench = Bench { session, job, events, depth_state, phase: Phase::Context };
-    let (steady, last) = if settings.warmup {
-        let (steady, last) = bench.warm_up()?;
-        (Some(steady), Some(last))
-    } else {
-        (None, None)
-    };
-    let runs = match settings.stop {
-        // As many runs as were asked for, each its own sample, as llama-bench has it.
-        Rule::Fixed { .. } => 1,
-        Rule::Precision { .. } => last.map_or(1, runs_per_sample),
-    };
-    let stop = bench.measure(Stopping::new(settings.stop), runs)?;
-    Ok(Course { steady, stop })
+    let mut bench = Bench::new(session, job, events, depth_state);
+    let warmth = bench.warm_up(settings)?;
+    let stop = bench.measure(Stopping::new(settings.stop), warmth.runs)?;
+    Ok(Course { steady: warmth.steady, stop })
+}
+
+/// What the warm-up came to.
+#[derive(Debug, Clone, Copy)]
+pub struct Warmth {
+    /// Whether it became steady; `None` without one.
+    pub steady: Option<bool>,
+    /// Time of its last run; `None` without one.
+    pub last: Option<Nanos>,
+    /// How often the test is to be run within a sample.
+    pub runs: u32,
 }
 
 /// How often a test that takes `ns` is to be run within one sample.
@@ -67,7 +68,8 @@ struct Timing {
     first_token_ns: Option<Nanos>,
 }
 
-struct Bench<'a, S> {
+/// A job on its session.
+pub struct Bench<'a, S> {
     session: &'a mut S,
     job: &'a Job,
     events: &'a Events,
@@ -75,7 +77,17 @@ struct Bench<'a, S> {
     phase: Phase,
 }
 
-impl<S: Session> Bench<'_, S> {
+impl<'a, S: Session> Bench<'a, S> {
+    /// Nothing has happened yet.
+    pub fn new(
+        session: &'a mut S,
+        job: &'a Job,
+        events: &'a Events,
+        depth_state: &'a mut Option<DepthState>,
+    ) -> Self {
+        Self { session, job, events, depth_state, phase: Phase::Context }
+    }
+
     /// Tells the parent where we are. Never between the two readings of a timed stretch.
     fn enter(&mut self, phase: Phase) {
         if self.phase != phase {
@@ -88,42 +100,62 @@ impl<S: Session> Bench<'_, S> {
         self.events.send(&Event::Sample { job: self.job.id.clone(), sample });
     }
 
-    /// Runs the work, unmeasured, until it is steady: whether it became so, and the last run's time.
-    fn warm_up(&mut self) -> Result<(bool, Nanos), Failure> {
+    /// Runs the work, unmeasured, until it is steady, if that is asked for.
+    pub fn warm_up(&mut self, settings: Settings) -> Result<Warmth, Failure> {
+        if !settings.warmup {
+            return Ok(Warmth { steady: None, last: None, runs: 1 });
+        }
         self.enter(Phase::Warmup);
         let mut steady = Steady::new(Steady::TOLERANCE, WARMUP_RUNS, WARMUP_TIME);
         loop {
             let ns = Nanos(self.once(true, &mut Vec::new())?.ns);
             self.send(Sample::Warmup { ns });
-            match steady.push(ns) {
-                Warmth::Continue => {}
-                verdict => return Ok((verdict == Warmth::Steady, ns)),
+            let verdict = steady.push(ns);
+            if verdict == steady::Warmth::Continue {
+                continue;
             }
+            let runs = match settings.stop {
+                // As many runs as were asked for, each its own sample, as llama-bench has it.
+                Rule::Fixed { .. } => 1,
+                Rule::Precision { .. } => runs_per_sample(ns),
+            };
+            let steady = Some(verdict == steady::Warmth::Steady);
+            return Ok(Warmth { steady, last: Some(ns), runs });
         }
     }
 
     /// Takes samples of `runs` runs each until the rule is satisfied.
     fn measure(&mut self, mut stopping: Stopping, runs: u32) -> Result<StopReason, Failure> {
         let started = self.session.now();
-        let tokens = self.job.work.tokens().saturating_mul(runs);
         loop {
-            let mut ns = 0;
-            let mut first_token_ns = Vec::with_capacity(runs as usize);
-            // Room for every token before the clock starts.
-            let steps = self.job.work.n_gen() as usize * runs as usize;
-            let mut token_ns = Vec::with_capacity(steps);
-            for _ in 0..runs {
-                let timing = self.once(false, &mut token_ns)?;
-                ns += timing.ns;
-                first_token_ns.extend(timing.first_token_ns);
-            }
-            let ns = Nanos(ns);
-            self.send(Sample::Run { runs, ns, first_token_ns, token_ns });
-            let rate = ns.rate(tokens).map_or(0.0, |rate| rate.0);
+            let rate = self.sample(runs)?;
             if let Some(reason) = stopping.push(rate, self.session.now().since(started)) {
                 return Ok(reason);
             }
         }
+    }
+
+    /// Takes one sample of `runs` runs and sends it: its rate, in tokens per second.
+    pub fn sample(&mut self, runs: u32) -> Result<f64, Failure> {
+        let mut ns = 0;
+        let mut first_token_ns = Vec::with_capacity(runs as usize);
+        // Room for every token before the clock starts.
+        let steps = self.job.work.n_gen() as usize * runs as usize;
+        let mut token_ns = Vec::with_capacity(steps);
+        for _ in 0..runs {
+            let timing = self.once(false, &mut token_ns)?;
+            ns += timing.ns;
+            first_token_ns.extend(timing.first_token_ns);
+        }
+        let ns = Nanos(ns);
+        self.send(Sample::Run { runs, ns, first_token_ns, token_ns });
+        let rate = ns.rate(self.job.work.tokens().saturating_mul(runs));
+        Ok(rate.map_or(0.0, |rate| rate.0))
+    }
+
+    /// One unmeasured run, to have the caches as they are in a row of runs.
+    pub fn refresh(&mut self) -> Result<(), Failure> {
+        self.once(true, &mut Vec::new()).map(|_| ())
     }
 
     /// One run from an empty context: fill to the depth, then the timed work. The times of generated

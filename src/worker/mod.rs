@@ -7,15 +7,17 @@
 pub mod cost;
 mod events;
 mod measure;
+mod rounds;
 
 use std::io::BufRead as _;
 
 use crossbeam_channel::{Receiver, Sender};
 
 use events::Events;
+use measure::Course;
 
 use crate::engine::scripted::{Script, Scripted};
-use crate::engine::{Engine, EngineError, Session as _};
+use crate::engine::{Engine, EngineError, Session};
 use crate::error::Error;
 use crate::job::{Config, Job};
 use crate::record::{Loaded, Phase, Reading};
@@ -131,6 +133,7 @@ fn serve<E: Engine>(engine: E, events: &Events, requests: &Receiver<Request>) {
             Request::Run { job, settings } => {
                 worker.answer(&job, |worker| worker.run(&job, settings));
             }
+            Request::Rounds { jobs, settings, seed } => worker.rounds(&jobs, settings, seed),
             Request::Cold { job } => worker.answer(&job, |worker| worker.cold(&job)),
             Request::Stop => break,
         }
@@ -192,10 +195,7 @@ impl<E: Engine> Worker<'_, E> {
         let reading = Reading {
             peak_rss: self.engine.peak_rss(),
             devices: self.engine.device_memory(),
-            n_ctx: Some(session.n_ctx()),
-            flash_attn: session.flash_attn(),
-            steady: course.steady,
-            stop: Some(course.stop),
+            ..reading(&session, &course)
         };
         Ok(Event::Done { job: job.id.clone(), reading })
     }
@@ -235,5 +235,16 @@ impl<E: Engine> Worker<'_, E> {
         self.engine
             .open(&job.config, job.n_ctx())
             .map_err(|error| Failure { phase: Phase::Context, error })
+    }
+}
+
+/// What a session tells behind its measurement.
+fn reading<S: Session>(session: &S, course: &Course) -> Reading {
+    Reading {
+        n_ctx: Some(session.n_ctx()),
+        flash_attn: session.flash_attn(),
+        steady: course.steady,
+        stop: Some(course.stop),
+        ..Reading::default()
     }
 }

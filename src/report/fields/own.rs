@@ -12,7 +12,7 @@ use crate::stats::verdict::Comparison;
 use crate::units::Rate;
 use crate::wire::{DeviceKind, Roof};
 
-pub(super) static FIELDS: [Field; 81] = [
+pub(super) static FIELDS: [Field; 84] = [
     Field::text("outcome", "completed, failed, crashed, timed_out or interrupted", |row| {
         row.outcome_name().into()
     }),
@@ -115,6 +115,15 @@ pub(super) static FIELDS: [Field; 81] = [
     ),
     Field::float("precision", "", "Half-width of the 95 % interval reached, as a share", |row| {
         row.summary.rate.as_ref().and_then(Spread::precision).into()
+    }),
+    Field::float("drift", "share", "Change of the anchor behind it, where that is drift", |row| {
+        row.drift().into()
+    }),
+    Field::int("remeasured", "", "How often it was measured again because of drift", |row| {
+        row.measured.check.as_ref().map(|check| check.rounds).into()
+    }),
+    Field::int("interleave_seed", "", "Seed of the order, where measured in rounds", |row| {
+        row.facts.interleave.into()
     }),
     Field::text("stop_reason", "Why there are no more samples", |row| {
         json!(row.measured.reading.stop)

@@ -84,6 +84,7 @@ impl Run {
     pub(super) fn of_sweep(host: Host, sweep: &Sweep, repetitions: u32) -> Self {
         let plan = expand(sweep, &host).unwrap();
         let facts = RunFacts {
+            interleave: None,
             version: "0.0.0".into(),
             host,
             stop: Rule::Fixed { n: repetitions },
@@ -138,6 +139,7 @@ impl Run {
     pub(super) fn end(&mut self, index: usize, outcome: Outcome) {
         let reading = self.reading(index, &outcome);
         self.fold(index, |job| Record::Finished { job, outcome, reading });
+        self.fold(index, |job| Record::Settled { jobs: vec![job], check: None });
     }
 
     fn reading(&self, index: usize, outcome: &Outcome) -> Reading {

@@ -61,10 +61,9 @@ impl Watch {
             Some(first_number(&text)? / 1000.0)
         };
         let now = || read("/proc/cpuinfo").and_then(|text| value(&text, "cpu MHz"));
-        let pages =
-            |text: &str| Some(counter(text, "pswpin")?.saturating_add(counter(text, "pswpout")?));
-        let swapped =
-            |before: &str| Some(pages(&read("/proc/vmstat")?)?.saturating_sub(pages(before)?));
+        let swapped = |before: &str| {
+            Some(swapped_pages(&read("/proc/vmstat")?)?.saturating_sub(swapped_pages(before)?))
+        };
         Machine {
             load: self.load,
             stolen: self.stat.and_then(|before| stolen(&before, &read("/proc/stat")?)),
@@ -97,6 +96,11 @@ fn counter(text: &str, name: &str) -> Option<u64> {
     lines.filter(|(key, _)| *key == name).find_map(|(_, count)| count.trim().parse().ok())
 }
 
+/// Pages that went in and out of swap since the system started.
+pub(super) fn swapped_pages(vmstat: &str) -> Option<u64> {
+    Some(counter(vmstat, "pswpin")?.saturating_add(counter(vmstat, "pswpout")?))
+}
+
 /// Share of the CPUs' time between two readings of `/proc/stat` that the hypervisor gave to others.
 #[allow(clippy::cast_precision_loss)] // ticks, far below 2^53
 fn stolen(before: &str, after: &str) -> Option<f64> {
@@ -122,7 +126,7 @@ fn swap(meminfo: &str) -> Option<(Bytes, Bytes)> {
 
 /// How the machine is powered: a battery that empties tells, else a mains supply or a battery that does
 /// not. `None` where the system names neither.
-fn power(folder: &Path) -> Option<Power> {
+pub(super) fn power(folder: &Path) -> Option<Power> {
     let mut power = None;
     for entry in fs::read_dir(folder).ok()?.flatten() {
         let read = |name: &str| fs::read_to_string(entry.path().join(name)).unwrap_or_default();
@@ -139,12 +143,20 @@ fn power(folder: &Path) -> Option<Power> {
     power
 }
 
+/// Charge of the emptiest battery, in percent.
+pub(super) fn charge(folder: &Path) -> Option<f64> {
+    let capacity = |entry: fs::DirEntry| {
+        first_number(&fs::read_to_string(entry.path().join("capacity")).ok()?)
+    };
+    fs::read_dir(folder).ok()?.flatten().filter_map(capacity).reduce(f64::min)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn doctor_finds_stolen_time() {
+    fn finds_stolen_time() {
         let before = "cpu  100 0 100 700 0 0 0 100 50 0\ncpu0 1 2 3\n";
         let after = "cpu  150 0 150 750 0 0 0 150 90 0\ncpu0 1 2 3\n";
         assert_eq!(stolen(before, after), Some(0.25));
@@ -153,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn doctor_reads_the_systems_tables() {
+    fn reads_the_systems_tables() {
         assert_eq!(counter("pswpin 7\npswpout 9\n", "pswpout"), Some(9));
         assert_eq!(counter("pswpinx 7\n", "pswpin"), None);
         let text = "SwapTotal:  100 kB\nSwapFree:   40 kB\n";
@@ -163,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn doctor_tells_batteries_apart() {
+    fn tells_batteries_apart() {
         let folder = tempfile::tempdir().unwrap();
         let supply = |name: &str, files: &[(&str, &str)]| {
             let path = folder.path().join(name);

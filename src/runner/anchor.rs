@@ -1,0 +1,275 @@
+//! The same row again, now and then: is the machine still the one that measured the first?
+//!
+//! Rows between two looks at the anchor that agree are settled. Where the anchor has drifted, the machine
+//! gets time to come back, the rows since the last good look are measured again, and what still drifts
+//! then is marked. All of it under a cap: such repairs never take longer than the measuring itself.
+
+use super::job_run::JobRun;
+use super::{Halt, Runner, Sink};
+use crate::job::{Job, JobId};
+use crate::record::{Check, Outcome, Phase, Record, Sample};
+use crate::stats;
+use crate::stats::drift;
+use crate::stats::stopping::Rule;
+use crate::units::Nanos;
+use crate::wire::{Request, Settings};
+
+/// After this much time of measuring the anchor is measured again.
+const AFTER: Nanos = Nanos(60_000_000_000);
+/// After this many rows too.
+const ROWS: usize = 8;
+/// The anchor takes at most a tenth of the time, or a fourth where it is the rows that count.
+const LEAST_TIMES: [u64; 2] = [10, 4];
+/// How long the machine may cool down before the first try, and before the second.
+const COOL_DOWN: [Nanos; 2] = [Nanos(10_000_000_000), Nanos(20_000_000_000)];
+/// Fewest samples of an anchor that is measured again.
+const SAMPLES: u32 = 5;
+/// Longest time to take them, from then on.
+const TIME: Nanos = Nanos(5_000_000_000);
+
+/// What is kept of a row that was measured. Time is the engine's: loading and running.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Trace {
+    samples: Vec<Sample>,
+    /// Time of all runs, those of the warm-up included.
+    running: Nanos,
+    /// Time of the load.
+    loading: Nanos,
+}
+
+impl Trace {
+    /// Takes note of what is recorded.
+    pub(super) fn keep(&mut self, record: &Record) {
+        match record {
+            Record::Sampled { sample: Sample::Warmup { ns }, .. } => {
+                self.running = self.running + *ns;
+            }
+            Record::Sampled { sample: sample @ Sample::Run { ns, .. }, .. } => {
+                self.running = self.running + *ns;
+                self.samples.push(sample.clone());
+            }
+            Record::Loaded { facts, .. } => self.loading = facts.load_ns,
+            _ => {}
+        }
+    }
+
+    fn rates(&self, job: &Job) -> Vec<f64> {
+        stats::summarise(&self.samples, job.work).samples_rate
+    }
+}
+
+/// A row that is measured again and again.
+struct Anchor<'a> {
+    job: &'a Job,
+    /// Its first rates.
+    rates: Vec<f64>,
+    /// What measuring it takes.
+    cost: Nanos,
+    /// Time of measuring since it was last looked at.
+    since: Nanos,
+    /// Rows since then.
+    rows: usize,
+}
+
+impl Anchor<'_> {
+    /// Whether it is time to look at it again.
+    fn is_due(&self) -> bool {
+        let [often, seldom] = LEAST_TIMES.map(|times| self.since.0 >= self.cost.0 * times);
+        self.rows > 0 && (self.since >= AFTER && often || self.rows >= ROWS && seldom)
+    }
+}
+
+/// What rows are checked with, and how long that took so far.
+#[derive(Default)]
+pub(super) struct Anchors<'a> {
+    /// The first row of the run.
+    run: Option<Anchor<'a>>,
+    /// The first row on the model that is loaded.
+    load: Option<Anchor<'a>>,
+    /// Rows that wait for a check: those on earlier loads, then those on this one.
+    pub waiting: Vec<&'a Job>,
+    /// How many of them are on earlier loads.
+    earlier: usize,
+    /// Time of measuring so far.
+    measuring: Nanos,
+    /// Time that repairs have taken.
+    repairs: Nanos,
+}
+
+impl<'a> Anchors<'a> {
+    /// The anchor in charge: the run's where a load has ended, the load's within it.
+    fn in_charge(&self, load_ends: bool) -> Option<&Anchor<'a>> {
+        if load_ends { self.run.as_ref() } else { self.load.as_ref() }
+    }
+
+    /// Takes note of a row that was measured; `trace` is `None` where it failed. Whether it has to wait
+    /// for a check: the first row has nothing to be checked with.
+    pub(super) fn measured(&mut self, job: &'a Job, trace: Option<&Trace>) -> bool {
+        let waits = self.run.is_some();
+        if waits {
+            self.waiting.push(job);
+        }
+        let running = trace.map_or(Nanos(0), |trace| trace.running);
+        self.measuring = self.measuring + running;
+        for (slot, reloads) in [(&mut self.run, true), (&mut self.load, false)] {
+            match (slot, trace) {
+                (Some(anchor), _) => {
+                    anchor.rows += 1;
+                    anchor.since = anchor.since + running;
+                }
+                (none, Some(trace)) => {
+                    let loading = if reloads { trace.loading } else { Nanos(0) };
+                    *none = Some(Anchor {
+                        job,
+                        rates: trace.rates(job),
+                        cost: running + loading,
+                        since: Nanos(0),
+                        rows: 0,
+                    });
+                }
+                (None, None) => {}
+            }
+        }
+        waits
+    }
+
+    /// Takes note that a row was looked at again, or `failed` at it.
+    fn looked_at(&mut self, job: &Job, failed: bool) {
+        for slot in [&mut self.run, &mut self.load] {
+            match slot {
+                Some(anchor) if anchor.job.id == job.id && failed => *slot = None,
+                Some(anchor) if anchor.job.id == job.id => {
+                    anchor.since = Nanos(0);
+                    anchor.rows = 0;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Another model comes: what waits is on an earlier one.
+    pub(super) fn load_ends(&mut self) {
+        self.load = None;
+        self.earlier = self.waiting.len();
+    }
+}
+
+/// Rows that are looked at, and what looking may cost.
+struct Window<'a, 'b> {
+    anchor: &'b Job,
+    /// Its first rates.
+    before: Vec<f64>,
+    rows: &'b [&'a Job],
+    /// Time that repairs may still take.
+    budget: Nanos,
+    /// Time that this one took.
+    spent: Nanos,
+}
+
+impl Runner {
+    /// Looks at an anchor if one is due, and settles the rows that waited for it.
+    pub(super) fn check<'a>(
+        &mut self,
+        anchors: &mut Anchors<'a>,
+        load_ends: bool,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), Halt> {
+        let due = anchors.in_charge(load_ends).filter(|anchor| anchor.is_due());
+        let Some((anchor, before)) = due.map(|anchor| (anchor.job, anchor.rates.clone())) else {
+            return Ok(());
+        };
+        let from = if load_ends { 0 } else { anchors.earlier };
+        let rows = anchors.waiting.split_off(from);
+        // Never longer than the measuring itself.
+        let budget = anchors.measuring.since(anchors.repairs);
+        let mut window = Window { anchor, before, rows: &rows, budget, spent: Nanos(0) };
+        let check = self.look_again(&mut window, sink)?;
+        anchors.repairs = anchors.repairs + window.spent;
+        anchors.looked_at(anchor, check.is_none());
+        settle(&rows, check, sink)
+    }
+
+    /// Measures the anchor again; where it has drifted, waits and repairs. `None` where it cannot be
+    /// measured any more.
+    fn look_again(
+        &mut self,
+        window: &mut Window<'_, '_>,
+        sink: &mut Sink<'_>,
+    ) -> Result<Option<Check>, Halt> {
+        let Some(drift) = self.anchor_drift(window, Nanos(0), sink)? else { return Ok(None) };
+        let mut check = Check { anchor: window.anchor.id.clone(), rounds: 0, drift };
+        // An anchor that is as it was is no repair.
+        window.spent = Nanos(0);
+        for rest in COOL_DOWN {
+            if check.drift.is_none() || window.spent >= window.budget || repeats(window.rows) {
+                break;
+            }
+            let Some(drift) = self.anchor_drift(window, rest, sink)? else { return Ok(None) };
+            check.drift = drift;
+            if drift.is_some() {
+                continue;
+            }
+            check.rounds += 1;
+            for job in window.rows {
+                let trace = self.row(job, sink)?.unwrap_or_default();
+                window.spent = window.spent + trace.running;
+            }
+            let Some(drift) = self.anchor_drift(window, Nanos(0), sink)? else { return Ok(None) };
+            check.drift = drift;
+        }
+        Ok(Some(check))
+    }
+
+    /// By how much the anchor has drifted, after a rest; the inner `None` is not at all, the outer one
+    /// that it fails.
+    #[allow(clippy::option_option)]
+    fn anchor_drift(
+        &mut self,
+        window: &mut Window<'_, '_>,
+        rest: Nanos,
+        sink: &mut Sink<'_>,
+    ) -> Result<Option<Option<f64>>, Halt> {
+        let job = window.anchor;
+        sink(&Record::Phase { job: job.id.clone(), phase: Phase::Anchor }).map_err(Halt::Sink)?;
+        let mut trace = Trace::default();
+        let mut keep = |record: &Record| {
+            trace.keep(record);
+            Ok(())
+        };
+        let stop = again(self.options.settings.stop);
+        let settings = Settings { stop, delay: rest, ..self.options.settings };
+        let request = Request::Run { job: Box::new(job.clone()), settings };
+        self.prepare(job)?;
+        let mut run = JobRun { job, phase: Phase::Start, sink: &mut keep };
+        let (outcome, _) = self.watch(&mut run, &request, &mut None)?;
+        window.spent = window.spent + rest + trace.running;
+        Ok(matches!(outcome, Outcome::Completed)
+            .then(|| drift::drift(&window.before, &trace.rates(job), drift::BOUND)))
+    }
+}
+
+/// The rule for an anchor that is measured again: as for a row, and not for long.
+fn again(rule: Rule) -> Rule {
+    match rule {
+        Rule::Fixed { n } => Rule::Fixed { n: n.min(SAMPLES) },
+        Rule::Precision { target, max_samples, .. } => {
+            Rule::Precision { min_samples: SAMPLES, target, max_samples, max_time: TIME }
+        }
+    }
+}
+
+/// Whether a job is in the list twice: then nobody could tell which row is measured again.
+fn repeats(rows: &[&Job]) -> bool {
+    let mut ids: Vec<_> = rows.iter().map(|job| &job.id).collect();
+    ids.sort();
+    ids.windows(2).any(|pair| pair[0] == pair[1])
+}
+
+/// Says that these rows are as they will stay.
+pub(super) fn settle(rows: &[&Job], check: Option<Check>, sink: &mut Sink<'_>) -> Result<(), Halt> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let jobs: Vec<JobId> = rows.iter().map(|job| job.id.clone()).collect();
+    sink(&Record::Settled { jobs, check }).map_err(Halt::Sink)
+}

@@ -1,0 +1,120 @@
+//! Row after row: on one worker as long as the model stays the same, in a fresh one for the next.
+
+use std::time::SystemTime;
+
+use super::anchor::{self, Anchors, Trace};
+use super::job_run::{self, JobRun};
+use super::{Halt, Runner, Sink, rounds};
+use crate::job::Job;
+use crate::record::{Outcome, Phase, Reading, Record, Sample, Warning};
+use crate::units::Nanos;
+use crate::wire::Request;
+
+impl Runner {
+    /// All jobs, grouped by what one loaded model can serve.
+    pub(super) fn groups(&mut self, groups: &[Vec<&Job>], sink: &mut Sink<'_>) -> Result<(), Halt> {
+        let mut anchors = Anchors::default();
+        self.look_around(sink)?;
+        for group in groups {
+            if self.options.interleave.is_some() && group.len() > 1 {
+                for jobs in group.chunks(rounds::TOGETHER) {
+                    self.rounds(jobs, sink)?;
+                    anchor::settle(jobs, None, sink)?;
+                }
+                continue;
+            }
+            for (index, job) in group.iter().enumerate() {
+                let trace = self.row(job, sink)?;
+                self.look_around(sink)?;
+                if !self.options.anchor || !anchors.measured(job, trace.as_ref()) {
+                    anchor::settle(&[job], None, sink)?;
+                }
+                self.check(&mut anchors, index + 1 == group.len(), sink)?;
+            }
+            anchors.load_ends();
+        }
+        anchor::settle(&anchors.waiting, None, sink)
+    }
+
+    /// Measures one job, with everything that is recorded of it; its trace where it came to its end.
+    pub(super) fn row(&mut self, job: &Job, sink: &mut Sink<'_>) -> Result<Option<Trace>, Halt> {
+        let mut trace = Trace::default();
+        let mut keep = |record: &Record| {
+            trace.keep(record);
+            sink(record)
+        };
+        let mut run = JobRun { job, phase: Phase::Start, sink: &mut keep };
+        run.record(&Record::Started { job: job.id.clone(), unix_time: unix_time() })?;
+        if job.work.n_prompt() > 0 {
+            self.cold(&mut run)?;
+        }
+        self.prepare(job)?;
+        let request = Request::Run { job: Box::new(job.clone()), settings: self.options.settings };
+        let (outcome, reading, halt) = match self.watch(&mut run, &request, &mut None) {
+            Ok((outcome, reading)) => (outcome, reading, None),
+            Err(Halt::Interrupted) => {
+                (Outcome::Interrupted, Reading::default(), Some(Halt::Interrupted))
+            }
+            Err(halt) => return Err(halt),
+        };
+        let completed = matches!(outcome, Outcome::Completed);
+        run.record(&Record::Finished { job: job.id.clone(), outcome, reading })?;
+        match halt {
+            Some(halt) => Err(halt),
+            None => Ok(completed.then_some(trace)),
+        }
+    }
+
+    /// Sees to it that the next request finds a worker with nothing loaded, or with this job's model.
+    pub(super) fn prepare(&mut self, job: &Job) -> Result<(), Halt> {
+        if self.loaded.as_ref().is_some_and(|loaded| !loaded.same_load(&job.config)) {
+            self.stop_worker();
+        }
+        if self.worker.is_none() {
+            self.spawn_worker().map_err(Halt::Broken)?;
+        }
+        self.loaded = Some(job.config.clone());
+        Ok(())
+    }
+
+    /// Cold starts: each in a process of its own, with no other worker holding memory.
+    pub(super) fn cold(&mut self, run: &mut JobRun<'_>) -> Result<(), Halt> {
+        for _ in 0..self.options.cold {
+            self.stop_worker();
+            let spawned = Nanos::monotonic();
+            let request = Request::Cold { job: Box::new(run.job.clone()) };
+            let mut first_token = None;
+            let (outcome, _) = self.watch(run, &request, &mut first_token)?;
+            match (outcome, first_token) {
+                (Outcome::Completed, Some(clock)) => {
+                    let sample = Sample::Cold { ns: clock.since(spawned) };
+                    run.record(&Record::Sampled { job: run.job.id.clone(), sample })?;
+                }
+                (outcome, _) => {
+                    let text = format!("no cold start: {}", job_run::in_words(&outcome));
+                    run.warn(Warning { text })?;
+                    break;
+                }
+            }
+        }
+        if self.options.cold > 0 {
+            self.stop_worker();
+        }
+        Ok(())
+    }
+
+    /// Says what disturbs the run, if anything new does.
+    pub(super) fn look_around(&mut self, sink: &mut Sink<'_>) -> Result<(), Halt> {
+        let worker = self.worker.as_ref().map(|worker| worker.pid());
+        let warnings = self.neighbours.as_mut().map(|around| around.look(worker));
+        for warning in warnings.into_iter().flatten() {
+            sink(&Record::Warned { job: None, warning }).map_err(Halt::Sink)?;
+        }
+        Ok(())
+    }
+}
+
+/// Seconds since 1970.
+pub(super) fn unix_time() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
