@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::time::Duration;
 
+use crate::cache::{self, Cache};
 use crate::cli::{
     BenchArgs, Cli, Command, CompareArgs, CompareFormat, HowArgs, SynthArgs, WorkerArgs,
 };
@@ -14,7 +15,7 @@ use crate::plan::{self, Plan, Sweep};
 use crate::progress::Progress;
 use crate::record::{Record, Warning};
 use crate::report::{Baseline, Report, RunFacts, Stream};
-use crate::roofline::{self, Cache, Roofline, Target};
+use crate::roofline::{self, Roofline, Target};
 use crate::runner::{self, End, Runner, Spawn};
 use crate::wire::{Description, Settings};
 use crate::{models, worker};
@@ -150,7 +151,10 @@ fn bench(args: &BenchArgs) -> Result<u8, Error> {
     };
     let interleave = args.interleave.map(|seed| seed.unwrap_or_else(some_seed));
     let mut runner = Runner::new(runner_options(args, settings, interleave))?;
-    let host = Host::take(runner.describe()?);
+    let mut host = Host::take(runner.describe()?);
+    if args.scripted.is_none() {
+        host.floors = Cache::of_user("noise").get(&cache::key(&host));
+    }
     if args.list_devices {
         print(|out| list_devices(&host.engine, out))?;
         return Ok(exit::OK);
@@ -278,7 +282,7 @@ pub(crate) fn rooflines(
     anew: bool,
 ) -> Result<Vec<Roofline>, Error> {
     let scripted = host.engine.engine == "scripted";
-    let cache = if scripted { Cache::none() } else { Cache::of_user() };
+    let cache = if scripted { Cache::none() } else { Cache::of_user("roofline") };
     let mut asked = false;
     let mut ask = |target: &Target| {
         asked = true;

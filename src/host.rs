@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::job::Work;
 use crate::wire::Description;
 
 /// What a result must say about where it was made.
@@ -21,8 +22,32 @@ pub struct Host {
     pub governor: Option<String>,
     /// Whether any device can take layers off the CPU.
     pub can_offload: bool,
+    /// By how much runs of the same thing differ here, where `lbench doctor` has found out.
+    #[serde(default)]
+    pub floors: Option<Floors>,
     /// What the engine found.
     pub engine: Description,
+}
+
+/// By how much runs of the same thing differ on a machine beyond what the samples within them explain: the
+/// standard deviation of the difference of two, as a share of the speed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Floors {
+    /// Of prompts.
+    pub prompt: f64,
+    /// Of generations.
+    pub generate: f64,
+}
+
+impl Floors {
+    /// That of a kind of work; the greater one where it is both.
+    pub fn of(self, work: Work) -> f64 {
+        match work {
+            Work::Prompt { .. } => self.prompt,
+            Work::Generate { .. } => self.generate,
+            Work::PromptGenerate { .. } => self.prompt.max(self.generate),
+        }
+    }
 }
 
 impl Host {
@@ -43,6 +68,7 @@ impl Host {
             kernel: sysinfo::System::kernel_version().ok(),
             governor: std::fs::read_to_string(governor).ok().map(|text| text.trim().to_string()),
             can_offload: engine.can_offload(),
+            floors: None,
             engine,
         }
     }
@@ -63,6 +89,7 @@ impl Host {
             kernel: None,
             governor: None,
             can_offload: true,
+            floors: None,
             engine: Description::default(),
         }
     }

@@ -21,6 +21,7 @@
 //! | [`engine`] | llama.cpp, and a scripted stand-in |
 //! | [`stats`] | from samples to summaries. Pure |
 //! | [`roofline`] | what a device can do at best, and what share of it a row reaches |
+//! | [`cache`] | what was measured before on this machine |
 //! | [`doctor`] | lbench and the machine, measured |
 //! | [`report`] | records folded into rows; one small file per format |
 //! | [`compare`] | two result files, row by row, with a verdict |
@@ -32,6 +33,7 @@
 //! Data flows one way: `cli → plan → runner → stats → report`.
 
 pub mod app;
+pub mod cache;
 pub mod cli;
 pub mod compare;
 pub mod doctor;

@@ -9,7 +9,6 @@ mod measure;
 
 use serde::{Deserialize, Serialize};
 
-pub use cache::Cache;
 pub use cost::token_cost;
 pub use measure::{measure, wanted};
 

@@ -51,7 +51,8 @@ pub struct HowArgs {
     #[arg(long, value_name = "PERCENT", value_parser = values::percent)]
     #[arg(allow_hyphen_values = true)]
     threshold: Option<f64>,
-    /// How much runs of the same thing differ here beyond their samples [default: 0.5%]
+    /// How much runs of the same thing differ here beyond their samples [default: what `lbench doctor`
+    /// found when the rows were measured, 0.5% at least]
     #[arg(long, value_name = "PERCENT", value_parser = values::percent)]
     #[arg(allow_hyphen_values = true)]
     floor: Option<f64>,
@@ -73,6 +74,7 @@ impl HowArgs {
         let limits = Limits {
             threshold: self.threshold.unwrap_or(usual.threshold),
             floor: self.floor.unwrap_or(usual.floor),
+            floor_may_rise: self.floor.is_none(),
             ..usual
         };
         Options { limits, by: self.by.clone(), force: self.force }

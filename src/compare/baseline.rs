@@ -27,6 +27,7 @@ pub fn baseline(
                 Ending::Completed | Ending::Interrupted => Base::Measured {
                     rates: entry.rates.clone(),
                     mean: entry.mean.map(|rate| rate.mean),
+                    floor: entry.floor,
                 },
             });
         }

@@ -20,6 +20,8 @@ pub(super) struct Entry {
     pub rates: Vec<f64>,
     /// Mean and standard deviation: of the samples, or as the file says where there are none.
     pub mean: Option<Estimate>,
+    /// By how much runs of the same thing differed where it was measured, if that was known.
+    pub floor: Option<f64>,
     /// How it ended.
     pub ending: Ending,
 }
@@ -79,6 +81,7 @@ impl Entry {
             facts: FACTS.iter().map(|(name, _)| fact(&look(name))).collect(),
             mean: if failed { None } else { Estimate::of(&rates).or_else(said) },
             rates,
+            floor: number(&look("noise_floor")),
             ending,
         })
     }

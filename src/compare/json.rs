@@ -55,7 +55,8 @@ pub(super) fn write(comparison: &Comparison<'_>, out: &mut dyn Write) -> io::Res
 fn object<'a>(comparison: &'a Comparison<'_>, line: &Line<'a>) -> Object<'a> {
     let judged = line.judged.comparison();
     let interval = judged.and_then(|judged| judged.interval);
-    let limits = comparison.options.limits;
+    let floor = |entry: Option<&Entry>| entry.and_then(|entry| entry.floor);
+    let limits = comparison.options.limits.on([floor(line.a), floor(line.b)]);
     Object {
         test: line.test(),
         verdict: verdict(line.judged),

@@ -76,7 +76,9 @@ impl Judged {
             (true, false) => Self::FailedInA,
             (false, true) => Self::FailedInB,
             (false, false) if a.rates.is_empty() || b.rates.is_empty() => Self::NoSamples,
-            (false, false) => Self::Compared(verdict::compare(&a.rates, &b.rates, limits)),
+            (false, false) => {
+                Self::Compared(verdict::compare(&a.rates, &b.rates, limits.on([a.floor, b.floor])))
+            }
         }
     }
 
@@ -211,7 +213,7 @@ pub fn compare<'a>(a: &'a Run, b: &'a Run, options: &'a Options) -> Result<Compa
     lines.extend(only_b.map(|b| Line { a: None, b: Some(b), judged: Judged::OnlyInB }));
     let mut warnings = [&a.notes[..], &b.notes[..]].concat();
     warnings.extend(checks::differences(&rows_a, &rows_b, &pairs, &[]));
-    let notes = notes(&rows_a, &rows_b, &pairs, &ignored);
+    let notes = notes((&rows_a, &rows_b), &pairs, &ignored, options.limits);
     Ok(Comparison { a, b, options, lines, warnings, notes })
 }
 
@@ -241,10 +243,23 @@ fn paired(a: &Run, b: &Run, options: &Options) -> Result<(Ignored, Pairs), Error
 }
 
 /// What a reader must know about how rows were paired.
-fn notes(a: &[&Entry], b: &[&Entry], pairs: &Pairs, ignored: &Ignored) -> Vec<String> {
+fn notes(
+    (a, b): (&[&Entry], &[&Entry]),
+    pairs: &Pairs,
+    ignored: &Ignored,
+    limits: Limits,
+) -> Vec<String> {
     let mut notes = Vec::new();
     if ignored.model_file {
         notes.push("forced: models of one name are taken for one, and their files differ".into());
+    }
+    let unknown = |side: &[&Entry]| side.iter().all(|entry| entry.floor.is_none());
+    if limits.floor_may_rise && (unknown(a) || unknown(b)) {
+        notes.push(format!(
+            "how much runs of the same thing differ there is not known, and was taken to be {} %: \
+             `lbench doctor` finds out, for later runs",
+            limits.floor * 100.0
+        ));
     }
     if pairs.repeated {
         notes.push("rows of equal settings were paired in the order of the files".into());

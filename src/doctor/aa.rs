@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cli::DoctorArgs;
 use crate::error::Error;
-use crate::host::Host;
+use crate::host::{Floors, Host};
 use crate::job::{Model, Work};
 use crate::plan::axis::AXES;
 use crate::plan::{self, Plan, Sweep};
@@ -239,6 +239,12 @@ fn default_samples(within: f64) -> usize {
 }
 
 impl SelfTest {
+    /// The floors for comparisons, where both tests came to one.
+    pub fn floors(&self) -> Option<Floors> {
+        let mut floors = self.tests.iter().map(|test| test.noise.floor);
+        Some(Floors { prompt: floors.next()?, generate: floors.next()? })
+    }
+
     /// What it all comes to, in a sentence.
     pub fn conclusion(&self) -> String {
         let parts = self.tests.iter();

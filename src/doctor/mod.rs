@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::cache::{self, Cache};
 use crate::cli::{DoctorArgs, DoctorFormat};
 use crate::error::{Error, exit};
 use crate::host::Host;
@@ -108,6 +109,9 @@ fn check(args: &DoctorArgs, tell: &mut dyn FnMut(&str)) -> Result<Checkup, Error
     let plan = aa::plan(&model, &host)?;
     let self_test = aa::run(args, &mut runner, &plan, &host)?;
 
+    if let Some(floors) = self_test.floors().filter(|_| !scripted) {
+        Cache::of_user("noise").update(cache::key(&host), |_| floors);
+    }
     let machine = watch.finish();
     let mut checkup = Checkup {
         version: env!("CARGO_PKG_VERSION").to_string(),

@@ -173,7 +173,10 @@ fn apart(test: &Test) -> Line {
 
 fn comparing(test: &Test) -> Line {
     let (floor, from) = (share(test.noise.floor), percent(test.noise.called_from));
-    line("", format!("`lbench compare --floor {floor}` calls {from} every other time"))
+    line(
+        "",
+        format!("a comparison, with this as its floor ({floor}), calls {from} every other time"),
+    )
 }
 
 fn pairs(test: &Test) -> Line {
@@ -252,8 +255,8 @@ pub fn advice(checkup: &Checkup) -> Vec<String> {
         );
     } else if floor > Limits::default().floor {
         advice.push(format!(
-            "runs differ by more than comparisons expect: `lbench compare --floor {}`, and measure what \
-             matters several times, alternately",
+            "runs differ by more than comparisons expect: results of runs from now on carry the floor of {} \
+             that `lbench compare` then uses; measure what matters several times, alternately",
             share(floor)
         ));
     }

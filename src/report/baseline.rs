@@ -12,6 +12,8 @@ pub enum Base {
         rates: Vec<f64>,
         /// Their mean.
         mean: Option<f64>,
+        /// By how much runs of the same thing differed there, where that was known.
+        floor: Option<f64>,
     },
     /// It failed then.
     Failed,
@@ -38,14 +40,20 @@ pub struct Against {
 }
 
 impl Baseline {
-    /// How the row at `index` does with these rates, `None` if it failed; `None` where the baseline has
-    /// no such row.
-    pub(super) fn against(&self, index: usize, rates: Option<&[f64]>) -> Option<Against> {
+    /// How the row at `index` does with these rates, `None` if it failed, on a machine with this floor;
+    /// `None` where the baseline has no such row.
+    pub(super) fn against(
+        &self,
+        index: usize,
+        rates: Option<&[f64]>,
+        floor: Option<f64>,
+    ) -> Option<Against> {
         Some(match self.rows.get(index)?.as_ref()? {
             Base::Failed => Against { ts: None, comparison: None, failed_then: true },
-            Base::Measured { rates: then, mean } => Against {
+            Base::Measured { rates: then, mean, floor: then_floor } => Against {
                 ts: Estimate::of(then).map(|rate| rate.mean).or(*mean),
-                comparison: rates.map(|now| compare(then, now, self.limits)),
+                comparison: rates
+                    .map(|now| compare(then, now, self.limits.on([*then_floor, floor]))),
                 failed_then: false,
             },
         })
@@ -104,19 +112,19 @@ mod tests {
 
     #[test]
     fn what_is_known_is_said() {
-        let measured = Base::Measured { rates: vec![100.0; 5], mean: None };
-        let means = Base::Measured { rates: vec![], mean: Some(100.0) };
+        let measured = Base::Measured { rates: vec![100.0; 5], mean: None, floor: None };
+        let means = Base::Measured { rates: vec![], mean: Some(100.0), floor: None };
         let rows = vec![Some(measured), Some(Base::Failed), Some(means), None];
         let baseline = Baseline { rows, limits: Limits::default() };
-        let cell = |index, now: &[f64]| baseline.against(index, Some(now)).unwrap().cell();
+        let cell = |index, now: &[f64]| baseline.against(index, Some(now), None).unwrap().cell();
         assert_eq!(cell(0, &[97.0; 5]).unwrap(), "-3.0 % SLOWER");
         assert_eq!(cell(0, &[99.99; 5]).unwrap(), "+0.0 % SAME");
         assert_eq!(cell(0, &[]).unwrap(), "UNCLEAR");
         assert_eq!(cell(1, &[97.0; 5]).unwrap(), "failed then");
         assert_eq!(cell(2, &[97.0; 5]).unwrap(), "UNCLEAR");
-        assert_eq!(baseline.against(0, None).unwrap().cell(), None);
-        assert_eq!(baseline.against(2, None).unwrap().ts, Some(100.0));
-        assert_eq!(baseline.against(3, Some(&[1.0])), None);
-        assert_eq!(baseline.against(4, None), None);
+        assert_eq!(baseline.against(0, None, None).unwrap().cell(), None);
+        assert_eq!(baseline.against(2, None, None).unwrap().ts, Some(100.0));
+        assert_eq!(baseline.against(3, Some(&[1.0]), None), None);
+        assert_eq!(baseline.against(4, None, None), None);
     }
 }

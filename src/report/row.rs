@@ -52,8 +52,9 @@ impl<'a> Row<'a> {
             summary.cold_ns = None;
         }
         let rates = ended_well.then_some(summary.samples_rate.as_slice());
+        let floor = report.facts.host.floors.map(|floors| floors.of(planned.job.work));
         let baseline = report.baseline.as_ref();
-        let against = baseline.and_then(|baseline| baseline.against(index, rates));
+        let against = baseline.and_then(|baseline| baseline.against(index, rates, floor));
         let same = planned.same_as.as_ref().filter(|_| source != index);
         Self {
             facts: &report.facts,

@@ -1,6 +1,7 @@
 //! From the devices that are wanted to their ceilings: out of the file, or measured.
 
-use super::{Cache, Roofline, Target};
+use super::{Roofline, Target, cache as kept};
+use crate::cache::Cache;
 use crate::error::Error;
 use crate::host::Host;
 use crate::plan::Plan;
@@ -28,18 +29,18 @@ pub fn wanted(plan: &Plan, host: &Host) -> Vec<Target> {
 pub fn measure(
     targets: &[Target],
     host: &Host,
-    cache: &Cache,
+    cache: &Cache<Roof>,
     anew: bool,
     ask: Ask<'_>,
     tell: &dyn Fn(&str),
 ) -> Result<Vec<Roofline>, Error> {
     let mut rooflines = Vec::new();
     for target in targets {
-        let known = if anew { None } else { cache.get(host, target) };
+        let known = if anew { None } else { kept::get(cache, host, target) };
         let roof = match known {
             Some(roof) => roof,
             None => match ask(target)? {
-                Ok(roof) => cache.put(host, target, roof),
+                Ok(roof) => kept::put(cache, host, target, roof),
                 Err(reason) => {
                     tell(&format!("no roofline of {}: {reason}", target.device));
                     continue;

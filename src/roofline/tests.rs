@@ -1,4 +1,6 @@
+use super::cache as kept;
 use super::*;
+use crate::cache::Cache;
 use crate::gguf::synth::Spec;
 use crate::host::Host;
 use crate::job::{Attention, Model, TokenCost};
@@ -159,24 +161,24 @@ fn roofline_cache_keeps_the_best_and_ignores_rubbish() {
     let (cache, host) = (Cache::at(path.clone()), Host::for_tests());
     let target = |threads| Target { device: "CPU".into(), threads: Some(threads) };
     let roof = |bandwidth, compute| Roof { bandwidth: Some(bandwidth), compute };
-    assert_eq!(cache.get(&host, &target(4)), None);
-    assert_eq!(cache.put(&host, &target(4), roof(2.0, None)), roof(2.0, None));
-    assert_eq!(cache.put(&host, &target(4), roof(1.0, Some(3.0))), roof(2.0, Some(3.0)));
-    assert_eq!(cache.get(&host, &target(4)), Some(roof(2.0, Some(3.0))));
-    assert_eq!(cache.get(&host, &target(2)), None);
+    assert_eq!(kept::get(&cache, &host, &target(4)), None);
+    assert_eq!(kept::put(&cache, &host, &target(4), roof(2.0, None)), roof(2.0, None));
+    assert_eq!(kept::put(&cache, &host, &target(4), roof(1.0, Some(3.0))), roof(2.0, Some(3.0)));
+    assert_eq!(kept::get(&cache, &host, &target(4)), Some(roof(2.0, Some(3.0))));
+    assert_eq!(kept::get(&cache, &host, &target(2)), None);
     let mut other = Host::for_tests();
     other.engine.cpu_features.push("AVX512".into());
-    assert_eq!(cache.get(&other, &target(4)), None, "another build");
-    for rubbish in ["", "{", "[1, 2]", r#"{"version":99,"roofs":{}}"#, "\u{0}\u{1}"] {
+    assert_eq!(kept::get(&cache, &other, &target(4)), None, "another build");
+    for rubbish in ["", "{", "[1, 2]", r#"{"version":99,"entries":{}}"#, "\u{0}\u{1}"] {
         std::fs::write(&path, rubbish).unwrap();
-        assert_eq!(cache.get(&host, &target(4)), None, "{rubbish:?}");
+        assert_eq!(kept::get(&cache, &host, &target(4)), None, "{rubbish:?}");
     }
-    assert_eq!(cache.put(&host, &target(4), roof(5.0, None)), roof(5.0, None));
-    assert_eq!(cache.get(&host, &target(4)), Some(roof(5.0, None)));
+    assert_eq!(kept::put(&cache, &host, &target(4), roof(5.0, None)), roof(5.0, None));
+    assert_eq!(kept::get(&cache, &host, &target(4)), Some(roof(5.0, None)));
     assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing is left");
     let nowhere = Cache::at("/dev/null/roofline.json".into());
-    assert_eq!(nowhere.put(&host, &target(4), roof(5.0, None)), roof(5.0, None));
-    assert_eq!(nowhere.get(&host, &target(4)), None);
+    assert_eq!(kept::put(&nowhere, &host, &target(4), roof(5.0, None)), roof(5.0, None));
+    assert_eq!(kept::get(&nowhere, &host, &target(4)), None);
 }
 
 #[test]

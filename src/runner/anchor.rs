@@ -168,9 +168,9 @@ struct Window<'a, 'b> {
 
 impl Runner {
     /// Looks at an anchor if one is due, and settles the rows that waited for it.
-    pub(super) fn check<'a>(
+    pub(super) fn check(
         &mut self,
-        anchors: &mut Anchors<'a>,
+        anchors: &mut Anchors<'_>,
         load_ends: bool,
         sink: &mut Sink<'_>,
     ) -> Result<(), Halt> {

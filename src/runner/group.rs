@@ -105,7 +105,7 @@ impl Runner {
 
     /// Says what disturbs the run, if anything new does.
     pub(super) fn look_around(&mut self, sink: &mut Sink<'_>) -> Result<(), Halt> {
-        let worker = self.worker.as_ref().map(|worker| worker.pid());
+        let worker = self.worker.as_ref().map(super::child::Worker::pid);
         let warnings = self.neighbours.as_mut().map(|around| around.look(worker));
         for warning in warnings.into_iter().flatten() {
             sink(&Record::Warned { job: None, warning }).map_err(Halt::Sink)?;

@@ -47,14 +47,25 @@ pub struct Limits {
     /// By how much two runs of the same thing differ on this machine beyond the noise within a run: a
     /// standard deviation, as a share of the rate.
     pub floor: f64,
+    /// Whether that is only the least: a machine of which more is known has its own.
+    pub floor_may_rise: bool,
     /// Confidence of the interval that must exclude zero for FASTER or SLOWER. Higher than for a mean:
     /// a table has many rows, and a false alarm stops somebody's release.
     pub confidence: f64,
 }
 
+impl Limits {
+    /// The same for two series from machines with these floors, where they are known.
+    #[must_use]
+    pub fn on(self, floors: [Option<f64>; 2]) -> Self {
+        let known = floors.into_iter().flatten().filter(|_| self.floor_may_rise);
+        Self { floor: known.fold(self.floor, f64::max), ..self }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
-        Self { threshold: 0.01, floor: 0.005, confidence: 0.995 }
+        Self { threshold: 0.01, floor: 0.005, floor_may_rise: true, confidence: 0.995 }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::stats::verdict::Comparison;
 use crate::units::Rate;
 use crate::wire::{DeviceKind, Roof};
 
-pub(super) static FIELDS: [Field; 84] = [
+pub(super) static FIELDS: [Field; 85] = [
     Field::text("outcome", "completed, failed, crashed, timed_out or interrupted", |row| {
         row.outcome_name().into()
     }),
@@ -125,6 +125,12 @@ pub(super) static FIELDS: [Field; 84] = [
     Field::int("interleave_seed", "", "Seed of the order, where measured in rounds", |row| {
         row.facts.interleave.into()
     }),
+    Field::float(
+        "noise_floor",
+        "share",
+        "How runs of the same thing differ, by lbench doctor",
+        |row| row.facts.host.floors.map(|floors| floors.of(row.job.work)).into(),
+    ),
     Field::text("stop_reason", "Why there are no more samples", |row| {
         json!(row.measured.reading.stop)
     }),
