@@ -138,6 +138,22 @@ pub enum FlashAttention {
     On,
 }
 
+impl CacheType {
+    /// Bits of an element, its share of the block's scale included, times 32.
+    pub fn bits(self) -> u32 {
+        let bytes_of_32 = match self {
+            Self::F32 => 128,
+            Self::F16 | Self::Bf16 => 64,
+            Self::Q8_0 => 34,
+            Self::Q5_1 => 24,
+            Self::Q5_0 => 22,
+            Self::Q4_1 => 20,
+            Self::Q4_0 | Self::Iq4Nl => 18,
+        };
+        bytes_of_32 * 8
+    }
+}
+
 impl FlashAttention {
     /// The number llama-bench writes into its `flash_attn` field.
     pub fn number(self) -> i64 {
@@ -181,6 +197,11 @@ impl Config {
         }
         let all = self.model.n_layers + 1;
         u32::try_from(self.n_gpu_layers).map_or(all, |asked| asked.min(all))
+    }
+
+    /// Whether both configurations use the same devices in the same way.
+    pub fn same_devices(&self, _: &Self) -> bool {
+        true
     }
 
     /// Whether both configurations are served by one loaded model.

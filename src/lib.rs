@@ -17,6 +17,7 @@
 //! | [`wire`] | what parent and worker say to each other |
 //! | [`runner`] | the parent's loop: spawn, watch, end, record |
 //! | [`telemetry`] | what is watched beside the clock |
+//! | [`journal`] | everything that happened, on disk while it happens |
 //! | [`worker`] | the child's side: the measurements, generic over a session |
 //! | [`engine`] | llama.cpp, and a scripted stand-in |
 //! | [`stats`] | from samples to summaries. Pure |
@@ -28,9 +29,10 @@
 //! | [`progress`] | what a person sees while a sweep runs |
 //! | [`app`] | the whole run, in one page |
 //! | [`host`] | the machine: taken once, recorded once |
+//! | [`facts`] | what is true of a whole run |
 //! | [`error`] | what ends a run early, and the exit codes |
 //!
-//! Data flows one way: `cli → plan → runner → stats → report`.
+//! Data flows one way: `cli → plan → runner → journal → stats → report`.
 
 pub mod app;
 pub mod cache;
@@ -39,9 +41,11 @@ pub mod compare;
 pub mod doctor;
 pub mod engine;
 pub mod error;
+pub mod facts;
 pub mod gguf;
 pub mod host;
 pub mod job;
+pub mod journal;
 pub mod models;
 pub mod plan;
 pub mod progress;

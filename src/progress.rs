@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::job::{Job, JobId};
-use crate::plan::Plan;
 use crate::record::{Phase, Record, Sample};
 use crate::stats::stopping::Rule;
 use crate::units::Nanos;
@@ -33,8 +32,8 @@ enum Style {
 
 impl Progress {
     /// A bar on a terminal; lines where they were asked for (`--progress`) and there is no terminal.
-    pub fn new(plan: &Plan, settings: Settings, lines: bool) -> Self {
-        let jobs: Vec<_> = plan.groups().concat().into_iter().cloned().collect();
+    pub fn new(groups: &[Vec<&Job>], settings: Settings, lines: bool) -> Self {
+        let jobs: Vec<_> = groups.concat().into_iter().cloned().collect();
         let style = if std::io::stderr().is_terminal() {
             Style::Bar(bar(jobs.len()))
         } else if lines {

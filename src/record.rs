@@ -1,5 +1,5 @@
 //! The vocabulary of what happened: samples, readings, outcomes, warnings, and the records they travel
-//! in. Serde and documentation, no behaviour. Live display, disk and replay all speak it.
+//! in. Serde and documentation, next to no behaviour. Live display, disk and replay all speak it.
 
 use serde::{Deserialize, Serialize};
 
@@ -131,6 +131,9 @@ pub enum Outcome {
         phase: Phase,
         /// The reason, in words.
         cause: String,
+        /// What kind of reason that is.
+        #[serde(default)]
+        trouble: Trouble,
         /// Last lines of the engine's log.
         log: Vec<String>,
     },
@@ -142,6 +145,9 @@ pub enum Outcome {
         how: String,
         /// The signal's number, where a signal ended it.
         signal: Option<i32>,
+        /// What kind of trouble that was.
+        #[serde(default)]
+        trouble: Trouble,
         /// What to try, where the way it died is a known one.
         hint: Option<String>,
         /// Last lines of its log.
@@ -154,8 +160,51 @@ pub enum Outcome {
         /// The limit that it passed.
         limit: Nanos,
     },
+    /// It was not tried: it would have failed.
+    Skipped {
+        /// Why, in words.
+        reason: String,
+    },
     /// The user ended the run.
     Interrupted,
+}
+
+impl Outcome {
+    /// Whether another try may end otherwise: a time limit, a kill or a peer that was away may not be
+    /// there the next time; a setting that the engine refuses is refused again.
+    pub fn is_worth_another_try(&self) -> bool {
+        match self {
+            Self::Completed => false,
+            Self::Interrupted | Self::TimedOut { .. } | Self::Skipped { .. } => true,
+            Self::Failed { trouble, .. } => *trouble == Trouble::Remote,
+            Self::Crashed { trouble, .. } => {
+                !matches!(trouble, Trouble::DeviceMemory | Trouble::Instruction)
+            }
+        }
+    }
+}
+
+/// Kinds of trouble that are known by their looks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trouble {
+    /// A device has no room.
+    DeviceMemory,
+    /// The host has no room.
+    HostMemory,
+    /// A quantized V cache without flash attention.
+    CacheType,
+    /// A model of an architecture that the engine does not know.
+    Architecture,
+    /// The model file is damaged or no model.
+    File,
+    /// An instruction that this CPU does not have.
+    Instruction,
+    /// A remote device that cannot be reached, or is gone.
+    Remote,
+    /// Anything else.
+    #[default]
+    Other,
 }
 
 /// Something that a reader of the results must know.

@@ -5,24 +5,28 @@ mod axes;
 mod compare;
 mod doctor;
 mod message;
+mod report;
 mod values;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub use argv::is_worker;
 pub use axes::AxisArgs;
 pub use compare::{CompareArgs, CompareFormat, HowArgs};
 pub use doctor::{DoctorArgs, DoctorFormat};
+pub use report::ReportArgs;
 
 use crate::engine::scripted::Script;
 use crate::error::Error;
 use crate::job::Work;
 use crate::report::{Extra, Format};
 use crate::stats::stopping::Rule;
+use crate::units::Bytes;
 
 /// Benchmark quantized GGUF models on llama.cpp: sweep prompt and generation sizes, batch sizes, threads
 /// and offload layers, and print a table that can be pasted.
@@ -60,6 +64,8 @@ pub enum Command {
     Synth(SynthArgs),
     /// Compare two result files, row by row: FASTER, SLOWER, SAME or UNCLEAR.
     Compare(CompareArgs),
+    /// Show journals: any run, finished or not, in any format.
+    Report(ReportArgs),
     /// Measure lbench itself and this machine: what differences can be told from noise here.
     Doctor(DoctorArgs),
     /// The child process that measures.
@@ -156,11 +162,23 @@ pub struct BenchArgs {
     /// Do not measure the first row again now and then to see whether the machine has changed
     #[arg(long, help_heading = "Measuring")]
     pub no_anchor: bool,
-    /// Longest time one test may take, load included, in seconds; 0 for no limit
-    #[arg(long, value_name = "SECONDS", default_value_t = 1800, help_heading = "Measuring")]
+    /// Longest time one test may take, load included, in seconds; 0 for no limit [default: what is silent
+    /// for much longer than it should be counts as hung]
+    #[arg(long, value_name = "SECONDS", help_heading = "Limits")]
     #[arg(allow_hyphen_values = true)]
     #[arg(value_parser = clap::value_parser!(u64).range(0..=8_640_000))]
-    pub timeout: u64,
+    pub timeout: Option<u64>,
+    /// Longest time of the whole run, in seconds: rows that show every value once come first
+    #[arg(long, value_name = "SECONDS", help_heading = "Limits")]
+    #[arg(allow_hyphen_values = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=8_640_000))]
+    pub max_total_time: Option<u64>,
+    /// End a test when the machine has less memory left than this; 0 for no such guard [default: 2 % of it]
+    #[arg(long, value_name = "SIZE", value_parser = values::size, help_heading = "Limits")]
+    pub min_free: Option<Bytes>,
+    /// Try also what needs at least as much memory as a test that found none
+    #[arg(long, help_heading = "Limits")]
+    pub try_all: bool,
     /// Measure every row, also those that are the same thing as another
     #[arg(long, help_heading = "Measuring")]
     pub no_collapse: bool,
@@ -185,6 +203,17 @@ pub struct BenchArgs {
     #[arg(short, long, help_heading = "Output")]
     pub verbose: bool,
 
+    /// File to write down everything that happens in [default: one for each run in ~/.local/state/lbench]
+    #[arg(long, value_name = "FILE", help_heading = "Keeping", conflicts_with = "no_journal")]
+    pub journal: Option<PathBuf>,
+    /// Write nothing down
+    #[arg(long, help_heading = "Keeping")]
+    pub no_journal: bool,
+    /// Measure only what an earlier run has not: the last one, or that of a journal. Without other flags
+    /// it is the same sweep
+    #[arg(long, value_name = "FILE", num_args = 0..=1, help_heading = "Keeping")]
+    pub resume: Option<Option<PathBuf>>,
+
     /// Result file of an earlier run: a column says how each row does against it
     #[arg(long, value_name = "FILE", help_heading = "Comparing")]
     pub baseline: Option<PathBuf>,
@@ -205,6 +234,36 @@ pub struct BenchArgs {
     /// Use the scripted engine: for tests.
     #[arg(long, hide = true, value_parser = script)]
     pub scripted: Option<Script>,
+    /// Whether any flag says what to measure or how, as opposed to how to show it and where to keep it.
+    #[arg(skip)]
+    pub says_what: bool,
+}
+
+/// Flags that do not change what is measured.
+const SHOWING: [&str; 14] = [
+    "output",
+    "output_err",
+    "columns",
+    "progress",
+    "verbose",
+    "journal",
+    "no_journal",
+    "resume",
+    "baseline",
+    "threshold",
+    "floor",
+    "fail_on",
+    "by",
+    "force",
+];
+
+/// Whether any other flag was typed.
+fn says_what(matches: &ArgMatches) -> bool {
+    let typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    let flags = matches.ids().map(clap::Id::as_str);
+    // Groups of flags have ids too, and no values.
+    let mut flags = flags.filter(|id| matches.try_contains_id(id).is_ok());
+    flags.any(|id| !SHOWING.contains(&id) && !id.ends_with("Args") && typed(id))
 }
 
 /// What one `-p` or `-n` stands for. A type of its own, since clap would flatten a `Vec`.
@@ -229,7 +288,13 @@ impl Cli {
     /// # Errors
     /// A usage error in one line. `--help` and `--version` print and leave.
     pub fn parse_args(args: impl IntoIterator<Item = OsString>) -> Result<Self, Error> {
-        match Self::try_parse_from(argv::normalise(args)) {
+        let matches = Self::command().try_get_matches_from(argv::normalise(args));
+        let parsed = matches.and_then(|matches| {
+            let mut cli = Self::from_arg_matches(&matches)?;
+            cli.bench.says_what = says_what(&matches);
+            Ok(cli)
+        });
+        match parsed {
             Ok(cli) => Ok(cli),
             Err(error) if error.use_stderr() => Err(Error::Usage(message::one_line(&error))),
             Err(help) => help.exit(),
@@ -251,16 +316,17 @@ impl BenchArgs {
         }
     }
 
-    /// The columns asked for; `None` if the question is what there is.
-    ///
-    /// # Errors
-    /// When there is no such column.
-    pub fn extra_columns(&self) -> Result<Option<Vec<Extra>>, Error> {
-        if self.columns.iter().any(|name| name == "help") {
-            return Ok(None);
-        }
-        let parsed = self.columns.iter().map(|name| Extra::parse(name)).collect::<Result<_, _>>();
-        parsed.map(Some).map_err(|e| Error::Usage(format!("--columns: {e}")))
+    /// Takes over how results are shown and kept.
+    pub fn show_as(&mut self, other: &Self) {
+        self.output = other.output;
+        self.output_err = other.output_err;
+        self.columns.clone_from(&other.columns);
+        self.progress = other.progress;
+        self.verbose = other.verbose;
+        self.journal.clone_from(&other.journal);
+        self.no_journal = other.no_journal;
+        self.baseline.clone_from(&other.baseline);
+        self.resume.clone_from(&other.resume);
     }
 
     /// Whether the results have room for what devices can do at best.

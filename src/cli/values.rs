@@ -2,6 +2,7 @@
 
 use crate::job::{CacheType, FlashAttention};
 use crate::plan::axis::{Grammar, Value};
+use crate::units::Bytes;
 
 /// Most values that one flag may stand for.
 const MAX_VALUES: usize = 100_000;
@@ -54,6 +55,24 @@ pub fn percent(text: &str) -> Result<f64, String> {
     match number.parse::<f64>() {
         Ok(value) if value > 0.0 && value < 100.0 => Ok(value / 100.0),
         _ => Err(format!("'{text}' is not a percentage between 0 and 100, like 0.5%")),
+    }
+}
+
+/// Parses a size: `500M`, `1.5GiB`, a plain number being bytes. Prefixes are powers of 1024.
+///
+/// # Errors
+/// When it is no such size.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // positive, and `as` saturates
+pub fn size(text: &str) -> Result<Bytes, String> {
+    let trimmed = text.trim();
+    let digits = trimmed.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = trimmed[digits.len()..].to_ascii_lowercase();
+    let unit = unit.trim_end_matches('b').trim_end_matches('i');
+    let scale = ["", "k", "m", "g", "t"].iter().position(|known| *known == unit);
+    let number = digits.trim().parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0);
+    match (number, scale.and_then(|scale| i32::try_from(scale).ok())) {
+        (Some(number), Some(scale)) => Ok(Bytes((number * 1024_f64.powi(scale)) as u64)),
+        _ => Err(format!("'{text}' is not a size, like 500M or 1.5GiB")),
     }
 }
 

@@ -7,11 +7,12 @@ use serde::Serialize;
 
 use crate::cli::DoctorArgs;
 use crate::error::Error;
+use crate::facts::RunFacts;
 use crate::host::{Floors, Host};
 use crate::job::{Model, Work};
 use crate::plan::axis::AXES;
 use crate::plan::{self, Plan, Sweep};
-use crate::report::{Report, RunFacts};
+use crate::report::Report;
 use crate::runner::{End, Runner};
 use crate::stats::Estimate;
 use crate::stats::interval::{Interval, count, t_quantile};
@@ -143,10 +144,9 @@ fn once(
         cold: 0,
         interleave: None,
         roofs: Vec::new(),
-        columns: Vec::new(),
     };
     let mut report = Report::new(plan.clone(), facts);
-    let end = runner.run(plan, &mut |record| {
+    let end = runner.run(&plan.groups(), &mut |record| {
         report.fold(record);
         Ok(())
     })?;

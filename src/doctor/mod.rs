@@ -140,6 +140,9 @@ fn options(args: &DoctorArgs) -> Options {
         anchor: false,
         interleave: None,
         neighbours: false,
+        try_all: true,
+        least_memory: None,
+        total_time: None,
     }
 }
 

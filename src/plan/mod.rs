@@ -3,15 +3,19 @@
 //! touches a file or a device, and `--dry-run` prints the result.
 
 pub mod axis;
+mod cover;
 mod expand;
 mod print;
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
+pub use cover::cover;
 pub use expand::expand;
 pub use print::print;
 
-use crate::job::{Job, Model, Work};
+use crate::job::{Job, JobId, Model, Work};
 use axis::Value;
 
 /// What was asked for: lists of values, not yet combined.
@@ -56,19 +60,40 @@ pub struct SameAs {
 }
 
 impl Plan {
+    /// The jobs that are measured themselves, in order.
+    pub fn measured(&self) -> impl Iterator<Item = &Job> {
+        let own = self.jobs.iter().filter(|planned| planned.same_as.is_none());
+        own.map(|planned| &planned.job)
+    }
+
     /// The jobs to measure, grouped by what one loaded model can serve, in order.
     pub fn groups(&self) -> Vec<Vec<&Job>> {
-        let mut groups: Vec<Vec<&Job>> = Vec::new();
-        for planned in self.jobs.iter().filter(|planned| planned.same_as.is_none()) {
-            match groups.last_mut() {
-                Some(group) if group[0].config.same_load(&planned.job.config) => {
-                    group.push(&planned.job);
-                }
-                _ => groups.push(vec![&planned.job]),
-            }
-        }
-        groups
+        self.groups_but(HashMap::new())
     }
+
+    /// The same without jobs that are `done`, each as often as the number says.
+    pub fn groups_but(&self, mut done: HashMap<&JobId, usize>) -> Vec<Vec<&Job>> {
+        let is_left = |job: &&Job| match done.get_mut(&job.id).filter(|times| **times > 0) {
+            Some(times) => {
+                *times -= 1;
+                false
+            }
+            None => true,
+        };
+        grouped(self.measured().filter(is_left))
+    }
+}
+
+/// Jobs, grouped by what one loaded model can serve, in order.
+pub fn grouped<'a>(jobs: impl IntoIterator<Item = &'a Job>) -> Vec<Vec<&'a Job>> {
+    let mut groups: Vec<Vec<&Job>> = Vec::new();
+    for job in jobs {
+        match groups.last_mut() {
+            Some(group) if group[0].config.same_load(&job.config) => group.push(job),
+            _ => groups.push(vec![job]),
+        }
+    }
+    groups
 }
 
 #[cfg(test)]

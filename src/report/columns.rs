@@ -139,7 +139,7 @@ static AFTER_AXES: [Column; 7] = [
 pub(super) fn of(report: &Report) -> Vec<Column> {
     let before = BEFORE_AXES.iter().copied();
     let after = AFTER_AXES.iter().copied();
-    let extras = report.facts.columns.iter().map(|extra| Column {
+    let extras = report.columns.iter().map(|extra| Column {
         right: extra.is_number(),
         ..Column::measured(extra.heading(), |_| Some(10), Read::Extra(*extra))
     });
@@ -194,6 +194,7 @@ fn speed(row: &Row<'_>) -> String {
         Some(Outcome::Failed { .. }) => "failed".into(),
         Some(Outcome::Crashed { .. }) => "crashed".into(),
         Some(Outcome::TimedOut { .. }) => "timeout".into(),
+        Some(Outcome::Skipped { .. }) => "skipped".into(),
         Some(Outcome::Completed | Outcome::Interrupted) | None => {
             spread(row.summary.rate.as_ref(), 1.0)
         }

@@ -8,6 +8,7 @@ use super::Row;
 use super::columns::NOTHING;
 use super::fields::{Field, Kind, all};
 use super::text::cell;
+use crate::error::Error;
 use crate::units::{Bytes, Nanos};
 
 /// Short names, and the fields that they stand for. Several share a cell.
@@ -68,6 +69,18 @@ impl Extra {
             near => format!("nearest: {}; ", near.join(", ")),
         };
         Err(format!("there is no column '{text}'; {nearest}--columns help lists them"))
+    }
+
+    /// The columns of these names; `None` if the question is what there is.
+    ///
+    /// # Errors
+    /// When there is no such column.
+    pub fn parse_all(names: &[String]) -> Result<Option<Vec<Self>>, Error> {
+        if names.iter().any(|name| name == "help") {
+            return Ok(None);
+        }
+        let parsed = names.iter().map(|name| Self::parse(name)).collect::<Result<_, _>>();
+        parsed.map(Some).map_err(|e| Error::Usage(format!("--columns: {e}")))
     }
 
     /// Its fields.

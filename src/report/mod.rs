@@ -14,7 +14,7 @@
 //! | `markdown.rs`, `columns.rs`, `notes.rs` | the table, its columns, what stands under it |
 //! | `extra.rs` | columns on request |
 //! | `json.rs`, `csv.rs` | for programs |
-//! | `text.rs` | text from model files and logs made harmless; dates |
+//! | `text.rs` | text from model files and logs made harmless |
 
 mod baseline;
 mod columns;
@@ -36,33 +36,12 @@ pub use baseline::{Against, Base, Baseline};
 pub(crate) use baseline::{name, percent, word};
 pub use extra::{Extra, list as list_columns, scaled};
 pub use row::{Row, Same};
-pub use stream::{Format, Renderer, Stream};
+pub use stream::{Format, Renderer, Stream, write_all};
 
-use crate::host::Host;
+use crate::facts::RunFacts;
 use crate::job::JobId;
 use crate::plan::Plan;
 use crate::record::{Check, Loaded, Outcome, Reading, Record, Sample, Warning};
-use crate::roofline::Roofline;
-use crate::stats::stopping::Rule;
-
-/// What is true of the whole run.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RunFacts {
-    /// Version of lbench.
-    pub version: String,
-    /// The machine and the engine on it.
-    pub host: Host,
-    /// When a row has been measured enough.
-    pub stop: Rule,
-    /// Cold starts asked for; with 0 they have no column.
-    pub cold: u32,
-    /// Seed of the order, where jobs on one model were measured in rounds.
-    pub interleave: Option<u64>,
-    /// What the devices can do at best, where that was measured.
-    pub roofs: Vec<Roofline>,
-    /// Columns of the table that were asked for.
-    pub columns: Vec<Extra>,
-}
 
 /// What has been recorded of one measurement so far.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -111,25 +90,43 @@ pub struct Tally {
 pub struct Report {
     plan: Plan,
     facts: RunFacts,
+    /// Columns of the table that were asked for.
+    columns: Vec<Extra>,
     measured: Vec<Measured>,
     warnings: Vec<Warning>,
     baseline: Option<Baseline>,
     /// The rows that measure a job, in order: more than one where a value was asked for twice and each
     /// is to be measured.
     rows_of: HashMap<JobId, Vec<usize>>,
+    /// For each row whose measurement others show, the last one that does.
+    last_use: HashMap<usize, usize>,
+    /// Rows whose details are forgotten.
+    forgotten: usize,
 }
 
 impl Report {
     /// A report in which nothing has happened yet.
     pub fn new(plan: Plan, facts: RunFacts) -> Self {
         let mut rows_of: HashMap<_, Vec<_>> = HashMap::new();
+        let mut last_use = HashMap::new();
         for (index, planned) in plan.jobs.iter().enumerate() {
             if planned.same_as.is_none() {
                 rows_of.entry(planned.job.id.clone()).or_default().push(index);
             }
+            if let Some(same) = &planned.same_as {
+                last_use.insert(same.index, index);
+            }
         }
         let measured = vec![Measured::default(); plan.jobs.len()];
-        Self { plan, facts, measured, warnings: Vec::new(), baseline: None, rows_of }
+        let (columns, warnings) = (Vec::new(), Vec::new());
+        let baseline = None;
+        Self { plan, facts, columns, measured, warnings, baseline, rows_of, last_use, forgotten: 0 }
+    }
+
+    /// The same, with more columns in its table.
+    #[must_use]
+    pub fn with_columns(self, columns: Vec<Extra>) -> Self {
+        Self { columns, ..self }
     }
 
     /// The same, beside what an earlier run measured.
@@ -239,6 +236,24 @@ impl Report {
     /// Whether a row has something to show: rows that an interrupt left without any sample do not.
     pub fn is_shown(&self, index: usize) -> bool {
         self.measured[self.source(index)].is_shown()
+    }
+
+    /// Lets go of the times of single tokens in the first `shown` rows, which nobody will ask for again:
+    /// a long sweep would fill the memory with them. What compares rows stays.
+    pub fn forget_details(&mut self, shown: usize) {
+        for index in self.forgotten..shown.min(self.len()) {
+            let source = self.source(index);
+            let last_use = self.last_use.get(&source).copied().unwrap_or(source);
+            if last_use >= shown {
+                continue;
+            }
+            for sample in &mut self.measured[source].samples {
+                if let Sample::Run { first_token_ns, token_ns, .. } = sample {
+                    (*first_token_ns, *token_ns) = (Vec::new(), Vec::new());
+                }
+            }
+        }
+        self.forgotten = shown;
     }
 
     /// How many rows came to what.

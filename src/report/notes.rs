@@ -163,6 +163,7 @@ fn ending(row: &Row<'_>) -> Option<String> {
         Some(Outcome::Failed { .. }) => "failed",
         Some(Outcome::Crashed { .. }) => "crashed",
         Some(Outcome::TimedOut { .. }) => "timeout",
+        Some(Outcome::Skipped { .. }) => "skipped",
     };
     let mut text = word.to_string();
     if let Some(phase) = row.phase() {

@@ -1,9 +1,10 @@
 //! One row, looked at: a planned job, what was measured for it, and the figures that follow.
 
-use super::{Against, Measured, Report, RunFacts};
+use super::{Against, Measured, Report};
+use crate::facts::RunFacts;
 use crate::job::Job;
 use crate::plan::axis::{AXES, Axis};
-use crate::record::{Outcome, Phase, Sample, StopReason, Warning};
+use crate::record::{Outcome, Phase, Sample, StopReason, Trouble, Warning};
 use crate::roofline::Target;
 use crate::stats::{Summary, summarise};
 use crate::units::{Bytes, Nanos};
@@ -75,6 +76,7 @@ impl<'a> Row<'a> {
             Some(Outcome::Failed { .. }) => "failed",
             Some(Outcome::Crashed { .. }) => "crashed",
             Some(Outcome::TimedOut { .. }) => "timed_out",
+            Some(Outcome::Skipped { .. }) => "skipped",
             Some(Outcome::Interrupted) | None => "interrupted",
         }
     }
@@ -85,7 +87,7 @@ impl<'a> Row<'a> {
             Outcome::Failed { phase, .. }
             | Outcome::Crashed { phase, .. }
             | Outcome::TimedOut { phase, .. } => Some(*phase),
-            Outcome::Completed | Outcome::Interrupted => None,
+            Outcome::Completed | Outcome::Skipped { .. } | Outcome::Interrupted => None,
         }
     }
 
@@ -95,6 +97,7 @@ impl<'a> Row<'a> {
             Outcome::Failed { cause, .. } => Some(cause.clone()),
             Outcome::Crashed { how, .. } => Some(how.clone()),
             Outcome::TimedOut { limit, .. } => Some(format!("took longer than {limit}")),
+            Outcome::Skipped { reason } => Some(reason.clone()),
             Outcome::Completed | Outcome::Interrupted => None,
         }
     }
@@ -103,6 +106,14 @@ impl<'a> Row<'a> {
     pub fn hint(&self) -> Option<&'a str> {
         match self.measured.outcome.as_ref()? {
             Outcome::Crashed { hint, .. } => hint.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// What kind of trouble it had, where that is known.
+    pub fn trouble(&self) -> Option<Trouble> {
+        match self.measured.outcome.as_ref()? {
+            Outcome::Failed { trouble, .. } | Outcome::Crashed { trouble, .. } => Some(*trouble),
             _ => None,
         }
     }

@@ -64,6 +64,31 @@ impl Format {
     }
 }
 
+/// Writes several reports as one document; tables stand below each other, for each has its own columns.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_all(format: Format, reports: &[Report], out: &mut dyn Write) -> io::Result<()> {
+    if format == Format::Markdown {
+        for (index, report) in reports.iter().enumerate() {
+            if index > 0 {
+                writeln!(out)?;
+            }
+            Stream::new(format).finish(report, out)?;
+        }
+        return Ok(());
+    }
+    let (Some(first), Some(last)) = (reports.first(), reports.last()) else { return Ok(()) };
+    let mut renderer = format.renderer();
+    renderer.begin(first, out)?;
+    for report in reports {
+        for index in (0..report.len()).filter(|&index| report.is_shown(index)) {
+            renderer.row(report, index, out)?;
+        }
+    }
+    renderer.end(last, out)
+}
+
 impl FromStr for Format {
     type Err = String;
 
@@ -109,11 +134,12 @@ impl Stream {
         Self { renderer: format.renderer(), begun: false, ended: false, next: 0 }
     }
 
-    /// Writes the heading, if it is not there yet, and every row up to the first unfinished one.
+    /// Writes the heading, if it is not there yet, and every row up to the first unfinished one. Returns
+    /// how many rows are behind it.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn advance(&mut self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    pub fn advance(&mut self, report: &Report, out: &mut dyn Write) -> io::Result<usize> {
         if !self.begun {
             self.renderer.begin(report, out)?;
             self.begun = true;
@@ -122,17 +148,17 @@ impl Stream {
         while self.next < report.len() && report.is_finished(self.next) {
             self.step(report, out)?;
         }
-        Ok(())
+        Ok(self.next)
     }
 
     /// Writes all that is left, whether finished or not, and the closing lines. Once: nothing comes
-    /// after them.
+    /// after them. Returns how many rows are behind it.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn finish(&mut self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    pub fn finish(&mut self, report: &Report, out: &mut dyn Write) -> io::Result<usize> {
         if self.ended {
-            return Ok(());
+            return Ok(self.next);
         }
         self.ended = true;
         self.advance(report, out)?;
@@ -140,7 +166,8 @@ impl Stream {
             self.step(report, out)?;
         }
         self.renderer.end(report, out)?;
-        out.flush()
+        out.flush()?;
+        Ok(self.next)
     }
 
     fn step(&mut self, report: &Report, out: &mut dyn Write) -> io::Result<()> {

@@ -3,7 +3,31 @@
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 
-use crate::record::{Outcome, Phase};
+use super::causes;
+use crate::record::{Outcome, Phase, Trouble};
+use crate::units::Bytes;
+
+/// What the kernel's out-of-memory killer did while a worker lived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OomKiller {
+    /// It killed something.
+    Struck,
+    /// It did nothing.
+    Idle,
+    /// The kernel does not say.
+    Unknown,
+}
+
+impl OomKiller {
+    /// From the number of its kills before and after.
+    pub fn between(before: Option<u64>, after: Option<u64>) -> Self {
+        match (before, after) {
+            (Some(before), Some(after)) if after > before => Self::Struck,
+            (Some(_), Some(_)) => Self::Idle,
+            _ => Self::Unknown,
+        }
+    }
+}
 
 /// The outcome of a job whose worker is gone. `status` is `None` where the worker had to be put down
 /// because it no longer spoke the protocol.
@@ -12,6 +36,7 @@ pub fn outcome(
     status: Option<ExitStatus>,
     broke: Option<&str>,
     log: Vec<String>,
+    oom: OomKiller,
 ) -> Outcome {
     let signal = status.and_then(|status| status.signal());
     let how = match (broke, signal, status.and_then(|status| status.code())) {
@@ -22,7 +47,33 @@ pub fn outcome(
         (None, None, None) => "gone without a trace".to_string(),
     };
     let signal = if broke.is_some() { None } else { signal };
-    Outcome::Crashed { phase, how, signal, hint: signal.and_then(hint).map(str::to_string), log }
+    let (how, trouble) = match (signal, oom) {
+        (Some(4), _) => (how, Trouble::Instruction),
+        (Some(9), OomKiller::Struck) => {
+            ("killed by the kernel: the machine ran out of memory".into(), Trouble::HostMemory)
+        }
+        (Some(9), _) => (how, Trouble::Other),
+        _ => (how, causes::trouble(log.iter().map(String::as_str))),
+    };
+    let hint = match (signal, oom) {
+        (Some(9), OomKiller::Idle) => None,
+        _ => causes::advice(trouble).or(signal.and_then(hint)),
+    };
+    Outcome::Crashed { phase, how, signal, trouble, hint: hint.map(str::to_string), log }
+}
+
+/// The outcome of a job that lbench ended because the machine had only so much memory left.
+pub fn for_memory(phase: Phase, left: Bytes) -> Outcome {
+    Outcome::Crashed {
+        phase,
+        how: format!(
+            "ended by lbench: the machine had {left} of memory left and was about to swap"
+        ),
+        signal: None,
+        trouble: Trouble::HostMemory,
+        hint: Some("use a smaller model, context or batch; --min-free sets the limit".into()),
+        log: Vec::new(),
+    }
 }
 
 fn signal_name(number: i32) -> String {
@@ -65,7 +116,9 @@ mod tests {
 
     #[test]
     fn every_death_has_words() {
-        let died = |raw| outcome(Phase::Load, Some(ExitStatus::from_raw(raw)), None, vec![]);
+        let died = |raw| {
+            outcome(Phase::Load, Some(ExitStatus::from_raw(raw)), None, vec![], OomKiller::Unknown)
+        };
         let lines: Vec<_> = [4, 6, 7, 9, 11, 34, 3 << 8]
             .map(died)
             .into_iter()
@@ -82,8 +135,34 @@ mod tests {
     #[test]
     fn a_broken_protocol_is_not_blamed_on_the_signal_that_ended_it() {
         let status = Some(ExitStatus::from_raw(9));
-        let outcome = outcome(Phase::Prompt, status, Some("«rubbish»"), vec![]);
+        let outcome = outcome(Phase::Prompt, status, Some("«rubbish»"), vec![], OomKiller::Struck);
         let Outcome::Crashed { how, signal, hint, .. } = outcome else { panic!("{outcome:?}") };
         assert_eq!((how.as_str(), signal, hint), ("broke the protocol: «rubbish»", None, None));
+    }
+
+    #[test]
+    fn a_kill_for_memory_is_told_from_another() {
+        let killed = |oom| {
+            let status = Some(ExitStatus::from_raw(9));
+            match outcome(Phase::Load, status, None, vec![], oom) {
+                Outcome::Crashed { how, trouble, hint, .. } => (how, trouble, hint.is_some()),
+                other => panic!("{other:?}"),
+            }
+        };
+        let (how, trouble, hint) = killed(OomKiller::between(Some(3), Some(4)));
+        assert!(how.contains("out of memory") && trouble == Trouble::HostMemory && hint);
+        let (how, trouble, hint) = killed(OomKiller::between(Some(3), Some(3)));
+        assert!(how.contains("from outside") && trouble == Trouble::Other && !hint);
+        assert!(killed(OomKiller::between(None, Some(3))).2, "the usual reason is named");
+    }
+
+    #[test]
+    fn the_log_tells_what_an_abort_was_about() {
+        let log = vec!["CUDA error: out of memory".to_string(), "  current device: 0".into()];
+        let status = Some(ExitStatus::from_raw(6));
+        let outcome = outcome(Phase::Prompt, status, None, log, OomKiller::Idle);
+        let Outcome::Crashed { trouble, hint, .. } = outcome else { panic!("{outcome:?}") };
+        assert_eq!(trouble, Trouble::DeviceMemory);
+        assert!(hint.unwrap().contains("-ngl"));
     }
 }

@@ -6,26 +6,45 @@ use super::anchor::{self, Anchors, Trace};
 use super::job_run::{self, JobRun};
 use super::{Halt, Runner, Sink, rounds};
 use crate::job::Job;
+use crate::plan;
 use crate::record::{Outcome, Phase, Reading, Record, Sample, Warning};
+use crate::stats::stopping::Rule;
 use crate::units::Nanos;
-use crate::wire::Request;
+use crate::wire::{Request, Settings};
 
 impl Runner {
-    /// All jobs, grouped by what one loaded model can serve.
+    /// All jobs, grouped by what one loaded model can serve. Where time is short, those first that show
+    /// every value once.
     pub(super) fn groups(&mut self, groups: &[Vec<&Job>], sink: &mut Sink<'_>) -> Result<(), Halt> {
-        let mut anchors = Anchors::default();
+        self.jobs_left = groups.iter().map(Vec::len).sum();
         self.look_around(sink)?;
+        if self.clock.left().is_none() {
+            return self.in_order(groups, sink);
+        }
+        let (first, rest) = plan::cover(&groups.concat());
+        self.in_order(&plan::grouped(first), sink)?;
+        self.in_order(&plan::grouped(rest), sink)
+    }
+
+    /// All jobs in the order given.
+    fn in_order(&mut self, groups: &[Vec<&Job>], sink: &mut Sink<'_>) -> Result<(), Halt> {
+        let mut anchors = Anchors::default();
         for group in groups {
             if self.options.interleave.is_some() && group.len() > 1 {
                 for jobs in group.chunks(rounds::TOGETHER) {
-                    self.rounds(jobs, sink)?;
-                    anchor::settle(jobs, None, sink)?;
+                    let jobs = self.without_doomed(jobs, sink)?;
+                    self.rounds(&jobs, sink)?;
+                    anchor::settle(&jobs, None, sink)?;
                 }
                 continue;
             }
             for (index, job) in group.iter().enumerate() {
+                if self.without_doomed(&[job], sink)?.is_empty() {
+                    continue;
+                }
                 let trace = self.row(job, sink)?;
                 self.look_around(sink)?;
+                self.jobs_left = self.jobs_left.saturating_sub(1);
                 if !self.options.anchor || !anchors.measured(job, trace.as_ref()) {
                     anchor::settle(&[job], None, sink)?;
                 }
@@ -34,6 +53,39 @@ impl Runner {
             anchors.load_ends();
         }
         anchor::settle(&anchors.waiting, None, sink)
+    }
+
+    /// The jobs that are worth a try; the others end here.
+    fn without_doomed<'a>(
+        &mut self,
+        jobs: &[&'a Job],
+        sink: &mut Sink<'_>,
+    ) -> Result<Vec<&'a Job>, Halt> {
+        let mut left = Vec::new();
+        for job in jobs {
+            let reason = self.doomed.reason(job).filter(|_| !self.options.try_all);
+            let Some(reason) = reason else {
+                left.push(*job);
+                continue;
+            };
+            let id = || job.id.clone();
+            let (outcome, reading) = (Outcome::Skipped { reason }, Reading::default());
+            for record in [
+                Record::Started { job: id(), unix_time: unix_time() },
+                Record::Finished { job: id(), outcome, reading },
+            ] {
+                sink(&record).map_err(Halt::Sink)?;
+            }
+            self.jobs_left = self.jobs_left.saturating_sub(1);
+            anchor::settle(&[job], None, sink)?;
+        }
+        Ok(left)
+    }
+
+    /// Takes note of how a job ended in an earlier run: what needs more memory than what had none is not
+    /// tried in this one either.
+    pub fn remember(&mut self, job: &Job, outcome: &Outcome) {
+        self.doomed.note(job, outcome);
     }
 
     /// Measures one job, with everything that is recorded of it; its trace where it came to its end.
@@ -45,24 +97,39 @@ impl Runner {
         };
         let mut run = JobRun { job, phase: Phase::Start, sink: &mut keep };
         run.record(&Record::Started { job: job.id.clone(), unix_time: unix_time() })?;
-        if job.work.n_prompt() > 0 {
-            self.cold(&mut run)?;
-        }
-        self.prepare(job)?;
-        let request = Request::Run { job: Box::new(job.clone()), settings: self.options.settings };
-        let (outcome, reading, halt) = match self.watch(&mut run, &request, &mut None) {
+        let end = self.cold(&mut run).and_then(|()| {
+            self.prepare(job)?;
+            let request = Request::Run { job: Box::new(job.clone()), settings: self.settings() };
+            self.watch(&mut run, &request, &mut None)
+        });
+        let (outcome, reading, halt) = match end {
             Ok((outcome, reading)) => (outcome, reading, None),
-            Err(Halt::Interrupted) => {
-                (Outcome::Interrupted, Reading::default(), Some(Halt::Interrupted))
+            Err(halt @ (Halt::Interrupted | Halt::OutOfTime)) => {
+                (Outcome::Interrupted, Reading::default(), Some(halt))
             }
             Err(halt) => return Err(halt),
         };
+        self.doomed.note(job, &outcome);
         let completed = matches!(outcome, Outcome::Completed);
         run.record(&Record::Finished { job: job.id.clone(), outcome, reading })?;
         match halt {
             Some(halt) => Err(halt),
             None => Ok(completed.then_some(trace)),
         }
+    }
+
+    /// How to measure the next job: where the time for the run is limited, each gets its share of it.
+    pub(super) fn settings(&self) -> Settings {
+        let mut settings = self.options.settings;
+        if let (Some(left), Rule::Precision { max_time, .. }) =
+            (self.clock.left(), &mut settings.stop)
+        {
+            // Loads, contexts and warm-up take their part.
+            let jobs = u32::try_from(self.jobs_left).unwrap_or(u32::MAX).max(1);
+            let share = Nanos::from(left / jobs / 2);
+            *max_time = share.min(*max_time);
+        }
+        settings
     }
 
     /// Sees to it that the next request finds a worker with nothing loaded, or with this job's model.
@@ -79,6 +146,9 @@ impl Runner {
 
     /// Cold starts: each in a process of its own, with no other worker holding memory.
     pub(super) fn cold(&mut self, run: &mut JobRun<'_>) -> Result<(), Halt> {
+        if run.job.work.n_prompt() == 0 {
+            return Ok(());
+        }
         for _ in 0..self.options.cold {
             self.stop_worker();
             let spawned = Nanos::monotonic();

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::Halt;
+use super::{Halt, causes};
 use crate::job::Job;
 use crate::record::{Outcome, Phase, Reading, Record, Warning};
 use crate::units::Nanos;
@@ -44,7 +44,13 @@ impl JobRun<'_> {
                 return Ok(Some((Outcome::Completed, Reading::default())));
             }
             Event::Failed { phase, cause, log, .. } => {
-                return Ok(Some((Outcome::Failed { phase, cause, log }, Reading::default())));
+                let trouble = causes::trouble(
+                    [cause.as_str()].into_iter().chain(log.iter().map(String::as_str)),
+                );
+                return Ok(Some((
+                    Outcome::Failed { phase, cause, trouble, log },
+                    Reading::default(),
+                )));
             }
             Event::Done { reading, .. } => return Ok(Some((Outcome::Completed, reading))),
         };
@@ -60,6 +66,7 @@ pub fn in_words(outcome: &Outcome) -> String {
         Outcome::Failed { cause, .. } => cause.clone(),
         Outcome::Crashed { how, .. } => how.clone(),
         Outcome::TimedOut { limit, .. } => format!("not within {limit}"),
+        Outcome::Skipped { reason } => reason.clone(),
         Outcome::Interrupted => "interrupted".into(),
     }
 }

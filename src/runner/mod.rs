@@ -5,10 +5,14 @@
 //! one channel in one place, [`Runner::next`].
 
 mod anchor;
+mod causes;
 mod child;
 mod death;
+mod doomed;
 mod group;
+mod guard;
 mod job_run;
+mod patience;
 mod roof;
 mod rounds;
 
@@ -19,14 +23,18 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 pub use child::Spawn;
 use child::Worker;
+use death::OomKiller;
+use doomed::Doomed;
+use guard::Clock;
 use job_run::JobRun;
+use patience::Patience;
 
 use crate::error::Error;
-use crate::job::Config;
-use crate::plan::Plan;
+use crate::job::{Config, Job};
 use crate::record::{Outcome, Phase, Reading, Record};
 use crate::telemetry::neighbours::Neighbours;
-use crate::units::Nanos;
+use crate::telemetry::system;
+use crate::units::{Bytes, Nanos};
 use crate::wire::{Description, Event, Request, Settings, VERSION};
 
 /// How long a worker may take to start its backends and say who it is.
@@ -39,7 +47,8 @@ pub struct Options {
     pub spawn: Spawn,
     /// How to measure.
     pub settings: Settings,
-    /// Longest time a job may take, load and warm-up included; `None` for no limit.
+    /// Longest time a job may take, load and warm-up included, and zero for no limit; if not given, what is
+    /// silent for much longer than it should be counts as hung.
     pub timeout: Option<Duration>,
     /// Fresh processes to start for the cold time to first token of each job with a prompt.
     pub cold: u32,
@@ -49,6 +58,13 @@ pub struct Options {
     pub interleave: Option<u64>,
     /// Whether to watch the machine for what disturbs the run.
     pub neighbours: bool,
+    /// Whether to try also what would fail for lack of memory.
+    pub try_all: bool,
+    /// Memory of the machine that must stay free, or the job under way is ended; a share of it if not given,
+    /// and zero for no such guard.
+    pub least_memory: Option<Bytes>,
+    /// Longest time of a run.
+    pub total_time: Option<Duration>,
 }
 
 /// How a run ended.
@@ -58,6 +74,8 @@ pub enum End {
     Finished,
     /// The user ended it.
     Interrupted,
+    /// The time for it was over.
+    OutOfTime,
 }
 
 /// Where records go.
@@ -71,6 +89,8 @@ enum Message {
     Rubbish { worker: u64, text: String },
     /// A worker's pipe is closed: it is dead or dying.
     Closed { worker: u64 },
+    /// The machine has only so much memory left.
+    LowMemory { left: Bytes, at: Instant },
     /// The user pressed Ctrl-C, or the system wants us gone.
     Signal,
 }
@@ -80,12 +100,14 @@ enum Next {
     Event(Event),
     Dead { broke: Option<String> },
     Deadline,
+    LowMemory { left: Bytes },
     Interrupted,
 }
 
 /// Why a run cannot go on. Failed jobs are not among the reasons.
 enum Halt {
     Interrupted,
+    OutOfTime,
     /// Nobody takes the records any more.
     Sink(io::Error),
     Broken(Error),
@@ -99,8 +121,19 @@ pub struct Runner {
     worker: Option<Worker>,
     /// What the worker was asked to load; `None` while it has nothing.
     loaded: Option<Config>,
-    spawned: u64,
+    /// When the worker was started.
+    spawned: Instant,
+    /// How many were.
+    workers: u64,
     neighbours: Option<Neighbours>,
+    /// Kills of the out-of-memory killer when the worker started.
+    oom_kills: Option<u64>,
+    doomed: Doomed,
+    patience: Patience,
+    /// The time for the whole run.
+    clock: Clock,
+    /// Jobs of the run that have not ended.
+    jobs_left: usize,
 }
 
 impl Runner {
@@ -124,7 +157,22 @@ impl Runner {
             }
         });
         let neighbours = options.neighbours.then(Neighbours::new);
-        Ok(Self { options, messages, sender, worker: None, loaded: None, spawned: 0, neighbours })
+        guard::watch_memory(options.least_memory, sender.clone());
+        Ok(Self {
+            patience: Patience::new(options.timeout),
+            clock: Clock::new(None),
+            options,
+            messages,
+            sender,
+            worker: None,
+            loaded: None,
+            spawned: Instant::now(),
+            workers: 0,
+            neighbours,
+            oom_kills: None,
+            doomed: Doomed::default(),
+            jobs_left: 0,
+        })
     }
 
     /// Asks a worker what the engine finds on this machine. The worker stays, for the first job.
@@ -143,7 +191,7 @@ impl Runner {
                         "the lbench binary was replaced while it ran".into(),
                     ));
                 }
-                Next::Event(_) => {}
+                Next::Event(_) | Next::LowMemory { .. } => {}
                 Next::Dead { broke } => {
                     return Err(Error::Worker(self.last_words(broke.as_deref())));
                 }
@@ -158,12 +206,13 @@ impl Runner {
         }
     }
 
-    /// Carries out the plan. Every record goes to `sink`, in order; a sink that fails ends the run.
+    /// Measures the jobs of these groups. Every record goes to `sink`, in order; a sink that fails ends the run.
     ///
     /// # Errors
     /// When workers cannot be started at all, or the sink fails.
-    pub fn run(&mut self, plan: &Plan, sink: &mut Sink<'_>) -> Result<End, Error> {
-        let end = self.groups(&plan.groups(), sink);
+    pub fn run(&mut self, groups: &[Vec<&Job>], sink: &mut Sink<'_>) -> Result<End, Error> {
+        self.clock = Clock::new(self.options.total_time);
+        let end = self.groups(groups, sink);
         if let Some(worker) = self.worker.take() {
             if end.is_ok() {
                 worker.stop();
@@ -174,6 +223,7 @@ impl Runner {
         match end {
             Ok(()) => Ok(End::Finished),
             Err(Halt::Interrupted) => Ok(End::Interrupted),
+            Err(Halt::OutOfTime) => Ok(End::OutOfTime),
             Err(Halt::Sink(source)) => Err(Error::Output { what: "results".into(), source }),
             Err(Halt::Broken(error)) => Err(error),
         }
@@ -187,27 +237,37 @@ impl Runner {
         first_token: &mut Option<Nanos>,
     ) -> Result<(Outcome, Reading), Halt> {
         run.phase = Phase::Start;
-        let deadline = self.options.timeout.map(|limit| Instant::now() + limit);
+        let delay = self.options.settings.delay;
+        let mut limit = self.patience.begin(run.job, delay);
         if self.worker.is_none() {
             self.spawn_worker().map_err(Halt::Broken)?;
         }
         self.send(request);
         loop {
-            match self.next(deadline) {
+            match self.next(self.clock.or(limit.deadline)) {
                 Next::Event(event) => {
+                    limit = self.patience.after(&event, run.job, limit, delay);
                     if let Some(end) = run.event(event, first_token)? {
                         return Ok(end);
                     }
                 }
                 Next::Dead { broke } => {
                     let (status, log) = self.post_mortem(broke.is_some());
-                    let outcome = death::outcome(run.phase, status, broke.as_deref(), log);
+                    let oom = self.oom_killer();
+                    let outcome = death::outcome(run.phase, status, broke.as_deref(), log, oom);
                     return Ok((outcome, Reading::default()));
                 }
                 Next::Deadline => {
                     self.kill_worker();
-                    let limit = self.options.timeout.unwrap_or_default().into();
+                    if self.clock.is_over() {
+                        return Err(Halt::OutOfTime);
+                    }
+                    let limit = limit.limit.into();
                     return Ok((Outcome::TimedOut { phase: run.phase, limit }, Reading::default()));
+                }
+                Next::LowMemory { left } => {
+                    self.kill_worker();
+                    return Ok((death::for_memory(run.phase, left), Reading::default()));
                 }
                 Next::Interrupted => {
                     self.kill_worker();
@@ -227,6 +287,10 @@ impl Runner {
             };
             match message {
                 Ok(Message::Signal) => return Next::Interrupted,
+                // What was too much before this worker started is not its fault.
+                Ok(Message::LowMemory { left, at }) if current.is_some() && at > self.spawned => {
+                    return Next::LowMemory { left };
+                }
                 Ok(Message::Event { worker, event }) if Some(worker) == current => {
                     return Next::Event(*event);
                 }
@@ -243,10 +307,17 @@ impl Runner {
     }
 
     fn spawn_worker(&mut self) -> Result<(), Error> {
-        self.spawned += 1;
+        self.workers += 1;
+        self.spawned = Instant::now();
+        self.oom_kills = system::oom_kills();
         self.loaded = None;
-        self.worker = Some(Worker::spawn(&self.options.spawn, self.spawned, &self.sender)?);
+        self.worker = Some(Worker::spawn(&self.options.spawn, self.workers, &self.sender)?);
         Ok(())
+    }
+
+    /// What the out-of-memory killer did since the worker started.
+    fn oom_killer(&self) -> OomKiller {
+        OomKiller::between(self.oom_kills, system::oom_kills())
     }
 
     fn send(&mut self, request: &Request) {
@@ -274,7 +345,7 @@ impl Runner {
     /// Why the first worker died, in one line.
     fn last_words(&mut self, broke: Option<&str>) -> String {
         let (status, log) = self.post_mortem(broke.is_some());
-        let outcome = death::outcome(Phase::Start, status, broke, log);
+        let outcome = death::outcome(Phase::Start, status, broke, log, self.oom_killer());
         let Outcome::Crashed { how, hint, log, .. } = outcome else {
             return String::new();
         };

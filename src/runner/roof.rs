@@ -24,7 +24,7 @@ impl Runner {
         loop {
             match self.next(deadline) {
                 Next::Event(Event::Roof(answer)) => return Ok(answer),
-                Next::Event(_) => {}
+                Next::Event(_) | Next::LowMemory { .. } => {}
                 Next::Dead { broke } => return Ok(Err(self.last_words(broke.as_deref()))),
                 Next::Deadline => {
                     self.kill_worker();

@@ -1,8 +1,6 @@
 //! Jobs on one model in rounds: each takes a sample in turn, so that whatever happens to the machine
 //! happens to all of them alike.
 
-use std::time::Instant;
-
 use super::group::unix_time;
 use super::job_run::JobRun;
 use super::{Halt, Next, Runner, Sink, death};
@@ -21,12 +19,12 @@ impl Runner {
             for job in &left {
                 let record = Record::Started { job: job.id.clone(), unix_time: unix_time() };
                 sink(&record).map_err(Halt::Sink)?;
-                if left.len() == jobs.len() && job.work.n_prompt() > 0 {
+                if left.len() == jobs.len() {
                     self.cold(&mut JobRun { job, phase: Phase::Start, sink })?;
                 }
             }
             let (mut finished, halt) = self.follow(&left, sink)?;
-            if matches!(halt, Some(Halt::Interrupted)) {
+            if matches!(halt, Some(Halt::Interrupted | Halt::OutOfTime)) {
                 let open = left.iter().filter(|job| !finished.contains(&job.id));
                 for job in open {
                     let (outcome, reading) = (Outcome::Interrupted, Reading::default());
@@ -55,18 +53,21 @@ impl Runner {
     ) -> Result<(Vec<JobId>, Option<Halt>), Halt> {
         let mut finished = Vec::new();
         let (mut job, mut phase) = (jobs[0], Phase::Start);
+        let delay = self.options.settings.delay;
+        // In rounds it is silence that counts, whatever was asked for: no job has the worker to itself.
+        let mut limit = self.patience.begin(job, delay);
         self.prepare(job)?;
         self.send(&Request::Rounds {
             jobs: jobs.iter().copied().cloned().collect(),
-            settings: self.options.settings,
+            settings: self.settings(),
             seed: self.options.interleave.unwrap_or(0),
         });
         while finished.len() < jobs.len() {
-            let deadline = self.options.timeout.map(|limit| Instant::now() + limit);
-            let (outcome, reading) = match self.next(deadline) {
+            let (outcome, reading) = match self.next(self.clock.or(limit.deadline)) {
                 Next::Event(event) => {
                     let named = event.job().and_then(|id| jobs.iter().find(|job| job.id == *id));
                     job = named.copied().unwrap_or(job);
+                    limit = self.patience.in_rounds(&event, job, delay);
                     if matches!(event, Event::Ready { .. }) {
                         continue;
                     }
@@ -80,12 +81,20 @@ impl Runner {
                 }
                 Next::Dead { broke } => {
                     let (status, log) = self.post_mortem(broke.is_some());
-                    (death::outcome(phase, status, broke.as_deref(), log), Reading::default())
+                    let oom = self.oom_killer();
+                    (death::outcome(phase, status, broke.as_deref(), log, oom), Reading::default())
                 }
                 Next::Deadline => {
                     self.kill_worker();
-                    let limit = self.options.timeout.unwrap_or_default().into();
+                    if self.clock.is_over() {
+                        return Ok((finished, Some(Halt::OutOfTime)));
+                    }
+                    let limit = limit.limit.into();
                     (Outcome::TimedOut { phase, limit }, Reading::default())
+                }
+                Next::LowMemory { left } => {
+                    self.kill_worker();
+                    (death::for_memory(phase, left), Reading::default())
                 }
                 Next::Interrupted => {
                     self.kill_worker();
@@ -93,9 +102,11 @@ impl Runner {
                 }
             };
             let gone = self.worker.is_none();
+            self.doomed.note(job, &outcome);
             let record = Record::Finished { job: job.id.clone(), outcome, reading };
             sink(&record).map_err(Halt::Sink)?;
             finished.push(job.id.clone());
+            self.jobs_left = self.jobs_left.saturating_sub(1);
             if gone {
                 break;
             }

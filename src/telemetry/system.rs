@@ -101,6 +101,19 @@ pub(super) fn swapped_pages(vmstat: &str) -> Option<u64> {
     Some(counter(vmstat, "pswpin")?.saturating_add(counter(vmstat, "pswpout")?))
 }
 
+/// How often the kernel has killed something for lack of memory since the system started.
+pub fn oom_kills() -> Option<u64> {
+    counter(&read("/proc/vmstat")?, "oom_kill")
+}
+
+/// Memory that could be had without swapping, and all there is.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // whole KiB, never negative
+pub fn memory() -> Option<(Bytes, Bytes)> {
+    let meminfo = read("/proc/meminfo")?;
+    let bytes = |name| value(&meminfo, name).map(|kib| Bytes(kib as u64 * 1024));
+    Some((bytes("MemAvailable")?, bytes("MemTotal")?))
+}
+
 /// Share of the CPUs' time between two readings of `/proc/stat` that the hypervisor gave to others.
 #[allow(clippy::cast_precision_loss)] // ticks, far below 2^53
 fn stolen(before: &str, after: &str) -> Option<f64> {

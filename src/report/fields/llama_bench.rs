@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::{Field, whole};
-use crate::report::text::rfc3339;
+use crate::units::rfc3339;
 use crate::wire::DeviceKind;
 
 pub(super) static FIELDS: [Field; 44] = [

@@ -12,12 +12,17 @@ use crate::stats::verdict::Comparison;
 use crate::units::Rate;
 use crate::wire::{DeviceKind, Roof};
 
-pub(super) static FIELDS: [Field; 85] = [
-    Field::text("outcome", "completed, failed, crashed, timed_out or interrupted", |row| {
-        row.outcome_name().into()
-    }),
+pub(super) static FIELDS: [Field; 86] = [
+    Field::text(
+        "outcome",
+        "completed, failed, crashed, timed_out, skipped or interrupted",
+        |row| row.outcome_name().into(),
+    ),
     Field::text("phase", "Where it was when it went wrong", |row| json!(row.phase())),
     Field::text("cause", "Why it went wrong", |row| row.cause().into()),
+    Field::text("trouble", "What kind of reason that is, where it is a known one", |row| {
+        json!(row.trouble())
+    }),
     Field::int("signal", "", "The signal that ended the worker", |row| row.signal().into()),
     Field::text("hint", "What to try", |row| row.hint().into()),
     Field::list("log", "", "Last lines of the engine's log", |row| json!(row.log())),

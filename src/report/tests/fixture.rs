@@ -1,12 +1,13 @@
 //! Hosts, plans and records of runs that never were.
 
+use crate::facts::RunFacts;
 use crate::host::Host;
 use crate::job::{JobId, Work};
 use crate::plan::axis::{AXES, Value};
 use crate::plan::tests::model;
 use crate::plan::{Plan, Sweep, expand};
 use crate::record::{DeviceMemory, Loaded, Outcome, Phase, Reading, Record, Sample, StopReason};
-use crate::report::{Report, RunFacts};
+use crate::report::Report;
 use crate::stats::stopping::Rule;
 use crate::units::{Bytes, Nanos};
 use crate::wire::{Description, Device, DeviceKind};
@@ -90,7 +91,6 @@ impl Run {
             stop: Rule::Fixed { n: repetitions },
             cold: 0,
             roofs: vec![],
-            columns: vec![],
         };
         let report = Report::new(plan.clone(), facts);
         Self { report, plan }
@@ -194,11 +194,13 @@ pub(super) fn bad_endings() -> [Outcome; 4] {
         Outcome::Failed {
             phase: Phase::Context,
             cause: "llama.cpp could not create the context".into(),
+            trouble: crate::record::Trouble::Other,
             log: log(&["init: allocating", "alloc: failed to allocate `CUDA0` buffer"]),
         },
         Outcome::Crashed {
             phase: Phase::Prompt,
             how: "SIGABRT".into(),
+            trouble: crate::record::Trouble::Other,
             signal: Some(6),
             hint: Some("llama.cpp gave up; the last lines of its log say why".into()),
             log: log(&["ggml.c:42: GGML_ASSERT(a | b) failed", "#1 0x1234 in main"]),
@@ -207,6 +209,7 @@ pub(super) fn bad_endings() -> [Outcome; 4] {
         Outcome::Crashed {
             phase: Phase::Load,
             how: "SIGILL".into(),
+            trouble: crate::record::Trouble::Other,
             signal: Some(4),
             hint: None,
             log: vec![],

@@ -1,0 +1,47 @@
+//! Flags of `lbench report`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::error::Error;
+use crate::journal;
+use crate::report::Format;
+
+/// Flags of `lbench report`.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ReportArgs {
+    /// Journals; the last run's if none is given
+    pub files: Vec<PathBuf>,
+    /// Format: md, json, jsonl, csv, none
+    #[arg(short = 'o', long, value_name = "FORMAT", default_value = "md")]
+    #[arg(value_parser = super::format)]
+    pub output: Format,
+    /// More columns for the table: short names or fields; help lists them
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    pub columns: Vec<String>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  lbench report                         the last run again
+  lbench report run.jsonl -o csv        any run in any format, finished or not
+  lbench report --columns median,ci     with more columns
+
+Exit codes: 0 all rows are there, 1 some failed, 2 a file cannot be read.";
+
+impl ReportArgs {
+    /// The journals.
+    ///
+    /// # Errors
+    /// When none is named and there is none.
+    pub fn paths(&self) -> Result<Vec<PathBuf>, Error> {
+        if !self.files.is_empty() {
+            return Ok(self.files.clone());
+        }
+        let last = journal::last_path();
+        let none = || Error::Usage("report: there is no run yet: name a journal".into());
+        last.map(|path| vec![path]).ok_or_else(none)
+    }
+}

@@ -1,0 +1,102 @@
+//! Everything that happened in a run, on disk while it happens: one JSON value a line.
+//!
+//! A journal begins with a [`Header`], which holds what it takes to repeat the run and to show its results;
+//! then come the run's [`Record`]s. A resumed run appends another header and goes on. Whatever cuts a
+//! journal off, what stands before the cut is worth what it was.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `mod.rs` | the format, and where journals are |
+//! | `write.rs` | appending, as the run goes on |
+//! | `read.rs` | reading what is there, torn or not |
+//! | `replay.rs` | which measurements of a journal stand |
+
+mod read;
+mod replay;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+pub use read::{Journal, read};
+pub use replay::{Attempt, Kept};
+pub use write::Writer;
+
+use crate::facts::RunFacts;
+use crate::plan::Plan;
+use crate::record::Record;
+use crate::wire::Settings;
+
+/// Version of the format. A journal with a greater one was written by a later lbench.
+pub const SCHEMA: u32 = 1;
+
+/// What a run was about: enough to repeat it, and to show its results.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// [`SCHEMA`] of what follows.
+    pub schema: u32,
+    /// When the run began, in seconds since 1970.
+    pub unix_time: u64,
+    /// The command line, without the program.
+    pub args: Vec<String>,
+    /// What was to be measured, in order.
+    pub plan: Plan,
+    /// How.
+    pub settings: Settings,
+    /// The machine, the build, and what else is true of the whole run.
+    pub facts: RunFacts,
+}
+
+/// A line of a journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Line {
+    /// A run begins, or goes on.
+    Header(Box<Header>),
+    /// Something happened.
+    Record(Record),
+    /// The run came to its end.
+    End(Ending),
+}
+
+/// How a run ended. A journal without an ending was cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// Every job has its outcome.
+    Finished,
+    /// The user ended it.
+    Interrupted,
+    /// The time for the whole run was over.
+    OutOfTime,
+}
+
+/// The user's folder of journals: `lbench` in `$XDG_STATE_HOME` or `~/.local/state`.
+pub fn folder() -> Option<PathBuf> {
+    let absolute =
+        |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = absolute("XDG_STATE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".local").join("state")));
+    state.map(|state| state.join("lbench"))
+}
+
+/// Seconds since 1970.
+pub fn now() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
+
+/// The file for a run that begins now, in the user's folder. Names sort by time.
+pub fn new_path(unix_time: u64) -> Option<PathBuf> {
+    let time = crate::units::rfc3339(unix_time).replace(':', "");
+    Some(folder()?.join(format!("{time}-{}.jsonl", std::process::id())))
+}
+
+/// The last run's file in the user's folder.
+pub fn last_path() -> Option<PathBuf> {
+    let files = std::fs::read_dir(folder()?).ok()?.flatten().map(|entry| entry.path());
+    files.filter(|path| path.extension().is_some_and(|ending| ending == "jsonl")).max()
+}

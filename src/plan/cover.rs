@@ -1,0 +1,67 @@
+//! The most informative jobs first: where time is short, every value of every axis is seen at least once
+//! before any combination is filled in.
+
+use std::collections::HashSet;
+
+use super::axis::{AXES, Value};
+use crate::job::{Job, Work};
+
+/// Something that a job can be the first to show.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Facet<'a> {
+    Model(&'a str),
+    Work(Work),
+    Axis(&'static str, Value),
+}
+
+/// Splits jobs into those that show every value once, and the rest; each in the order given.
+pub fn cover<'a>(jobs: &[&'a Job]) -> (Vec<&'a Job>, Vec<&'a Job>) {
+    let mut seen = HashSet::new();
+    let mut picked = vec![false; jobs.len()];
+    loop {
+        let news = |job: &Job| facets(job).filter(|facet| !seen.contains(facet)).count();
+        let open = jobs.iter().enumerate().filter(|(index, _)| !picked[*index]);
+        // The first of those that show most.
+        let counted = open.map(|(index, job)| (news(job), index));
+        let best = counted.reduce(|best, next| if next.0 > best.0 { next } else { best });
+        match best {
+            Some((count, index)) if count > 0 => {
+                picked[index] = true;
+                seen.extend(facets(jobs[index]));
+            }
+            _ => break,
+        }
+    }
+    let with = |wanted| jobs.iter().zip(&picked).filter(move |(_, is)| **is == wanted);
+    (with(true).map(|(job, _)| *job).collect(), with(false).map(|(job, _)| *job).collect())
+}
+
+fn facets(job: &Job) -> impl Iterator<Item = Facet<'_>> {
+    let axes = AXES.iter().map(|axis| Facet::Axis(axis.name, (axis.get)(&job.config)));
+    [Facet::Model(&job.config.model.header_hash), Facet::Work(job.work)].into_iter().chain(axes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::Config;
+    use crate::plan::tests::config;
+
+    #[test]
+    fn every_value_is_seen_before_any_combination() {
+        let mut jobs = Vec::new();
+        for n_gpu_layers in [10, 20, 29] {
+            for n_batch in [64, 128, 256, 512] {
+                for work in [Work::Prompt { n_prompt: 512 }, Work::Generate { n_gen: 128 }] {
+                    jobs.push(Job::new(Config { n_gpu_layers, n_batch, ..config() }, work));
+                }
+            }
+        }
+        let all: Vec<_> = jobs.iter().collect();
+        let (first, rest) = cover(&all);
+        assert_eq!(first.len(), 4, "as many as the longest axis has values");
+        assert_eq!(first.len() + rest.len(), 24);
+        let seen: HashSet<_> = first.iter().flat_map(|job| facets(job)).collect();
+        assert!(rest.iter().flat_map(|job| facets(job)).all(|facet| seen.contains(&facet)));
+    }
+}
