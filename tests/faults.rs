@@ -99,6 +99,45 @@ fn every_death_in_every_phase_leaves_the_other_rows_alone() {
 }
 
 #[test]
+fn a_hang_in_any_phase_is_one_row() {
+    for phase in ["load", "context", "warmup", "prompt", "generate"] {
+        let rule = json!({"when": {"n_gpu_layers": "2"}, "phase": phase, "fault": "hang"});
+        let script = json!({"gpu": true, "rules": [rule]});
+        let args = ["-p", "0", "-n", "0", "-pg", "512,32", "-ngl", "1,2,3", "-r", "2"];
+        let output = run(&script, &[&args[..], &["--timeout", "1", "-o", "json"]].concat());
+        let rows = rows(&output);
+        let outcomes: Vec<_> = rows.iter().map(|row| row["outcome"].as_str().unwrap()).collect();
+        assert_eq!(outcomes, ["completed", "timed_out", "completed"], "{phase}");
+        assert_eq!(rows[1]["phase"], phase);
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_worker_killed_at_rest_is_one_row() {
+    // In real time, so that there is a moment to hit: the second job rests before it begins.
+    let script = json!({"real_time": true, "prompt_rate": 100_000.0});
+    let args = ["-p", "512", "-n", "0", "-b", "64,128", "-r", "2", "--delay", "1", "-o", "json"];
+    let child =
+        lbench(&script, &args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut worker = Vec::new();
+    wait_until("a worker", || {
+        worker = children(child.id());
+        !worker.is_empty()
+    });
+    // It rests a second before the first job, which takes a few hundredths.
+    std::thread::sleep(Duration::from_millis(1500));
+    let pid = rustix::process::Pid::from_raw(worker[0].cast_signed()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let rows = rows(&output);
+    assert_eq!(rows[0]["outcome"], "completed");
+    // Killed at rest, within the second job: that row says so.
+    assert_eq!((&rows[1]["outcome"], &rows[1]["phase"]), (&json!("crashed"), &json!("idle")));
+    assert!(rows[1]["cause"].as_str().unwrap().starts_with("SIGKILL"), "{}", rows[1]);
+}
+
+#[test]
 fn a_flood_of_log_and_a_stray_print_change_nothing() {
     for fault in [json!({"flood": 100_000_000}), json!("print")] {
         let script = json!({"rules": [rule("64", "context", &fault)]});

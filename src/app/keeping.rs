@@ -18,10 +18,10 @@ use crate::wire::Settings;
 /// those of the run that it resumes. What is shown, and where, is always its own.
 pub(super) fn arguments(
     args: BenchArgs,
-    argv: &[OsString],
+    typed: &[OsString],
 ) -> Result<(BenchArgs, Vec<String>, Option<Journal>), Error> {
     let given: Vec<String> =
-        argv.iter().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+        typed.iter().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     let Some(file) = &args.resume else { return Ok((args, given, None)) };
     let path = match file.as_ref().or(args.journal.as_ref()) {
         Some(path) => path.clone(),
@@ -85,7 +85,7 @@ fn differences(header: &Header, plan: &Plan, host: &Host) -> Vec<String> {
             "{} is not the file that it was: its rows are measured again",
             model.path.display()
         );
-        if old.filter(new_file).is_some() && !texts.contains(&text) {
+        if old.as_ref().is_some_and(new_file) && !texts.contains(&text) {
             texts.push(text);
         }
     }

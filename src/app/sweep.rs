@@ -24,8 +24,8 @@ use crate::runner::{self, End, Runner, Spawn};
 use crate::wire::Settings;
 
 /// Does the sweep that the flags describe.
-pub(super) fn main(args: BenchArgs, argv: &[OsString]) -> Result<u8, Error> {
-    let (args, given, earlier) = keeping::arguments(args, argv)?;
+pub(super) fn main(args: BenchArgs, typed: &[OsString]) -> Result<u8, Error> {
+    let (args, given, earlier) = keeping::arguments(args, typed)?;
     let file = match &args.baseline {
         Some(path) => Some(Run::read(path)?),
         None => args.how.need_baseline().map(|()| None)?,

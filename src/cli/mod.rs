@@ -20,6 +20,7 @@ pub use axes::AxisArgs;
 pub use compare::{CompareArgs, CompareFormat, HowArgs};
 pub use doctor::{DoctorArgs, DoctorFormat};
 pub use report::ReportArgs;
+pub use values::axis as parse_value;
 
 use crate::engine::scripted::Script;
 use crate::error::Error;

@@ -21,7 +21,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use read::{Journal, read};
+pub use read::{Journal, parse, read};
 pub use replay::{Attempt, Kept};
 pub use write::Writer;
 

@@ -36,8 +36,11 @@ pub fn read(path: &Path) -> Result<Journal, Error> {
     parse(path, BufReader::new(file)).map_err(refuse)
 }
 
-/// Reads a text; the error is a sentence without the file's name.
-pub(super) fn parse(path: &Path, mut text: impl BufRead) -> Result<Journal, String> {
+/// Reads a text.
+///
+/// # Errors
+/// As [`read`]: a sentence without the file's name.
+pub fn parse(path: &Path, mut text: impl BufRead) -> Result<Journal, String> {
     let (mut header, mut records, mut ending) = (None, Vec::new(), None);
     let mut strange = 0_usize;
     let mut line = Vec::new();

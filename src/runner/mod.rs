@@ -125,6 +125,8 @@ pub struct Runner {
     spawned: Instant,
     /// How many were.
     workers: u64,
+    /// Whether it has had a job before.
+    used: bool,
     neighbours: Option<Neighbours>,
     /// Kills of the out-of-memory killer when the worker started.
     oom_kills: Option<u64>,
@@ -168,6 +170,7 @@ impl Runner {
             loaded: None,
             spawned: Instant::now(),
             workers: 0,
+            used: false,
             neighbours,
             oom_kills: None,
             doomed: Doomed::default(),
@@ -243,9 +246,19 @@ impl Runner {
             self.spawn_worker().map_err(Halt::Broken)?;
         }
         self.send(request);
+        // A worker that served other jobs may have died since: that is not this one's fault.
+        let mut silent_and_used = std::mem::replace(&mut self.used, true);
         loop {
             match self.next(self.clock.or(limit.deadline)) {
+                Next::Dead { broke: None } if silent_and_used => {
+                    silent_and_used = false;
+                    self.post_mortem(false);
+                    self.spawn_worker().map_err(Halt::Broken)?;
+                    self.loaded = Some(run.job.config.clone());
+                    self.send(request);
+                }
                 Next::Event(event) => {
+                    silent_and_used = false;
                     limit = self.patience.after(&event, run.job, limit, delay);
                     if let Some(end) = run.event(event, first_token)? {
                         return Ok(end);
@@ -310,7 +323,7 @@ impl Runner {
         self.workers += 1;
         self.spawned = Instant::now();
         self.oom_kills = system::oom_kills();
-        self.loaded = None;
+        (self.loaded, self.used) = (None, false);
         self.worker = Some(Worker::spawn(&self.options.spawn, self.workers, &self.sender)?);
         Ok(())
     }
