@@ -185,7 +185,7 @@ fn rounded(n_params: u64) -> String {
     if n_params < 1_000_000 {
         return format!("{}K", n_params.div_ceil(1000));
     }
-    let millions = (n_params + 500_000) / 1_000_000;
+    let millions = n_params.saturating_add(500_000) / 1_000_000;
     if millions < 1000 {
         return format!("{millions}M");
     }

@@ -247,3 +247,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn files_that_broke_it_once_are_survived() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/seeds/header");
+    for file in std::fs::read_dir(folder).unwrap() {
+        if let Ok(header) = Header::read(&file.unwrap().path()) {
+            let _ = (header.label(), header.n_params(), header.tensor_bytes(), header.n_layers());
+        }
+    }
+}
