@@ -49,6 +49,22 @@ pub struct Model {
     /// What a token costs. `None` where the header does not tell.
     #[serde(default)]
     pub token_cost: Option<TokenCost>,
+    /// Where its bytes are; what can be said about its memory before it is loaded.
+    #[serde(default)]
+    pub layout: Layout,
+}
+
+/// Bytes of a model's weights by where they go.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Layout {
+    /// Tables that are looked up and always stay on the host.
+    pub input: Bytes,
+    /// Each block.
+    pub blocks: Vec<Bytes>,
+    /// What comes behind the blocks, the tied output layer counted.
+    pub output: Bytes,
+    /// Whether the output layer is the input table: it is on the host and, offloaded, on the device too.
+    pub tied: bool,
 }
 
 /// What one token costs, as far as the header of a model tells: the terms of the roofline.
@@ -165,6 +181,36 @@ impl FlashAttention {
     }
 }
 
+/// How a model is spread over several devices.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SplitMode {
+    /// One device has all of it.
+    None,
+    /// Each device has whole layers.
+    #[default]
+    Layer,
+    /// Each device has rows of every matrix.
+    Row,
+    /// Each device has a part of every tensor, and all compute at once.
+    Tensor,
+}
+
+impl SplitMode {
+    /// Every mode.
+    pub const ALL: [Self; 4] = [Self::None, Self::Layer, Self::Row, Self::Tensor];
+
+    /// The name that `-sm` takes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Layer => "layer",
+            Self::Row => "row",
+            Self::Tensor => "tensor",
+        }
+    }
+}
+
 /// Every load and context axis at one value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
@@ -172,6 +218,18 @@ pub struct Config {
     pub model: Model,
     /// Layers to offload, as asked; negative means all.
     pub n_gpu_layers: i32,
+    /// How the model is spread over several devices.
+    #[serde(default)]
+    pub split_mode: SplitMode,
+    /// The device for what is not spread.
+    #[serde(default)]
+    pub main_gpu: u32,
+    /// Shares of the devices, in hundredths; empty leaves them to the engine.
+    #[serde(default)]
+    pub tensor_split: Vec<u32>,
+    /// Devices to use, by the engine's names; empty is all of them, and `none` none.
+    #[serde(default)]
+    pub devices: Vec<String>,
     /// Logical batch: most tokens of a prompt handed over at once.
     pub n_batch: u32,
     /// Physical batch: most tokens computed at once.
@@ -186,13 +244,16 @@ pub struct Config {
     pub n_threads: u32,
     /// Tokens already in the context when the clock starts.
     pub n_depth: u32,
+    /// Least size of the context, in tokens: for memory figures of a context that is really used.
+    #[serde(default)]
+    pub reserve_ctx: u32,
 }
 
 impl Config {
     /// Layers that really go to a device: `n_gpu_layers` within the model's layers plus one, or zero
     /// where no device can take any.
     pub fn effective_gpu_layers(&self, can_offload: bool) -> u32 {
-        if !can_offload {
+        if !can_offload || self.devices == ["none"] {
             return 0;
         }
         let all = self.model.n_layers + 1;
@@ -200,13 +261,18 @@ impl Config {
     }
 
     /// Whether both configurations use the same devices in the same way.
-    pub fn same_devices(&self, _: &Self) -> bool {
-        true
+    pub fn same_devices(&self, other: &Self) -> bool {
+        self.split_mode == other.split_mode
+            && self.main_gpu == other.main_gpu
+            && self.tensor_split == other.tensor_split
+            && self.devices == other.devices
     }
 
     /// Whether both configurations are served by one loaded model.
     pub fn same_load(&self, other: &Self) -> bool {
-        self.model == other.model && self.n_gpu_layers == other.n_gpu_layers
+        self.model == other.model
+            && self.n_gpu_layers == other.n_gpu_layers
+            && self.same_devices(other)
     }
 }
 
@@ -274,7 +340,8 @@ impl Job {
             (&config.model.header_hash, config.model.file_size),
             (config.n_gpu_layers, config.n_batch, config.n_ubatch),
             (config.type_k, config.type_v, config.flash_attn),
-            (config.n_threads, config.n_depth),
+            (config.split_mode, config.main_gpu, &config.tensor_split, &config.devices),
+            (config.n_threads, config.n_depth, config.reserve_ctx),
             work,
         );
         // Numbers, strings and unit variants: serialising them into memory cannot fail.
@@ -283,9 +350,10 @@ impl Job {
         Self { id: JobId(format!("{id:016x}")), config, work }
     }
 
-    /// Tokens that the context must hold: depth, prompt and generation together.
+    /// Size of the context, in tokens: depth, prompt and generation together, or what is reserved where
+    /// that is more.
     pub fn n_ctx(&self) -> u32 {
-        self.config.n_depth.saturating_add(self.work.tokens())
+        self.config.n_depth.saturating_add(self.work.tokens()).max(self.config.reserve_ctx)
     }
 
     /// The name of the test, as llama-bench spells it: `pp512`, `tg128 @ d4096`, `pp512+tg128`.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::error::Error;
 use crate::gguf::synth::{self, Spec};
 use crate::gguf::{Header, HeaderError};
-use crate::job::Model;
+use crate::job::{Layout, Model};
 use crate::units::{Bytes, Params};
 
 /// The model when `-m` is not given: small enough for any machine, made in a moment.
@@ -117,7 +117,34 @@ fn model(path: PathBuf, header: &Header) -> Model {
         n_vocab: header.n_vocab(),
         synthetic_seed: header.synthetic_seed(),
         token_cost: crate::roofline::token_cost(header),
+        layout: layout(header),
     }
+}
+
+/// Where the bytes of a model's weights go, by the names of its tensors.
+fn layout(header: &Header) -> Layout {
+    let block_of = |name: &str| name.strip_prefix("blk.")?.split('.').next()?.parse::<usize>().ok();
+    let n_layers = header.n_layers() as usize;
+    let mut layout = Layout { tied: true, ..Layout::default() };
+    // As many blocks as tensors at most, whatever the header claims.
+    layout.blocks = vec![Bytes(0); n_layers.min(header.tensors.len())];
+    let add = |sum: &mut Bytes, bytes: u64| sum.0 = sum.0.saturating_add(bytes);
+    for tensor in &header.tensors {
+        let block = block_of(&tensor.name).and_then(|block| layout.blocks.get_mut(block));
+        match block {
+            Some(block) => add(block, tensor.bytes),
+            None if tensor.name.contains("_embd") => add(&mut layout.input, tensor.bytes),
+            None => {
+                layout.tied &= tensor.name != "output.weight";
+                add(&mut layout.output, tensor.bytes);
+            }
+        }
+    }
+    if layout.tied {
+        let table = header.tensors.iter().find(|tensor| tensor.name == "token_embd.weight");
+        add(&mut layout.output, table.map_or(0, |table| table.bytes));
+    }
+    layout
 }
 
 #[cfg(test)]

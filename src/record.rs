@@ -84,17 +84,101 @@ pub struct DeviceMemory {
     pub device: String,
     /// How much less was free at the end of the job than before the model was loaded.
     pub used: Bytes,
+    /// The same once the model was loaded.
+    #[serde(default)]
+    pub after_load: Option<Bytes>,
+    /// The same once the context was there.
+    #[serde(default)]
+    pub after_context: Option<Bytes>,
     /// Size of the device's memory.
     pub total: Bytes,
 }
 
-/// What was read beside the clock while a job ran.
+/// What the engine takes of one device, by what it is for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemorySplit {
+    /// ggml's name of the device; `host` for the machine's own memory.
+    pub device: String,
+    /// Weights.
+    pub weights: Bytes,
+    /// What the context keeps of its tokens.
+    pub context: Bytes,
+    /// Room for the computation.
+    pub compute: Bytes,
+}
+
+impl MemorySplit {
+    /// All of it.
+    pub fn total(&self) -> Bytes {
+        let parts = [self.weights.0, self.context.0, self.compute.0];
+        Bytes(parts.into_iter().fold(0, u64::saturating_add))
+    }
+}
+
+/// Where a figure of a device's memory comes from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemoryMethod {
+    /// The driver, for the worker's process alone.
+    Process,
+    /// The driver, for the whole device, from before the worker started: others count in it.
+    DeviceDelta,
+    /// The engine, which asks the device what is free.
+    #[default]
+    Engine,
+}
+
+/// What the driver said about one device while a job ran. Times are those of the measured runs.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct DeviceTelemetry {
+    /// ggml's name of the device.
+    pub device: String,
+    /// Most memory that was taken at any time of the row, load included.
+    pub peak: Option<Bytes>,
+    /// Memory that others had taken before.
+    pub baseline: Option<Bytes>,
+    /// Where these two come from.
+    pub method: MemoryMethod,
+    /// Looks at the device.
+    pub looks: u32,
+    /// Energy of the measured runs, in joules, by the device's counter; `None` for less than a second.
+    pub energy_j: Option<f64>,
+    /// How long they took, in seconds.
+    pub seconds: f64,
+    /// Mean power, in watts: by the counter, or else the mean of what was sampled.
+    pub power_w: Option<f64>,
+    /// Clock of the processors, in MHz: least, mean, greatest.
+    pub sm_mhz: Option<[f64; 3]>,
+    /// Clock of the memory, in MHz, the mean.
+    pub memory_mhz: Option<f64>,
+    /// Greatest temperature, in degrees Celsius.
+    pub celsius: Option<u32>,
+    /// Share of the time in which it computed anything.
+    pub utilisation: Option<f64>,
+    /// Why clocks were lower than they could be, by the driver's names.
+    pub throttle_reasons: Vec<String>,
+    /// For how long heat or power held it back, in nanoseconds, by the driver's counters.
+    pub throttled_ns: Option<u64>,
+    /// Whether the row's speed is that of a device that was held back by more than its usual limits.
+    pub throttled: bool,
+}
+
+/// What was read beside the clock while a job ran.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
     /// Peak resident memory of the worker during this job. `None` where the system does not tell.
     pub peak_rss: Option<Bytes>,
     /// Memory taken on each offload device; empty on a CPU build.
     pub devices: Vec<DeviceMemory>,
+    /// What the engine says it takes, by what it is for.
+    #[serde(default)]
+    pub split: Vec<MemorySplit>,
+    /// What was predicted before anything was loaded.
+    #[serde(default)]
+    pub predicted: Vec<MemorySplit>,
+    /// What the driver said meanwhile.
+    #[serde(default)]
+    pub telemetry: Vec<DeviceTelemetry>,
     /// Size of the context, in tokens, as the engine allocated it.
     pub n_ctx: Option<u32>,
     /// Whether flash attention was in use, where the engine says so.

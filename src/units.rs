@@ -89,7 +89,9 @@ impl fmt::Display for Nanos {
 }
 
 /// A size in bytes. Prints as llama-bench does: MiB below a GiB, GiB from there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Default, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Bytes(pub u64);
 

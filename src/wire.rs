@@ -7,13 +7,13 @@
 use serde::{Deserialize, Serialize};
 
 use crate::job::{Job, JobId};
-use crate::record::{Loaded, Phase, Reading, Sample, Warning};
+use crate::record::{Loaded, MemorySplit, Phase, Reading, Sample, Warning};
 use crate::stats::stopping::Rule;
 use crate::units::Nanos;
 
 /// Version of this protocol. Parent and worker are one binary, so a mismatch means that the file was
 /// replaced while a sweep ran.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// Longest event line that the parent reads, in bytes: 64 bytes for each token of a long generation,
 /// and room to spare. Anything longer is not an event.
@@ -48,6 +48,11 @@ pub enum Request {
         settings: Settings,
         /// Seed of the order.
         seed: u64,
+    },
+    /// Say what memory a job would take, without loading anything.
+    Predict {
+        /// The job.
+        job: Box<Job>,
     },
     /// Load, process the prompt once, hold the first token, and say when that was.
     Cold {
@@ -103,6 +108,8 @@ pub enum Event {
         /// The timing.
         sample: Sample,
     },
+    /// Answer to [`Request::Predict`]: what each device would have to give, or why that is not known.
+    Predicted(Result<Vec<MemorySplit>, String>),
     /// The first token of a cold start is held.
     FirstToken {
         /// Which job.
@@ -141,7 +148,7 @@ impl Event {
     /// The job that it is about.
     pub fn job(&self) -> Option<&JobId> {
         match self {
-            Self::Ready { .. } | Self::Described(_) | Self::Roof(_) => None,
+            Self::Ready { .. } | Self::Described(_) | Self::Roof(_) | Self::Predicted(_) => None,
             Self::Phase { job, .. }
             | Self::Loaded { job, .. }
             | Self::Sample { job, .. }
@@ -190,6 +197,9 @@ pub struct Device {
     pub kind: DeviceKind,
     /// Backend that drives it, e.g. `CUDA`.
     pub backend: String,
+    /// PCI bus id, where the backend tells: `0000:65:00.0`.
+    #[serde(default)]
+    pub id: Option<String>,
     /// Free memory in bytes.
     pub free: u64,
     /// All memory in bytes.

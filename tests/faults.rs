@@ -117,7 +117,8 @@ fn a_hang_in_any_phase_is_one_row() {
 fn a_worker_killed_at_rest_is_one_row() {
     // In real time, so that there is a moment to hit: the second job rests before it begins.
     let script = json!({"real_time": true, "prompt_rate": 100_000.0});
-    let args = ["-p", "512", "-n", "0", "-b", "64,128", "-r", "2", "--delay", "1", "-o", "json"];
+    let args = ["-p", "512", "-n", "0", "-b", "64,128", "-r", "2", "--delay", "1"];
+    let args = [&args[..], &["--no-roofline", "-o", "json"]].concat();
     let child =
         lbench(&script, &args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut worker = Vec::new();

@@ -21,6 +21,7 @@ use crate::record::Record;
 use crate::report::{Extra, Report, Stream};
 use crate::roofline;
 use crate::runner::{self, End, Runner, Spawn};
+use crate::telemetry::sampler::Sampler;
 use crate::wire::Settings;
 
 /// Does the sweep that the flags describe.
@@ -53,7 +54,8 @@ pub(super) fn main(args: BenchArgs, typed: &[OsString]) -> Result<u8, Error> {
     let sweep = Sweep { models, axes, works, collapse: !args.no_collapse };
     let plan = plan::expand(&sweep, &host)?;
     if args.dry_run {
-        print(|out| plan::print(&plan, out))?;
+        let memory = predictions(&mut runner, &plan)?;
+        print(|out| plan::print(&plan, &memory, out))?;
         return Ok(exit::OK);
     }
     warn_about_build(&host);
@@ -70,6 +72,15 @@ pub(super) fn main(args: BenchArgs, typed: &[OsString]) -> Result<u8, Error> {
     if args.needs_roof(&columns) {
         let wanted = roofline::wanted(&plan, &facts.host);
         facts.roofs = rooflines(&mut runner, &wanted, &facts.host, false)?;
+    }
+    if !args.no_telemetry {
+        match Sampler::start(&facts.host.engine.devices) {
+            Ok(sampler) => runner.watch_devices(sampler),
+            Err(reason) => tell(&format!(
+                "no telemetry of the devices: NVIDIA's management library: {reason}; memory figures are \
+                 the engine's"
+            )),
+        }
     }
     let kept = keeping::kept(earlier.as_ref(), &plan, &facts.host);
     let journal = keeping::open(&args, given, earlier.as_ref(), (&plan, &facts, settings))?;
@@ -96,6 +107,28 @@ fn find_models(args: &BenchArgs) -> Result<Vec<Model>, Error> {
     }
     let write = !args.dry_run && args.scripted.is_none();
     models::resolve(&names, &args.models_dir, write, &mut |text| tell(&text))
+}
+
+/// Most jobs whose memory is predicted beforehand: each takes a moment.
+const PREDICTIONS: usize = 200;
+
+/// What each row of a plan would take, where that is known.
+fn predictions(runner: &mut Runner, plan: &Plan) -> Result<Vec<Option<String>>, Error> {
+    let mut texts: Vec<Option<String>> = Vec::new();
+    let few = plan.measured().count() <= PREDICTIONS;
+    for planned in &plan.jobs {
+        let text = match &planned.same_as {
+            Some(same) => texts.get(same.index).cloned().flatten(),
+            None if few => runner.predict(&planned.job)?.ok().map(|splits| {
+                let parts = splits.iter().filter(|split| split.total().0 > 0);
+                let parts = parts.map(|split| format!("{} {}", split.device, split.total()));
+                parts.collect::<Vec<_>>().join(", ")
+            }),
+            None => None,
+        };
+        texts.push(text.filter(|text| !text.is_empty()));
+    }
+    Ok(texts)
 }
 
 /// A seed that is another one in each run.
@@ -129,6 +162,7 @@ fn runner_options(
         // The scripted engine disturbs nobody, and nobody it.
         neighbours: args.scripted.is_none(),
         try_all: args.try_all,
+        max_vram: args.max_vram,
         least_memory: args.min_free,
         total_time: args.max_total_time.map(Duration::from_secs),
     }

@@ -39,7 +39,7 @@ impl FromArgMatches for AxisArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let given = |axis: &Axis| {
             let occurrences = matches.get_many::<Values>(axis.name).into_iter().flatten();
-            occurrences.flat_map(|values| values.0.iter().copied()).collect()
+            occurrences.flat_map(|values| values.0.iter().cloned()).collect()
         };
         Ok(Self(AXES.iter().map(given).collect()))
     }
@@ -60,7 +60,7 @@ fn arg(axis: &'static Axis) -> Arg {
         .allow_hyphen_values(true)
         .help_heading("Sweep")
         .help(match axis.short.len() {
-            1 => axis.doc.to_string(),
+            0 | 1 => axis.doc.to_string(),
             _ => format!("[-{}] {}", axis.short, axis.doc),
         });
     let mut letters = axis.short.chars();

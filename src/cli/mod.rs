@@ -174,12 +174,18 @@ pub struct BenchArgs {
     #[arg(allow_hyphen_values = true)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=8_640_000))]
     pub max_total_time: Option<u64>,
+    /// Skip what would take more memory of a GPU than this, by the engine's own prediction
+    #[arg(long, value_name = "SIZE", value_parser = values::size, help_heading = "Limits")]
+    pub max_vram: Option<Bytes>,
     /// End a test when the machine has less memory left than this; 0 for no such guard [default: 2 % of it]
     #[arg(long, value_name = "SIZE", value_parser = values::size, help_heading = "Limits")]
     pub min_free: Option<Bytes>,
     /// Try also what needs at least as much memory as a test that found none
     #[arg(long, help_heading = "Limits")]
     pub try_all: bool,
+    /// Do not ask the driver for memory, power and clocks while tests run
+    #[arg(long, help_heading = "Measuring")]
+    pub no_telemetry: bool,
     /// Measure every row, also those that are the same thing as another
     #[arg(long, help_heading = "Measuring")]
     pub no_collapse: bool,

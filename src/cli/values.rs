@@ -1,6 +1,6 @@
 //! The grammar of values: lists, ranges, cache types, switches. Text in, numbers out; no I/O.
 
-use crate::job::{CacheType, FlashAttention};
+use crate::job::{CacheType, FlashAttention, SplitMode};
 use crate::plan::axis::{Grammar, Value};
 use crate::units::Bytes;
 
@@ -19,6 +19,9 @@ pub fn axis(grammar: Grammar, text: &str) -> Result<Vec<Value>, String> {
         Grammar::Count { min } => Ok(numbers(text, min)?.into_iter().map(Value::Int).collect()),
         Grammar::Layers => Ok(numbers(text, -1)?.into_iter().map(Value::Int).collect()),
         Grammar::CacheType => list(text, |word| cache_type(word).map(Value::Cache)),
+        Grammar::SplitMode => list(text, |word| split_mode(word).map(Value::Split)),
+        Grammar::Shares => list(text, |word| shares(word).map(Value::Shares)),
+        Grammar::Devices => list(text, |word| Ok(Value::Devices(devices(word)))),
         Grammar::FlashAttention => list(text, |word| flash_attention(word).map(Value::Flash)),
     }
 }
@@ -56,6 +59,28 @@ pub fn percent(text: &str) -> Result<f64, String> {
         Ok(value) if value > 0.0 && value < 100.0 => Ok(value / 100.0),
         _ => Err(format!("'{text}' is not a percentage between 0 and 100, like 0.5%")),
     }
+}
+
+fn split_mode(word: &str) -> Result<SplitMode, String> {
+    let found = SplitMode::ALL.into_iter().find(|mode| mode.name() == word);
+    found.ok_or_else(|| format!("'{word}' is no split mode: give none, layer, row or tensor"))
+}
+
+/// Shares of devices in hundredths: `3/1`, as llama-bench also `3;1`. All zero leaves them to the engine.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // between 0 and a million
+fn shares(word: &str) -> Result<Vec<u32>, String> {
+    let bad = || format!("'{word}' are no shares: give one number for each GPU, like 3/1");
+    let share = |part: &str| match part.trim().parse::<f64>() {
+        Ok(share) if (0.0..=1e6).contains(&share) => Ok((share * 100.0).round() as u32),
+        _ => Err(bad()),
+    };
+    let shares = word.split(['/', ';']).map(share).collect::<Result<Vec<_>, _>>()?;
+    Ok(if shares.iter().all(|share| *share == 0) { Vec::new() } else { shares })
+}
+
+/// Names of devices; none is all of them.
+fn devices(word: &str) -> Vec<String> {
+    if word == "auto" { Vec::new() } else { word.split('/').map(str::to_string).collect() }
 }
 
 /// Parses a size: `500M`, `1.5GiB`, a plain number being bytes. Prefixes are powers of 1024.

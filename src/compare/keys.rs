@@ -25,7 +25,7 @@ const TESTS: usize = 3;
 
 /// Every setting besides the model, the likely ones first: where several of them would pair rows that
 /// have no partner, the first is offered.
-pub(super) static KEYS: [Key; 32] = [
+pub(super) static KEYS: [Key; 33] = [
     titled("n_gpu_layers", "ngl"),
     titled("n_threads", "threads"),
     key("n_batch"),
@@ -54,6 +54,7 @@ pub(super) static KEYS: [Key; 32] = [
     key("repack"),
     key("fit_target"),
     key("fit_min_ctx"),
+    Key { name: "reserve_ctx", heading: "reserve_ctx", absent: Some("0") },
     key("n_parallel"),
     key("n_prompt"),
     key("n_gen"),

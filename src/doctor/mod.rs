@@ -20,7 +20,8 @@ use crate::cache::{self, Cache};
 use crate::cli::{DoctorArgs, DoctorFormat};
 use crate::error::{Error, exit};
 use crate::host::Host;
-use crate::job::{CacheType, Config, FlashAttention, Job, Model, Work};
+use crate::job::{Job, Model, Work};
+use crate::plan;
 use crate::roofline::{Roofline, Target};
 use crate::runner::{Options, Runner, Spawn};
 use crate::stats::stopping::Rule;
@@ -141,6 +142,7 @@ fn options(args: &DoctorArgs) -> Options {
         interleave: None,
         neighbours: false,
         try_all: true,
+        max_vram: None,
         least_memory: None,
         total_time: None,
     }
@@ -165,17 +167,7 @@ fn spawn(args: &DoctorArgs, run: u64) -> Spawn {
 
 /// A long generation. Nothing is loaded for it.
 fn loop_job(model: &Model, host: &Host) -> Job {
-    let config = Config {
-        model: model.clone(),
-        n_gpu_layers: -1,
-        n_batch: 1,
-        n_ubatch: 1,
-        type_k: CacheType::F16,
-        type_v: CacheType::F16,
-        flash_attn: FlashAttention::Auto,
-        n_threads: host.default_threads(),
-        n_depth: 0,
-    };
+    let config = plan::config(model, host);
     Job::new(config, Work::Generate { n_gen: LOOP_TOKENS })
 }
 

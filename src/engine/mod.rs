@@ -9,7 +9,7 @@ pub mod llama;
 pub mod scripted;
 
 use crate::job::Config;
-use crate::record::{DeviceMemory, Loaded};
+use crate::record::{DeviceMemory, Loaded, MemorySplit};
 use crate::units::Nanos;
 use crate::wire::{Description, Roof};
 
@@ -41,6 +41,15 @@ pub trait Engine {
     /// # Errors
     /// When the file cannot be read, the architecture is unknown, or memory runs out.
     fn load(&mut self, config: &Config) -> Result<Loaded, EngineError>;
+
+    /// What a load and a context would take of each device, without loading anything.
+    ///
+    /// # Errors
+    /// As for [`Engine::load`] and [`Engine::open`], memory aside.
+    fn predict(&mut self, config: &Config, n_ctx: u32) -> Result<Vec<MemorySplit>, EngineError>;
+
+    /// What the loaded model and the latest context take of each device, by the engine's own account.
+    fn memory_split(&self) -> Vec<MemorySplit>;
 
     /// Creates a context of `n_ctx` tokens on the loaded model with the context axes of `config`.
     ///

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Engine, EngineError, Session, Token};
 use crate::job::Config;
-use crate::record::{DeviceMemory, Loaded, Phase};
+use crate::record::{DeviceMemory, Loaded, MemorySplit, Phase};
 use crate::units::{Bytes, Nanos};
 use crate::wire::{Description, Device, DeviceKind, Roof};
 
@@ -161,6 +161,7 @@ pub struct Scripted {
     script: Script,
     pipe: RawPipe,
     clock: Rc<RefCell<Clock>>,
+    split: Vec<MemorySplit>,
 }
 
 impl Scripted {
@@ -168,7 +169,7 @@ impl Scripted {
     pub fn new(script: Script, pipe: RawPipe) -> Self {
         let rng = Pcg64Mcg::seed_from_u64(script.seed);
         let clock = Clock { now: 0, rng, script: script.clone() };
-        Self { script, pipe, clock: Rc::new(RefCell::new(clock)) }
+        Self { script, pipe, clock: Rc::new(RefCell::new(clock)), split: Vec::new() }
     }
 
     /// The rule for this configuration.
@@ -238,6 +239,7 @@ impl Engine for Scripted {
             description: "Scripted CPU".into(),
             kind: DeviceKind::Cpu,
             backend: "CPU".into(),
+            id: None,
             free: 16 << 30,
             total: 16 << 30,
         };
@@ -246,6 +248,7 @@ impl Engine for Scripted {
             description: "Scripted GPU".into(),
             kind: DeviceKind::Gpu,
             backend: "SCRIPT".into(),
+            id: Some("0000:65:00.0".into()),
             free: 8 << 30,
             total: 8 << 30,
         };
@@ -284,9 +287,28 @@ impl Engine for Scripted {
         })
     }
 
+    fn predict(&mut self, config: &Config, n_ctx: u32) -> Result<Vec<MemorySplit>, EngineError> {
+        let layers = u64::from(config.effective_gpu_layers(self.script.gpu));
+        let all = u64::from(config.model.n_layers) + 1;
+        let bytes = config.model.tensor_bytes.0;
+        let split = |device: &str, share: u64| MemorySplit {
+            device: device.into(),
+            weights: Bytes(bytes / all * share),
+            context: Bytes(u64::from(n_ctx) * 1024 * share),
+            compute: Bytes(if share > 0 { 64 << 20 } else { 0 }),
+        };
+        let host = split("host", all - layers);
+        Ok(if self.script.gpu { vec![split("SCRIPT0", layers), host] } else { vec![host] })
+    }
+
+    fn memory_split(&self) -> Vec<MemorySplit> {
+        self.split.clone()
+    }
+
     fn open(&mut self, config: &Config, n_ctx: u32) -> Result<ScriptedSession, EngineError> {
         let rule = self.rule(config);
         fail(&rule, Phase::Context, &self.pipe)?;
+        self.split = self.predict(config, n_ctx)?;
         Ok(ScriptedSession {
             n_ctx: n_ctx.next_multiple_of(256),
             prompt_rate: rule.prompt_rate.unwrap_or(self.script.prompt_rate),
@@ -303,6 +325,8 @@ impl Engine for Scripted {
         let gpu = |()| DeviceMemory {
             device: "SCRIPT0".into(),
             used: Bytes(3 << 30),
+            after_load: None,
+            after_context: None,
             total: Bytes(8 << 30),
         };
         self.script.gpu.then_some(()).map(gpu).into_iter().collect()

@@ -6,10 +6,10 @@
 use std::fmt;
 
 use crate::host::Host;
-use crate::job::{CacheType, Config, FlashAttention};
+use crate::job::{CacheType, Config, FlashAttention, SplitMode};
 
 /// One value of an axis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Value {
     /// A count, or a number of layers where -1 means all.
     Int(i64),
@@ -17,6 +17,12 @@ pub enum Value {
     Cache(CacheType),
     /// When to use flash attention.
     Flash(FlashAttention),
+    /// How a model is spread over devices.
+    Split(SplitMode),
+    /// Shares of devices, in hundredths; none is left to the engine.
+    Shares(Vec<u32>),
+    /// Names of devices; none is all of them.
+    Devices(Vec<String>),
 }
 
 impl fmt::Display for Value {
@@ -26,21 +32,29 @@ impl fmt::Display for Value {
             Self::Int(value) => value.fmt(f),
             Self::Cache(kind) => f.write_str(kind.name()),
             Self::Flash(mode) => mode.number().fmt(f),
+            Self::Split(mode) => f.write_str(mode.name()),
+            Self::Shares(shares) if shares.is_empty() => f.write_str("0.00"),
+            Self::Shares(shares) => {
+                let shares = shares.iter().map(|n| format!("{}.{:02}", n / 100, n % 100));
+                f.write_str(&shares.collect::<Vec<_>>().join("/"))
+            }
+            Self::Devices(names) if names.is_empty() => f.write_str("auto"),
+            Self::Devices(names) => f.write_str(&names.join("/")),
         }
     }
 }
 
 impl Value {
-    fn int(self) -> i64 {
+    fn int(&self) -> i64 {
         match self {
-            Self::Int(value) => value,
+            Self::Int(value) => *value,
             Self::Flash(mode) => mode.number(),
-            Self::Cache(_) => 0,
+            _ => 0,
         }
     }
 
     /// The value as a count; out of range only if the grammar let it pass.
-    fn count(self) -> u32 {
+    fn count(&self) -> u32 {
         u32::try_from(self.int()).unwrap_or(u32::MAX)
     }
 }
@@ -59,6 +73,12 @@ pub enum Grammar {
     CacheType,
     /// `on`, `off` or `auto`, and `1`, `0`, `-1`.
     FlashAttention,
+    /// `none`, `layer`, `row` or `tensor`.
+    SplitMode,
+    /// Shares of devices: `3/1`.
+    Shares,
+    /// Names of devices: `CUDA0/CUDA1`, `auto` or `none`.
+    Devices,
 }
 
 /// What has to be made anew when the value changes.
@@ -77,7 +97,7 @@ pub struct Axis {
     pub name: &'static str,
     /// Heading of its column, as in llama-bench: `ngl`. `None` where the test's name says it already.
     pub column: Option<&'static str>,
-    /// Short flag without the dash; several letters are common: `ngl`.
+    /// Short flag without the dash; several letters are common: `ngl`. Empty where there is none.
     pub short: &'static str,
     /// Long flag without the dashes: `n-gpu-layers`.
     pub long: &'static str,
@@ -99,7 +119,7 @@ pub struct Axis {
 
 /// Every axis besides the model, outermost first: load axes, then context axes, so that walking the
 /// table in order loads a model as rarely as possible. Within that, llama-bench's order.
-pub static AXES: [Axis; 8] = [
+pub static AXES: [Axis; 13] = [
     Axis {
         name: "n_gpu_layers",
         column: Some("ngl"),
@@ -113,6 +133,70 @@ pub static AXES: [Axis; 8] = [
         get: |config| Value::Int(i64::from(config.n_gpu_layers)),
         set: |config, value| {
             config.n_gpu_layers = i32::try_from(value.int()).unwrap_or(i32::MAX);
+        },
+    },
+    Axis {
+        name: "split_mode",
+        column: Some("sm"),
+        short: "sm",
+        long: "split-mode",
+        placeholder: "none|layer|row|tensor",
+        grammar: Grammar::SplitMode,
+        scope: Scope::Load,
+        doc: "How a model is spread over several GPUs",
+        default: |_| Value::Split(SplitMode::Layer),
+        get: |config| Value::Split(config.split_mode),
+        set: |config, value| {
+            if let Value::Split(mode) = value {
+                config.split_mode = mode;
+            }
+        },
+    },
+    Axis {
+        name: "main_gpu",
+        column: Some("main_gpu"),
+        short: "mg",
+        long: "main-gpu",
+        placeholder: "N",
+        grammar: Grammar::Count { min: 0 },
+        scope: Scope::Load,
+        doc: "The GPU for what is not spread; all of it with -sm none",
+        default: |_| Value::Int(0),
+        get: |config| Value::Int(i64::from(config.main_gpu)),
+        set: |config, value| config.main_gpu = value.count(),
+    },
+    Axis {
+        name: "tensor_split",
+        column: Some("ts"),
+        short: "ts",
+        long: "tensor-split",
+        placeholder: "S0/S1/...",
+        grammar: Grammar::Shares,
+        scope: Scope::Load,
+        doc: "Shares of the GPUs, e.g. 3/1; llama.cpp goes by free memory",
+        default: |_| Value::Shares(Vec::new()),
+        get: |config| Value::Shares(config.tensor_split.clone()),
+        set: |config, value| {
+            if let Value::Shares(shares) = value {
+                config.tensor_split = shares;
+            }
+        },
+    },
+    Axis {
+        name: "devices",
+        column: Some("dev"),
+        short: "dev",
+        long: "device",
+        placeholder: "D0/D1/...",
+        grammar: Grammar::Devices,
+        scope: Scope::Load,
+        doc: "Devices to use, e.g. CUDA0/CUDA1; auto is all, none the CPU alone",
+        default: |_| Value::Devices(Vec::new()),
+        get: |config| Value::Devices(config.devices.clone()),
+        set: |config, value| {
+            if let Value::Devices(names) = value {
+                config.devices = names;
+            }
         },
     },
     Axis {
@@ -218,6 +302,19 @@ pub static AXES: [Axis; 8] = [
         get: |config| Value::Int(i64::from(config.n_depth)),
         set: |config, value| config.n_depth = value.count(),
     },
+    Axis {
+        name: "reserve_ctx",
+        column: Some("reserve_ctx"),
+        short: "",
+        long: "reserve-ctx",
+        placeholder: "N",
+        grammar: Grammar::Count { min: 0 },
+        scope: Scope::Context,
+        doc: "Least size of the context, in tokens: memory figures of the one you will really use",
+        default: |_| Value::Int(0),
+        get: |config| Value::Int(i64::from(config.reserve_ctx)),
+        set: |config, value| config.reserve_ctx = value.count(),
+    },
 ];
 
 #[cfg(test)]
@@ -231,7 +328,7 @@ mod tests {
     fn no_name_or_flag_is_used_twice() {
         let words = |pick: fn(&Axis) -> &'static str| AXES.iter().map(pick).collect::<HashSet<_>>();
         let picks: [fn(&Axis) -> &'static str; 3] =
-            [|axis| axis.name, |axis| axis.short, |axis| axis.long];
+            [|axis| axis.name, |axis| axis.long, |axis| axis.short];
         for pick in picks {
             assert_eq!(words(pick).len(), AXES.len());
         }
@@ -254,10 +351,13 @@ mod tests {
                     use FlashAttention::{Auto, Off, On};
                     [Auto, Off, On].map(Value::Flash).to_vec()
                 }
+                Grammar::SplitMode => SplitMode::ALL.map(Value::Split).to_vec(),
+                Grammar::Shares => vec![Value::Shares(vec![300, 100]), Value::Shares(vec![])],
+                Grammar::Devices => vec![Value::Devices(vec!["CUDA0".into()])],
             };
             for value in values {
                 let mut config = config();
-                (axis.set)(&mut config, value);
+                (axis.set)(&mut config, value.clone());
                 assert_eq!((axis.get)(&config), value, "{}", axis.name);
             }
         }

@@ -6,7 +6,7 @@ use super::axis::{AXES, Value};
 use super::{Plan, Planned, SameAs, Sweep};
 use crate::error::Error;
 use crate::host::Host;
-use crate::job::{CacheType, Config, FlashAttention, Job, JobId, Model};
+use crate::job::{CacheType, Config, FlashAttention, Job, JobId, Model, SplitMode};
 
 /// Most jobs in one plan. A sweep beyond it is a slip of the keyboard.
 const MAX_JOBS: usize = 1_000_000;
@@ -40,7 +40,7 @@ pub fn expand(sweep: &Sweep, host: &Host) -> Result<Plan, Error> {
         let mut place = vec![0; AXES.len()];
         loop {
             for (axis, (values, &at)) in AXES.iter().zip(sweep.axes.iter().zip(&place)) {
-                (axis.set)(&mut config, values[at]);
+                (axis.set)(&mut config, values[at].clone());
             }
             for &work in &sweep.works {
                 let job = Job::new(config.clone(), work);
@@ -78,11 +78,24 @@ fn advance(place: &mut [usize], axes: &[Vec<Value>]) -> bool {
     false
 }
 
+/// A configuration with every axis at its default.
+pub fn config(model: &Model, host: &Host) -> Config {
+    let mut config = base_config(model, host);
+    for axis in &AXES {
+        (axis.set)(&mut config, (axis.default)(host));
+    }
+    config
+}
+
 /// A configuration whose axes are still to be set from the table.
 fn base_config(model: &Model, host: &Host) -> Config {
     Config {
         model: model.clone(),
         n_gpu_layers: -1,
+        split_mode: SplitMode::Layer,
+        main_gpu: 0,
+        tensor_split: Vec::new(),
+        devices: Vec::new(),
         n_batch: 0,
         n_ubatch: 0,
         type_k: CacheType::F16,
@@ -90,6 +103,7 @@ fn base_config(model: &Model, host: &Host) -> Config {
         flash_attn: FlashAttention::Auto,
         n_threads: host.default_threads(),
         n_depth: 0,
+        reserve_ctx: 0,
     }
 }
 
@@ -118,6 +132,12 @@ fn effective(job: &Job, can_offload: bool) -> Job {
     let mut config = job.config.clone();
     config.n_gpu_layers =
         i32::try_from(config.effective_gpu_layers(can_offload)).unwrap_or(i32::MAX);
+    if !can_offload {
+        // With no device to spread over, nothing is spread.
+        config.split_mode = SplitMode::Layer;
+        config.main_gpu = 0;
+        config.tensor_split = Vec::new();
+    }
     config.n_batch = config.n_batch.min(job.n_ctx().next_multiple_of(CONTEXT_GRAIN));
     config.n_ubatch = config.n_ubatch.min(config.n_batch);
     Job::new(config, job.work)
@@ -133,6 +153,9 @@ fn reason(job: &Job, earlier: &Job, can_offload: bool) -> String {
         } else {
             "no device here can take layers, so every -ngl runs on the CPU".to_string()
         });
+    }
+    if !job.config.same_devices(&earlier.config) {
+        reasons.push("no device here can take layers, so there is nothing to spread".to_string());
     }
     if (job.config.n_batch, job.config.n_ubatch)
         != (earlier.config.n_batch, earlier.config.n_ubatch)

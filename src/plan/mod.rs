@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 pub use cover::cover;
-pub use expand::expand;
+pub use expand::{config, expand};
 pub use print::print;
 
 use crate::job::{Job, JobId, Model, Work};
@@ -98,7 +98,7 @@ pub fn grouped<'a>(jobs: impl IntoIterator<Item = &'a Job>) -> Vec<Vec<&'a Job>>
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use crate::job::{CacheType, Config, FlashAttention, Model};
+    use crate::job::{CacheType, Config, FlashAttention, Layout, Model, SplitMode};
     use crate::units::{Bytes, Params};
 
     /// A model of 28 layers, for tests.
@@ -115,6 +115,7 @@ pub(crate) mod tests {
             n_vocab: Some(128_256),
             synthetic_seed: Some(1),
             token_cost: None,
+            layout: Layout::default(),
         }
     }
 
@@ -123,6 +124,10 @@ pub(crate) mod tests {
         Config {
             model: model(),
             n_gpu_layers: -1,
+            split_mode: SplitMode::Layer,
+            main_gpu: 0,
+            tensor_split: Vec::new(),
+            devices: Vec::new(),
             n_batch: 2048,
             n_ubatch: 512,
             type_k: CacheType::F16,
@@ -130,6 +135,7 @@ pub(crate) mod tests {
             flash_attn: FlashAttention::Auto,
             n_threads: 4,
             n_depth: 0,
+            reserve_ctx: 0,
         }
     }
 }

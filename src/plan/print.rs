@@ -6,11 +6,11 @@ use super::Plan;
 use super::axis::AXES;
 
 /// Prints one line a row: its number, the model, the test, the axes that vary, and why it is not
-/// measured if it is not.
+/// measured if it is not. `memory` is what each row would take, where that is known.
 ///
 /// # Errors
 /// What the writer reports.
-pub fn print(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
+pub fn print(plan: &Plan, memory: &[Option<String>], out: &mut dyn Write) -> io::Result<()> {
     let measured = plan.jobs.iter().filter(|planned| planned.same_as.is_none()).count();
     let groups = plan.groups().len();
     writeln!(out, "{} rows, {measured} measured, {groups} model loads", plan.jobs.len())?;
@@ -22,6 +22,9 @@ pub fn print(plan: &Plan, out: &mut dyn Write) -> io::Result<()> {
             if let Some(column) = axis.column {
                 write!(out, "  {column} {}", (axis.get)(&job.config))?;
             }
+        }
+        if let Some(Some(memory)) = memory.get(index) {
+            write!(out, "  ≈ {memory}")?;
         }
         if let Some(same) = &planned.same_as {
             write!(out, "  = row {}: {}", same.index + 1, same.reason)?;

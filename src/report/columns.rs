@@ -214,11 +214,11 @@ fn spread(spread: Option<&Spread>, scale: f64) -> String {
     sd.map_or_else(|| format!("{mean:.2}"), |sd| format!("{mean:.2} ± {:.2}", sd * scale))
 }
 
-/// Memory taken on each device that took any, in MiB: `20480 + 18211`.
+/// Most memory taken on each device that took any, in MiB: `20480 + 18211`.
 fn device_memory(row: &Row<'_>) -> String {
-    let devices = &row.measured.reading.devices;
-    let used = devices.iter().filter(|device| device.used.0 > 0);
-    let used: Vec<_> = used.map(|device| format!("{:.0}", device.used.mib())).collect();
+    let devices = row.peaks();
+    let used = devices.iter().filter(|peak| peak.bytes.0 > 0);
+    let used: Vec<_> = used.map(|peak| format!("{:.0}", peak.bytes.mib())).collect();
     match (used.is_empty(), devices.is_empty()) {
         (_, true) => NOTHING.into(),
         (true, false) => "0".into(),

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::units::{Bytes, Nanos};
 
 /// Short names, and the fields that they stand for. Several share a cell.
-static SHORT: [(&str, &[&str]); 13] = [
+static SHORT: [(&str, &[&str]); 16] = [
     ("bandwidth", &["bandwidth_share"]),
     ("compute", &["compute_share"]),
     ("median", &["median_ts"]),
@@ -26,6 +26,9 @@ static SHORT: [(&str, &[&str]); 13] = [
     ("p95", &["itl_p95_ns"]),
     ("p99", &["itl_p99_ns"]),
     ("load", &["load_ns"]),
+    ("joules", &["joules_per_token"]),
+    ("power", &["power_w"]),
+    ("clock", &["sm_clock_mhz"]),
 ];
 
 /// A column that was asked for.

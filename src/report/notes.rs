@@ -69,6 +69,9 @@ impl Notes {
             marks.push_str(" ~");
             self.missed_precision = true;
         }
+        if row.throttled() == Some(true) {
+            self.mark(&mut marks, " T", throttle(row));
+        }
         if let Some(text) = drift(row) {
             self.mark(&mut marks, " D", text);
         }
@@ -122,6 +125,23 @@ fn missed_precision(rule: Rule) -> String {
     format!(
         "- ~ the mean is not known to ±{} % yet, after {max_time} or {max_samples} samples: allow more with --max-time",
         target * 100.0
+    )
+}
+
+/// What held the device back.
+fn throttle(row: &Row<'_>) -> String {
+    let telemetry = row.measured.reading.telemetry.iter().filter(|seen| seen.throttled);
+    let mut reasons: Vec<_> =
+        telemetry.clone().flat_map(|seen| seen.throttle_reasons.iter().cloned()).collect();
+    reasons.sort();
+    reasons.dedup();
+    let clocks = telemetry.filter_map(|seen| seen.sm_mhz);
+    let clocks: Vec<_> =
+        clocks.map(|[low, _, high]| format!("{low:.0} to {high:.0} MHz")).collect();
+    format!(
+        "T the device was held back ({}) at {}: it may be faster when it is cooler",
+        if reasons.is_empty() { "its clock fell".into() } else { reasons.join(", ") },
+        clocks.join(", ")
     )
 }
 

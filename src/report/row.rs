@@ -4,7 +4,9 @@ use super::{Against, Measured, Report};
 use crate::facts::RunFacts;
 use crate::job::Job;
 use crate::plan::axis::{AXES, Axis};
-use crate::record::{Outcome, Phase, Sample, StopReason, Trouble, Warning};
+use crate::record::{
+    DeviceMemory, MemoryMethod, Outcome, Phase, Sample, StopReason, Trouble, Warning,
+};
 use crate::roofline::Target;
 use crate::stats::{Summary, summarise};
 use crate::units::{Bytes, Nanos};
@@ -27,6 +29,17 @@ pub struct Row<'a> {
     /// How it does against the baseline; `None` without one, or where that has no such row.
     pub against: Option<Against>,
     run_warnings: &'a [Warning],
+}
+
+/// The most memory that a row took on a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peak<'a> {
+    /// The device.
+    pub device: &'a str,
+    /// How much.
+    pub bytes: Bytes,
+    /// Who says so.
+    pub method: MemoryMethod,
 }
 
 /// The equal row that was measured.
@@ -160,11 +173,58 @@ impl<'a> Row<'a> {
         found.map(|roofline| roofline.roof)
     }
 
-    /// Memory taken on all devices; `None` where none was read.
+    /// The most memory that was taken on each device during the row: by the driver where it was asked and
+    /// knew, else by the engine at the end of the row.
+    pub fn peaks(&self) -> Vec<Peak<'a>> {
+        let reading = &self.measured.reading;
+        let of = |device: &'a DeviceMemory| {
+            let mut seen = reading.telemetry.iter().filter(|seen| seen.device == device.device);
+            let seen = seen.find_map(|seen| Some((seen.peak?, seen.method)));
+            let stages = [Some(device.used), device.after_load, device.after_context];
+            let most = stages.into_iter().flatten().max().unwrap_or_default();
+            let (bytes, method) = seen.unwrap_or((most, MemoryMethod::Engine));
+            Peak { device: &device.device, bytes, method }
+        };
+        reading.devices.iter().map(of).collect()
+    }
+
+    /// The most memory taken on all devices together; `None` where none was read.
     pub fn device_memory(&self) -> Option<Bytes> {
-        let devices = &self.measured.reading.devices;
-        let used = devices.iter().map(|device| device.used.0);
-        (!devices.is_empty()).then(|| Bytes(used.fold(0, u64::saturating_add)))
+        let peaks = self.peaks();
+        let used = peaks.iter().map(|peak| peak.bytes.0);
+        (!peaks.is_empty()).then(|| Bytes(used.fold(0, u64::saturating_add)))
+    }
+
+    /// What the devices used on the measured runs, in joules; `None` where one does not tell, or the runs
+    /// took less than a second.
+    pub fn joules(&self) -> Option<f64> {
+        let telemetry = &self.measured.reading.telemetry;
+        if telemetry.is_empty() {
+            return None;
+        }
+        telemetry.iter().map(|seen| seen.energy_j).sum()
+    }
+
+    /// Energy for each token of the measured runs, prompt and generated ones alike.
+    pub fn joules_per_token(&self) -> Option<f64> {
+        let runs = self.measured.samples.iter().map(|sample| match sample {
+            Sample::Run { runs, .. } => f64::from(*runs),
+            _ => 0.0,
+        });
+        let tokens = runs.sum::<f64>() * f64::from(self.job.work.tokens());
+        self.joules().filter(|_| tokens > 0.0).map(|joules| joules / tokens)
+    }
+
+    /// Mean power of all devices, in watts.
+    pub fn watts(&self) -> Option<f64> {
+        let telemetry = &self.measured.reading.telemetry;
+        (!telemetry.is_empty()).then(|| telemetry.iter().map(|seen| seen.power_w).sum()).flatten()
+    }
+
+    /// Whether a device was held back by heat or a fault, or its clock fell meanwhile.
+    pub fn throttled(&self) -> Option<bool> {
+        let telemetry = &self.measured.reading.telemetry;
+        (!telemetry.is_empty()).then(|| telemetry.iter().any(|seen| seen.throttled))
     }
 
     /// Warnings about this row, then those about the whole run.

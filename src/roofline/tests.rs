@@ -134,6 +134,7 @@ fn roofline_shares_are_of_the_ceiling() {
 #[test]
 fn roofline_of_shared_work_is_unknown() {
     let device = |name: &str, kind| Device {
+        id: None,
         name: name.into(),
         description: name.into(),
         kind,

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 use super::anchor::{self, Anchors, Trace};
 use super::job_run::{self, JobRun};
 use super::{Halt, Runner, Sink, rounds};
+use crate::error::Error;
 use crate::job::Job;
 use crate::plan;
 use crate::record::{Outcome, Phase, Reading, Record, Sample, Warning};
@@ -63,7 +64,11 @@ impl Runner {
     ) -> Result<Vec<&'a Job>, Halt> {
         let mut left = Vec::new();
         for job in jobs {
-            let reason = self.doomed.reason(job).filter(|_| !self.options.try_all);
+            let doomed = self.doomed.reason(job).filter(|_| !self.options.try_all);
+            let reason = match doomed {
+                Some(reason) => Some(reason),
+                None => self.too_large(job)?,
+            };
             let Some(reason) = reason else {
                 left.push(*job);
                 continue;
@@ -80,6 +85,21 @@ impl Runner {
             anchor::settle(&[job], None, sink)?;
         }
         Ok(left)
+    }
+
+    /// Why a job would take more of a device than it may; `None` if it would not, or nobody knows.
+    fn too_large(&mut self, job: &Job) -> Result<Option<String>, Halt> {
+        let Some(most) = self.options.max_vram else { return Ok(None) };
+        let predicted = match self.predict(job) {
+            Ok(predicted) => predicted.unwrap_or_default(),
+            Err(Error::Interrupted) => return Err(Halt::Interrupted),
+            Err(error) => return Err(Halt::Broken(error)),
+        };
+        let mut devices = predicted.iter().filter(|split| split.device != "host");
+        Ok(devices.find(|split| split.total() > most).map(|split| {
+            let (needs, device) = (split.total(), &split.device);
+            format!("it would take {needs} of {device}, and --max-vram is {most}")
+        }))
     }
 
     /// Takes note of how a job ended in an earlier run: what needs more memory than what had none is not
@@ -100,7 +120,15 @@ impl Runner {
         let end = self.cold(&mut run).and_then(|()| {
             self.prepare(job)?;
             let request = Request::Run { job: Box::new(job.clone()), settings: self.settings() };
-            self.watch(&mut run, &request, &mut None)
+            let worker = self.worker.as_ref().map(super::child::Worker::pid);
+            if let Some((sampler, pid)) = self.sampler.as_ref().zip(worker) {
+                sampler.begin(pid);
+            }
+            let (outcome, mut reading) = self.watch(&mut run, &request, &mut None)?;
+            if let Some(sampler) = &self.sampler {
+                reading.telemetry = sampler.end();
+            }
+            Ok((outcome, reading))
         });
         let (outcome, reading, halt) = match end {
             Ok((outcome, reading)) => (outcome, reading, None),

@@ -33,6 +33,7 @@ use crate::error::Error;
 use crate::job::{Config, Job};
 use crate::record::{Outcome, Phase, Reading, Record};
 use crate::telemetry::neighbours::Neighbours;
+use crate::telemetry::sampler::Sampler;
 use crate::telemetry::system;
 use crate::units::{Bytes, Nanos};
 use crate::wire::{Description, Event, Request, Settings, VERSION};
@@ -60,6 +61,8 @@ pub struct Options {
     pub neighbours: bool,
     /// Whether to try also what would fail for lack of memory.
     pub try_all: bool,
+    /// Most memory that a job may take of a device; what would need more is skipped.
+    pub max_vram: Option<Bytes>,
     /// Memory of the machine that must stay free, or the job under way is ended; a share of it if not given,
     /// and zero for no such guard.
     pub least_memory: Option<Bytes>,
@@ -128,6 +131,8 @@ pub struct Runner {
     /// Whether it has had a job before.
     used: bool,
     neighbours: Option<Neighbours>,
+    /// What looks at the devices, where that is possible.
+    sampler: Option<Sampler>,
     /// Kills of the out-of-memory killer when the worker started.
     oom_kills: Option<u64>,
     doomed: Doomed,
@@ -172,6 +177,7 @@ impl Runner {
             workers: 0,
             used: false,
             neighbours,
+            sampler: None,
             oom_kills: None,
             doomed: Doomed::default(),
             jobs_left: 0,
@@ -260,6 +266,7 @@ impl Runner {
                 Next::Event(event) => {
                     silent_and_used = false;
                     limit = self.patience.after(&event, run.job, limit, delay);
+                    self.note_phase(&event);
                     if let Some(end) = run.event(event, first_token)? {
                         return Ok(end);
                     }
@@ -320,12 +327,30 @@ impl Runner {
     }
 
     fn spawn_worker(&mut self) -> Result<(), Error> {
+        if let Some(sampler) = &self.sampler {
+            sampler.baseline();
+        }
         self.workers += 1;
         self.spawned = Instant::now();
         self.oom_kills = system::oom_kills();
         (self.loaded, self.used) = (None, false);
         self.worker = Some(Worker::spawn(&self.options.spawn, self.workers, &self.sender)?);
         Ok(())
+    }
+
+    /// Has the devices looked at from now on.
+    pub fn watch_devices(&mut self, sampler: Option<Sampler>) {
+        self.sampler = sampler;
+    }
+
+    /// Tells the sampler where the measured runs begin.
+    fn note_phase(&self, event: &Event) {
+        let measured = [Phase::Depth, Phase::Prompt, Phase::Generate];
+        if let (Some(sampler), Event::Phase { phase, .. }) = (&self.sampler, event)
+            && measured.contains(phase)
+        {
+            sampler.measure();
+        }
     }
 
     /// What the out-of-memory killer did since the worker started.

@@ -1,9 +1,11 @@
-//! Asking a worker what a device can do at best.
+//! Asking a worker what a device can do at best, and what a job would take.
 
 use std::time::{Duration, Instant};
 
 use super::{Next, Runner, Spawn};
 use crate::error::Error;
+use crate::job::Job;
+use crate::record::MemorySplit;
 use crate::wire::{Event, Request, Roof};
 
 /// How long it may take; it takes a second or two.
@@ -24,6 +26,34 @@ impl Runner {
         loop {
             match self.next(deadline) {
                 Next::Event(Event::Roof(answer)) => return Ok(answer),
+                Next::Event(_) | Next::LowMemory { .. } => {}
+                Next::Dead { broke } => return Ok(Err(self.last_words(broke.as_deref()))),
+                Next::Deadline => {
+                    self.kill_worker();
+                    return Ok(Err(format!("not within {} s", LIMIT.as_secs())));
+                }
+                Next::Interrupted => {
+                    self.kill_worker();
+                    return Err(Error::Interrupted);
+                }
+            }
+        }
+    }
+
+    /// What a job would take of each device, without loading it. The inner error says why that is not
+    /// known.
+    ///
+    /// # Errors
+    /// When the user ends it, or no worker can be started.
+    pub fn predict(&mut self, job: &Job) -> Result<Result<Vec<MemorySplit>, String>, Error> {
+        if self.worker.is_none() {
+            self.spawn_worker()?;
+        }
+        self.send(&Request::Predict { job: Box::new(job.clone()) });
+        let deadline = Some(Instant::now() + LIMIT);
+        loop {
+            match self.next(deadline) {
+                Next::Event(Event::Predicted(answer)) => return Ok(answer),
                 Next::Event(_) | Next::LowMemory { .. } => {}
                 Next::Dead { broke } => return Ok(Err(self.last_words(broke.as_deref()))),
                 Next::Deadline => {

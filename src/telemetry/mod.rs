@@ -3,7 +3,11 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `system` | what the system tells about itself: load, power, swap |
+//! | `sampler` | the thread that looks at the devices while a job runs |
+//! | `nvml` | what NVIDIA's management library tells of a device |
 //! | `neighbours` | what disturbs a run, said once while it goes on |
 
 pub mod neighbours;
+pub mod nvml;
+pub mod sampler;
 pub mod system;

@@ -20,8 +20,8 @@ use crate::engine::scripted::{Script, Scripted};
 use crate::engine::{Engine, EngineError, Session};
 use crate::error::Error;
 use crate::job::{Config, Job};
-use crate::record::{Loaded, Phase, Reading};
-use crate::units::Nanos;
+use crate::record::{DeviceMemory, Loaded, MemorySplit, Phase, Reading, Warning};
+use crate::units::{Bytes, Nanos};
 use crate::wire::{Event, Request, Settings, VERSION};
 
 /// How a worker is started.
@@ -130,6 +130,10 @@ fn serve<E: Engine>(engine: E, events: &Events, requests: &Receiver<Request>) {
                 let roof = worker.engine.roof(&device, n_threads);
                 events.send(&Event::Roof(roof.map_err(|error| error.to_string())));
             }
+            Request::Predict { job } => {
+                let predicted = worker.engine.predict(&job.config, job.n_ctx());
+                events.send(&Event::Predicted(predicted.map_err(|error| error.to_string())));
+            }
             Request::Run { job, settings } => {
                 worker.answer(&job, |worker| worker.run(&job, settings));
             }
@@ -183,9 +187,12 @@ impl<E: Engine> Worker<'_, E> {
 
     /// Load, context, warm-up, repetitions.
     fn run(&mut self, job: &Job, settings: Settings) -> Result<Event, Failure> {
+        let predicted = self.foresee(job);
         self.engine.reset_peak_rss();
         self.load(job)?;
+        let after_load = self.engine.device_memory();
         let mut session = self.open(job)?;
+        let after_context = self.engine.device_memory();
         if settings.delay > Nanos(0) {
             self.phase(job, Phase::Idle);
             self.engine.rest(settings.delay);
@@ -194,10 +201,46 @@ impl<E: Engine> Worker<'_, E> {
             measure::repeat(&mut session, job, settings, self.events, &mut self.depth_state)?;
         let reading = Reading {
             peak_rss: self.engine.peak_rss(),
-            devices: self.engine.device_memory(),
+            devices: stages(self.engine.device_memory(), &after_load, &after_context),
+            split: self.engine.memory_split(),
+            predicted,
             ..reading(&session, &course)
         };
         Ok(Event::Done { job: job.id.clone(), reading })
+    }
+
+    /// What the job will take where that can be known, with a warning where there is not that much. Not
+    /// where the model takes so little that nobody asks.
+    fn foresee(&mut self, job: &Job) -> Vec<MemorySplit> {
+        let description = self.engine.describe();
+        let free = |name: &str| {
+            let named = description.devices.iter().find(|device| device.name == name);
+            named.map(|device| device.free)
+        };
+        let host = free("CPU").unwrap_or(u64::MAX);
+        if !description.can_offload() && job.config.model.tensor_bytes.0 < host / 4 {
+            return Vec::new();
+        }
+        let Ok(predicted) = self.engine.predict(&job.config, job.n_ctx()) else {
+            // The real load will say why.
+            return Vec::new();
+        };
+        // What is loaded already is not free, and needs no room.
+        let loaded = self.tried.as_ref().is_some_and(|tried| tried.config.same_load(&job.config));
+        for split in predicted.iter().filter(|_| !loaded) {
+            let left = if split.device == "host" { Some(host) } else { free(&split.device) };
+            if let Some(left) = left.filter(|left| split.total().0 > *left) {
+                let text = format!(
+                    "it needs about {} of {} and {} is free: it may fail, or spill into slower memory",
+                    split.total(),
+                    split.device,
+                    Bytes(left)
+                );
+                let warning = Warning { text };
+                self.events.send(&Event::Warned { job: job.id.clone(), warning });
+            }
+        }
+        predicted
     }
 
     /// From nothing to the first token, once, without a warm-up.
@@ -236,6 +279,22 @@ impl<E: Engine> Worker<'_, E> {
             .open(&job.config, job.n_ctx())
             .map_err(|error| Failure { phase: Phase::Context, error })
     }
+}
+
+/// The memory of each device at the end, with what it was at earlier stages.
+fn stages(
+    mut now: Vec<DeviceMemory>,
+    after_load: &[DeviceMemory],
+    after_context: &[DeviceMemory],
+) -> Vec<DeviceMemory> {
+    for device in &mut now {
+        let used = |stage: &[DeviceMemory]| {
+            let found = stage.iter().find(|then| then.device == device.device);
+            found.map(|then| then.used)
+        };
+        (device.after_load, device.after_context) = (used(after_load), used(after_context));
+    }
+    now
 }
 
 /// What a session tells behind its measurement.

@@ -5,6 +5,7 @@ use std::ffi::{CStr, c_char, c_void};
 use llama_cpp_2::{LlamaBackendDeviceType, list_llama_ggml_backend_devices};
 use llama_cpp_sys_2 as sys;
 
+use crate::engine::EngineError;
 use crate::record::DeviceMemory;
 use crate::units::Bytes;
 use crate::wire::{Device, DeviceKind};
@@ -25,12 +26,41 @@ pub(super) fn list() -> Vec<Device> {
                 name: device.name,
                 description: device.description,
                 kind,
+                id: pci_bus_id(device.index),
                 backend: device.backend,
                 free: device.memory_free as u64,
                 total: device.memory_total as u64,
             })
         })
         .collect()
+}
+
+/// PCI bus id of a device, where its backend tells.
+fn pci_bus_id(index: usize) -> Option<String> {
+    // SAFETY: the index came from the list; the backend fills in the struct, and its strings live as long
+    // as the process.
+    let id = unsafe {
+        let mut props: sys::ggml_backend_dev_props = std::mem::zeroed();
+        sys::ggml_backend_dev_get_props(sys::ggml_backend_dev_get(index), &raw mut props);
+        text(props.device_id)
+    };
+    (!id.is_empty()).then_some(id)
+}
+
+/// The device of this name.
+pub(super) fn named(name: &str) -> Result<sys::ggml_backend_dev_t, EngineError> {
+    let c_name = std::ffi::CString::new(name)
+        .map_err(|_| EngineError(format!("{name:?} is no name of a device")))?;
+    // SAFETY: a NUL-terminated name; devices live as long as the process.
+    let device = unsafe { sys::ggml_backend_dev_by_name(c_name.as_ptr()) };
+    if device.is_null() {
+        let known: Vec<_> = list().into_iter().map(|device| device.name).collect();
+        return Err(EngineError(format!(
+            "there is no device {name} here; there are {}",
+            known.join(", ")
+        )));
+    }
+    Ok(device)
 }
 
 /// The devices that can take layers off the CPU; a remote one counts as a GPU.
@@ -47,6 +77,8 @@ pub(super) fn memory_since(before: &[Device]) -> Vec<DeviceMemory> {
         let free_before = before.iter().find(|d| d.name == device.name).map_or(0, |d| d.free);
         DeviceMemory {
             used: Bytes(free_before.saturating_sub(device.free)),
+            after_load: None,
+            after_context: None,
             total: Bytes(device.total),
             device: device.name,
         }
@@ -79,6 +111,12 @@ pub(super) fn weight_buffers() -> Vec<(String, String)> {
         buffers.push((name, device.backend));
     }
     buffers
+}
+
+/// The buffer name of each offload device, and the device's own name.
+pub(super) fn buffers() -> Vec<(String, String)> {
+    let names = weight_buffers().into_iter().map(|(buffer, _)| buffer);
+    names.zip(offload().into_iter().map(|device| device.name)).collect()
 }
 
 /// Loads the backends that are not linked in, where the build keeps even the CPU in a module: from

@@ -12,6 +12,7 @@
 //! | `params` | from a `Config` to the engine's parameters |
 //! | `model` | a loaded model |
 //! | `weights` | where its weights ended up |
+//! | `memory` | what it takes of each device, and would take |
 //! | `handles` | owners of a context, a batch and threads |
 //! | `session` | a context, and the operations that are timed |
 //! | `roofline` | what a device can do at best |
@@ -22,6 +23,7 @@
 mod devices;
 mod handles;
 mod logs;
+mod memory;
 mod model;
 mod params;
 mod process;
@@ -35,11 +37,12 @@ use std::rc::Rc;
 use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_sys_2 as sys;
 
+use self::handles::Context;
 use self::model::Model;
 pub use self::session::LlamaSession;
 use crate::engine::{Engine, EngineError};
 use crate::job::Config;
-use crate::record::{DeviceMemory, Loaded};
+use crate::record::{DeviceMemory, Loaded, MemorySplit};
 use crate::units::{Bytes, Nanos};
 use crate::wire::{Description, Device, Roof};
 
@@ -50,6 +53,8 @@ pub struct LlamaEngine {
     backend: Rc<LlamaBackend>,
     /// The offload devices as they were before the load.
     before: Vec<Device>,
+    /// What the weights take, and what the latest context does.
+    split: [Vec<MemorySplit>; 2],
 }
 
 impl LlamaEngine {
@@ -65,7 +70,12 @@ impl LlamaEngine {
         if devices::cpu().is_none() {
             return Err(reason::failure("there is no backend for the CPU"));
         }
-        Ok(Self { model: None, backend: Rc::new(backend), before: Vec::new() })
+        Ok(Self {
+            model: None,
+            backend: Rc::new(backend),
+            before: Vec::new(),
+            split: Default::default(),
+        })
     }
 }
 
@@ -93,7 +103,7 @@ impl Engine for LlamaEngine {
         self.model = None;
         self.before = devices::offload();
         let start = Nanos::monotonic();
-        let model = Model::load(Rc::clone(&self.backend), config)?;
+        let model = Model::load(Rc::clone(&self.backend), config, false)?;
         let load_ns = Nanos::monotonic().since(start);
         let most = model.max_gpu_layers();
         let asked = u32::try_from(config.n_gpu_layers).unwrap_or(most);
@@ -102,16 +112,51 @@ impl Engine for LlamaEngine {
             description: model.description(),
             tensor_bytes: Bytes(model.tensor_bytes()),
             n_params: model.n_params(),
-            offloaded_layers: if self.before.is_empty() { 0 } else { asked.min(most) },
+            offloaded_layers: if self.before.is_empty() || config.devices == ["none"] {
+                0
+            } else {
+                asked.min(most)
+            },
             backends: weights::backends(&logs::lines(), &devices::weight_buffers()),
         };
+        self.split = [memory::split(&logs::lines(), &devices::buffers()), Vec::new()];
         self.model = Some(Rc::new(model));
         Ok(loaded)
     }
 
+    fn predict(&mut self, config: &Config, n_ctx: u32) -> Result<Vec<MemorySplit>, EngineError> {
+        let model = Model::load(Rc::clone(&self.backend), config, true)?;
+        logs::begin();
+        let context = Context::new(&model, config, n_ctx)?;
+        let lines = logs::lines();
+        drop(context);
+        let used =
+            |device: &Device| config.devices.is_empty() || config.devices.contains(&device.name);
+        let mut free = devices::offload();
+        free.retain(used);
+        let free: Vec<_> = free.into_iter().map(|device| (device.name, device.free)).collect();
+        Ok(memory::predicted(config, &lines, &devices::buffers(), &free))
+    }
+
+    fn memory_split(&self) -> Vec<MemorySplit> {
+        let mut all: Vec<MemorySplit> = self.split[0].clone();
+        for part in &self.split[1] {
+            match all.iter_mut().find(|split| split.device == part.device) {
+                Some(split) => {
+                    split.context.0 += part.context.0;
+                    split.compute.0 += part.compute.0;
+                }
+                None => all.push(part.clone()),
+            }
+        }
+        all
+    }
+
     fn open(&mut self, config: &Config, n_ctx: u32) -> Result<LlamaSession, EngineError> {
         let model = self.model.as_ref().ok_or_else(|| EngineError("no model is loaded".into()))?;
-        LlamaSession::open(Rc::clone(model), config, n_ctx)
+        let session = LlamaSession::open(Rc::clone(model), config, n_ctx)?;
+        self.split[1] = memory::split(&logs::lines(), &devices::buffers());
+        Ok(session)
     }
 
     fn device_memory(&self) -> Vec<DeviceMemory> {

@@ -20,14 +20,22 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// Loads the model of `config`. The first part of a split file brings in the others.
-    pub(super) fn load(backend: Rc<LlamaBackend>, config: &Config) -> Result<Self, EngineError> {
+    /// Loads the model of `config`; `simulated`, without its weights. The first part of a split file brings in the others.
+    pub(super) fn load(
+        backend: Rc<LlamaBackend>,
+        config: &Config,
+        simulated: bool,
+    ) -> Result<Self, EngineError> {
         let path = c_path(&config.model.path)?;
         logs::begin();
-        // SAFETY: the path is NUL-terminated and outlives the call; the parameters hold no pointers; the
-        // backends are initialised, as `backend` shows.
-        let handle =
-            unsafe { sys::llama_model_load_from_file(path.as_ptr(), params::model(config)) };
+        let mut load = params::model(config)?;
+        load.params.no_alloc = simulated;
+        if simulated {
+            load.params.load_mode = sys::LLAMA_LOAD_MODE_NONE;
+        }
+        // SAFETY: the path is NUL-terminated and outlives the call, as does what the parameters point to;
+        // the backends are initialised, as `backend` shows.
+        let handle = unsafe { sys::llama_model_load_from_file(path.as_ptr(), load.params) };
         match NonNull::new(handle) {
             Some(handle) => Ok(Self { handle, _backend: backend }),
             None => Err(reason::failure("the model did not load")),

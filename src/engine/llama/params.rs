@@ -4,7 +4,7 @@
 use llama_cpp_sys_2 as sys;
 
 use crate::engine::EngineError;
-use crate::job::{CacheType, Config, FlashAttention};
+use crate::job::{CacheType, Config, FlashAttention, SplitMode};
 
 /// Most threads that the engine's thread pools have room for: one bit of the affinity mask for each.
 const MAX_THREADS: u32 = 512;
@@ -14,11 +14,53 @@ const POLL: u32 = 50;
 
 /// Parameters of the load. The engine's defaults are llama-bench's: split by layer, load mode and lazy
 /// mode automatic, kernels free to repack weights.
-pub(super) fn model(config: &Config) -> sys::llama_model_params {
+pub(super) fn model(config: &Config) -> Result<Load, EngineError> {
     // SAFETY: takes nothing, returns plain data.
     let mut params = unsafe { sys::llama_model_default_params() };
+    // SAFETY: takes nothing.
+    let most = unsafe { sys::llama_max_devices() };
     params.n_gpu_layers = config.n_gpu_layers;
-    params
+    params.split_mode = split_mode(config.split_mode);
+    params.main_gpu = i32::try_from(config.main_gpu).unwrap_or(i32::MAX);
+    if config.tensor_split.len() > most {
+        return Err(EngineError(format!("-ts: the engine takes {most} shares at most")));
+    }
+    let mut shares = vec![0.0; most];
+    for (share, hundredths) in shares.iter_mut().zip(&config.tensor_split) {
+        *share = f32::from(u16::try_from(*hundredths).unwrap_or(u16::MAX)) / 100.0;
+    }
+    let mut devices = Vec::new();
+    if config.devices != ["none"] {
+        for name in &config.devices {
+            devices.push(super::devices::named(name)?);
+        }
+    }
+    // The list ends with a null; an empty one means none at all, as against no list.
+    devices.push(std::ptr::null_mut());
+    let mut load = Load { params, shares, devices };
+    if !config.tensor_split.is_empty() {
+        load.params.tensor_split = load.shares.as_ptr();
+    }
+    if !config.devices.is_empty() {
+        load.params.devices = load.devices.as_mut_ptr();
+    }
+    Ok(load)
+}
+
+/// Parameters of a load, and what they point to.
+pub(super) struct Load {
+    pub params: sys::llama_model_params,
+    shares: Vec<f32>,
+    devices: Vec<sys::ggml_backend_dev_t>,
+}
+
+fn split_mode(mode: SplitMode) -> sys::llama_split_mode {
+    match mode {
+        SplitMode::None => sys::LLAMA_SPLIT_MODE_NONE,
+        SplitMode::Layer => sys::LLAMA_SPLIT_MODE_LAYER,
+        SplitMode::Row => sys::LLAMA_SPLIT_MODE_ROW,
+        SplitMode::Tensor => sys::LLAMA_SPLIT_MODE_TENSOR,
+    }
 }
 
 /// Parameters of a context of `n_ctx` tokens.

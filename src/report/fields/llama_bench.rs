@@ -3,7 +3,8 @@
 
 use serde_json::Value;
 
-use super::{Field, whole};
+use super::{Field, Row, whole};
+use crate::plan::axis::AXES;
 use crate::units::rfc3339;
 use crate::wire::DeviceKind;
 
@@ -48,15 +49,19 @@ pub(super) static FIELDS: [Field; 44] = [
         row.job.config.n_gpu_layers.into()
     }),
     Field::int("n_cpu_moe", "layers", "Layers whose experts stay on the CPU", |_| 0.into()),
-    Field::text("split_mode", "How a model is split over GPUs", |_| "layer".into()),
-    Field::int("main_gpu", "", "The GPU for what is not split", |_| 0.into()),
+    Field::text("split_mode", "How a model is split over GPUs", |row| {
+        row.job.config.split_mode.name().into()
+    }),
+    Field::int("main_gpu", "", "The GPU for what is not split", |row| {
+        row.job.config.main_gpu.into()
+    }),
     Field::flag("no_kv_offload", "Whether the KV cache stays on the CPU", |_| false.into()),
     Field::int("flash_attn", "", "Flash attention, as asked: 1 on, 0 off, -1 auto", |row| {
         row.job.config.flash_attn.number().into()
     }),
-    Field::text("devices", "Devices to use", |_| "auto".into()),
-    Field::text("tensor_split", "Shares of the GPUs; 0.00 leaves it to llama.cpp", |_| {
-        "0.00".into()
+    Field::text("devices", "Devices to use", |row| axis(row, "devices")),
+    Field::text("tensor_split", "Shares of the GPUs; 0.00 leaves it to llama.cpp", |row| {
+        axis(row, "tensor_split")
     }),
     Field::text("tensor_buft_overrides", "Tensors placed by hand", |_| "none".into()),
     Field::text("load_mode", "How the file is read", |_| "auto".into()),
@@ -95,3 +100,9 @@ pub(super) static FIELDS: [Field; 44] = [
         row.summary.samples_rate.iter().copied().collect::<Value>()
     }),
 ];
+
+/// The value of an axis, as llama-bench prints it.
+fn axis(row: &Row<'_>, name: &str) -> Value {
+    let axis = AXES.iter().find(|axis| axis.name == name);
+    axis.map(|axis| (axis.get)(&row.job.config).to_string()).into()
+}

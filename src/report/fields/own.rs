@@ -12,7 +12,7 @@ use crate::stats::verdict::Comparison;
 use crate::units::Rate;
 use crate::wire::{DeviceKind, Roof};
 
-pub(super) static FIELDS: [Field; 86] = [
+pub(super) static FIELDS: [Field; 96] = [
     Field::text(
         "outcome",
         "completed, failed, crashed, timed_out, skipped or interrupted",
@@ -67,6 +67,9 @@ pub(super) static FIELDS: [Field; 86] = [
     Field::int("load_ns", "ns", "Time of loading the model", |row| {
         row.measured.loaded.as_ref().map(|loaded| loaded.load_ns.0).into()
     }),
+    Field::int("reserve_ctx", "tokens", "Least size of the context that was asked for", |row| {
+        row.job.config.reserve_ctx.into()
+    }),
     Field::int("n_ctx", "tokens", "Size of the context", |row| row.measured.reading.n_ctx.into()),
     Field::flag("flash_attn_used", "Whether flash attention was in use", |row| {
         row.measured.reading.flash_attn.into()
@@ -74,8 +77,38 @@ pub(super) static FIELDS: [Field; 86] = [
     Field::int("peak_rss", "bytes", "Peak resident memory of the worker", |row| {
         row.measured.reading.peak_rss.map(|bytes| bytes.0).into()
     }),
-    Field::int("devices_used", "bytes", "Memory taken on all devices together", |row| {
+    Field::int("devices_used", "bytes", "Most memory taken on all devices together", |row| {
         row.device_memory().map(|bytes| bytes.0).into()
+    }),
+    Field::text("vram_method", "Who says so: process, device_delta or engine", |row| {
+        row.peaks().first().map_or(Value::Null, |peak| json!(peak.method))
+    }),
+    Field::float("joules_per_token", "J", "Energy for each token of the measured runs", |row| {
+        row.joules_per_token().into()
+    }),
+    Field::float("energy_j", "J", "Energy of the measured runs, by the devices' counters", |row| {
+        row.joules().into()
+    }),
+    Field::float("power_w", "W", "Mean power of the devices in the measured runs", |row| {
+        row.watts().into()
+    }),
+    Field::float("sm_clock_mhz", "MHz", "Mean clock of the first device", |row| {
+        let first = row.measured.reading.telemetry.first();
+        first.and_then(|seen| seen.sm_mhz).map(|[_, mean, _]| mean).into()
+    }),
+    Field::flag(
+        "throttled",
+        "Whether heat, a fault or a falling clock held a device back",
+        |row| row.throttled().into(),
+    ),
+    Field::list("telemetry", "", "What the driver said of each device", |row| {
+        json!(row.measured.reading.telemetry)
+    }),
+    Field::list("memory_split", "bytes", "What the engine takes, by what it is for", |row| {
+        json!(row.measured.reading.split)
+    }),
+    Field::list("memory_predicted", "bytes", "The same, predicted before the load", |row| {
+        json!(row.measured.reading.predicted)
     }),
     Field::list("devices_memory", "bytes", "Memory taken on each device", |row| {
         json!(row.measured.reading.devices)

@@ -14,6 +14,7 @@ use crate::wire::{Description, Device, DeviceKind};
 
 fn device(name: &str, description: &str, kind: DeviceKind, backend: &str) -> Device {
     Device {
+        id: None,
         name: name.into(),
         description: description.into(),
         kind,
@@ -154,6 +155,8 @@ impl Run {
         let devices = gpus.map(|device| DeviceMemory {
             device: device.name.clone(),
             used: Bytes((layers * 100) << 20),
+            after_load: None,
+            after_context: None,
             total: Bytes(device.total),
         });
         Reading {
@@ -163,6 +166,7 @@ impl Run {
             flash_attn: Some(true),
             steady: Some(true),
             stop: Some(StopReason::Repetitions),
+            ..Reading::default()
         }
     }
 
