@@ -75,7 +75,8 @@ pub(super) fn main(args: BenchArgs, typed: &[OsString]) -> Result<u8, Error> {
     }
     if !args.no_telemetry {
         match Sampler::start(&facts.host.engine.devices) {
-            Ok(sampler) => runner.watch_devices(sampler),
+            Ok(Some(sampler)) => runner.watch_devices(sampler),
+            Ok(None) => {}
             Err(reason) => tell(&format!(
                 "no telemetry of the devices: NVIDIA's management library: {reason}; memory figures are \
                  the engine's"

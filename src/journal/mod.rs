@@ -57,7 +57,7 @@ pub enum Line {
     /// A run begins, or goes on.
     Header(Box<Header>),
     /// Something happened.
-    Record(Record),
+    Record(Box<Record>),
     /// The run came to its end.
     End(Ending),
 }

@@ -60,7 +60,7 @@ pub fn parse(path: &Path, mut text: impl BufRead) -> Result<Journal, String> {
             Some(Line::Header(found)) if found.schema <= SCHEMA => {
                 (header, ending) = (Some(*found), None);
             }
-            Some(Line::Record(record)) if header.is_some() => records.push(record),
+            Some(Line::Record(record)) if header.is_some() => records.push(*record),
             Some(Line::End(end)) if header.is_some() => ending = Some(end),
             _ => {
                 if let Some(schema) = later_schema(&line) {

@@ -47,7 +47,7 @@ fn attempt(job: &JobId, ns: u64, outcome: Option<Outcome>) -> Vec<Record> {
 }
 
 fn text(plan: &Plan, records: &[Record]) -> Vec<u8> {
-    let lines = records.iter().cloned().map(Line::Record);
+    let lines = records.iter().cloned().map(|record| Line::Record(Box::new(record)));
     let lines = std::iter::once(Line::Header(Box::new(header(plan)))).chain(lines);
     let lines = lines.map(|line| serde_json::to_string(&line).unwrap() + "\n");
     lines.collect::<String>().into_bytes()

@@ -70,7 +70,7 @@ impl Writer {
             return None;
         }
         let sync = matches!(record, Record::Finished { .. } | Record::Settled { .. });
-        self.append(&Line::Record(record.clone()), sync)
+        self.append(&Line::Record(Box::new(record.clone())), sync)
     }
 
     /// Appends how the run ended.

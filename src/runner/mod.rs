@@ -338,9 +338,11 @@ impl Runner {
         Ok(())
     }
 
-    /// Has the devices looked at from now on.
-    pub fn watch_devices(&mut self, sampler: Option<Sampler>) {
-        self.sampler = sampler;
+    /// Has the devices looked at from now on. A worker that holds some of their memory already would be
+    /// taken for somebody else, so it goes.
+    pub fn watch_devices(&mut self, sampler: Sampler) {
+        self.stop_worker();
+        self.sampler = Some(sampler);
     }
 
     /// Tells the sampler where the measured runs begin.

@@ -26,7 +26,7 @@ const LOOKS: usize = 20;
 /// What the thread is told.
 enum Command {
     /// No worker runs now: what is taken is others'.
-    Baseline,
+    Baseline { done: Sender<()> },
     /// A job begins in this process.
     Begin { pid: u32 },
     /// Its runs count from now on.
@@ -70,9 +70,11 @@ impl Sampler {
         }
     }
 
-    /// No worker runs now.
+    /// No worker runs now. Returns when the devices have been looked at.
     pub fn baseline(&self) {
-        self.tell(Command::Baseline);
+        let (done, looked) = bounded(1);
+        self.tell(Command::Baseline { done });
+        let _ = looked.recv_timeout(Duration::from_secs(1));
     }
 
     /// A job begins in this process.
@@ -110,9 +112,14 @@ fn watch(nvml: &Nvml, wanted: &[(String, String)], inbox: &Receiver<Command>) {
     loop {
         let wait = if running { EVERY } else { Duration::from_hours(1) };
         match inbox.recv_timeout(wait) {
-            Ok(Command::Baseline) => watched.iter_mut().for_each(Watched::baseline),
+            Ok(Command::Baseline { done }) => {
+                watched.iter_mut().for_each(Watched::baseline);
+                let _ = done.send(());
+            }
             Ok(Command::Begin { pid }) => {
-                watched.iter_mut().for_each(|device| device.begin(pid));
+                for device in &mut watched {
+                    device.begin(pid);
+                }
                 running = true;
             }
             Ok(Command::Measure) => watched.iter_mut().for_each(Watched::measure),
