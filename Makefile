@@ -19,7 +19,7 @@ TESTS  := $(if $(shell command -v cargo-nextest),nextest run,test --tests --no-f
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: help setup build run test bench deny install clean
+.PHONY: help setup build run test bench bundle deny install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -49,6 +49,9 @@ test: setup ## check formatting and lints, run every test
 
 bench: setup ## what measuring itself costs: prints figures
 	$(NATIVE) bench --locked --bench '*'
+
+bundle: setup ## make target/lbench-bundle.tar.xz for a GPU host without Rust or network
+	$(CARGO) --version > /dev/null && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL scripts/bundle.sh
 
 deny: ## check licences and origin of every dependency (needs cargo-deny)
 	@if command -v cargo-deny >/dev/null; then \

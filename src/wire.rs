@@ -184,6 +184,18 @@ pub struct Description {
     pub cpu_features: Vec<String>,
     /// Instruction sets that this CPU has and the kernels lack.
     pub cpu_features_unused: Vec<String>,
+    /// Backend modules that were found, where the build has any.
+    #[serde(default)]
+    pub modules: Vec<Module>,
+}
+
+/// A backend in a file of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Module {
+    /// The file.
+    pub file: String,
+    /// Why it could not be loaded; `None` where it was.
+    pub trouble: Option<String>,
 }
 
 /// A device that ggml can compute on.

@@ -59,8 +59,8 @@ fn tell(text: &str) {
 }
 
 fn serve(args: WorkerArgs) -> Result<u8, Error> {
-    let WorkerArgs { parent, verbose, scripted } = args;
-    worker::main(&worker::Options { verbose, scripted, parent })?;
+    let WorkerArgs { parent, verbose, backend_dir, scripted } = args;
+    worker::main(&worker::Options { verbose, scripted, parent, backend_dir })?;
     Ok(exit::OK)
 }
 
@@ -147,6 +147,11 @@ fn list_devices(engine: &Description, out: &mut dyn io::Write) -> io::Result<()>
             mib(device.total),
             mib(device.free)
         )?;
+    }
+    for module in &engine.modules {
+        let state =
+            module.trouble.as_deref().map_or("loaded".into(), |why| format!("refused: {why}"));
+        writeln!(out, "Module {}: {state}", module.file)?;
     }
     if !engine.cpu_features.is_empty() {
         writeln!(out, "CPU kernels: {}", engine.cpu_features.join(", "))?;

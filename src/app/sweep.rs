@@ -59,6 +59,11 @@ pub(super) fn main(args: BenchArgs, typed: &[OsString]) -> Result<u8, Error> {
         return Ok(exit::OK);
     }
     warn_about_build(&host);
+    for module in &host.engine.modules {
+        if let Some(why) = &module.trouble {
+            tell(&format!("{} was refused: {why}", module.file));
+        }
+    }
     if args.scripted.is_none() {
         host.floors = Cache::of_user("noise").get(&cache::key(&host));
     }
@@ -146,6 +151,9 @@ fn runner_options(
     let mut worker_args = Vec::new();
     if args.verbose {
         worker_args.push("--verbose".to_string());
+    }
+    if let Some(folder) = &args.backend_dir {
+        worker_args.push(format!("--backend-dir={}", folder.display()));
     }
     if let Some(script) = &args.scripted {
         // Parsed from JSON a moment ago, so it can be written as JSON.

@@ -96,6 +96,9 @@ pub struct WorkerArgs {
     /// Copy the engine's log to standard error.
     #[arg(long)]
     pub verbose: bool,
+    /// Folder of backend modules.
+    #[arg(long)]
+    pub backend_dir: Option<PathBuf>,
     /// Script of the scripted engine.
     #[arg(long, value_parser = script)]
     pub scripted: Option<Script>,
@@ -234,6 +237,9 @@ pub struct BenchArgs {
     /// Print the devices that the engine finds, and stop
     #[arg(long, help_heading = "Other")]
     pub list_devices: bool,
+    /// Folder of the engine's backend modules, where the build has any [default: backends, beside lbench]
+    #[arg(long, value_name = "DIR", env = "LBENCH_BACKENDS", help_heading = "Other")]
+    pub backend_dir: Option<PathBuf>,
     /// Folder of synthetic models
     #[arg(long, value_name = "DIR", default_value = "models", env = "LBENCH_MODELS")]
     #[arg(help_heading = "Other")]

@@ -10,6 +10,7 @@ mod measure;
 mod rounds;
 
 use std::io::BufRead as _;
+use std::path::PathBuf;
 
 use crossbeam_channel::{Receiver, Sender};
 
@@ -33,6 +34,8 @@ pub struct Options {
     pub scripted: Option<Script>,
     /// Process id of the parent.
     pub parent: Option<u32>,
+    /// Folder of backend modules.
+    pub backend_dir: Option<PathBuf>,
 }
 
 /// Serves requests until told to stop or the parent is gone.
@@ -62,8 +65,9 @@ fn serve_llama(
     events: &Events,
     requests: &Receiver<Request>,
 ) -> Result<(), Error> {
-    let engine = crate::engine::llama::LlamaEngine::new(options.verbose)
-        .map_err(|e| Error::Worker(e.to_string()))?;
+    let engine =
+        crate::engine::llama::LlamaEngine::new(options.verbose, options.backend_dir.as_deref())
+            .map_err(|e| Error::Worker(e.to_string()))?;
     serve(engine, events, requests);
     Ok(())
 }

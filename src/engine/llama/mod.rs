@@ -32,6 +32,7 @@ mod roofline;
 mod session;
 mod weights;
 
+use std::path::Path;
 use std::rc::Rc;
 
 use llama_cpp_2::llama_backend::LlamaBackend;
@@ -44,7 +45,7 @@ use crate::engine::{Engine, EngineError};
 use crate::job::Config;
 use crate::record::{DeviceMemory, Loaded, MemorySplit};
 use crate::units::{Bytes, Nanos};
-use crate::wire::{Description, Device, Roof};
+use crate::wire::{Description, Device, Module, Roof};
 
 /// The backends of this process and at most one model of its own. There is one at a time in a process.
 pub struct LlamaEngine {
@@ -55,18 +56,20 @@ pub struct LlamaEngine {
     before: Vec<Device>,
     /// What the weights take, and what the latest context does.
     split: [Vec<MemorySplit>; 2],
+    /// Backend modules that were found.
+    modules: Vec<Module>,
 }
 
 impl LlamaEngine {
     /// Catches the engine's log, then starts its backends. With `verbose` every line of the log goes to
-    /// standard error as well.
+    /// standard error as well. Backend modules are loaded from `modules`, if that is given.
     ///
     /// # Errors
     /// When there is an engine in this process already, or no backend for the CPU.
-    pub fn new(verbose: bool) -> Result<Self, EngineError> {
+    pub fn new(verbose: bool, modules: Option<&Path>) -> Result<Self, EngineError> {
         logs::install(verbose);
         let backend = LlamaBackend::init().map_err(|error| EngineError(error.to_string()))?;
-        devices::load_modules();
+        let modules = devices::load_modules(modules);
         if devices::cpu().is_none() {
             return Err(reason::failure("there is no backend for the CPU"));
         }
@@ -75,6 +78,7 @@ impl LlamaEngine {
             backend: Rc::new(backend),
             before: Vec::new(),
             split: Default::default(),
+            modules,
         })
     }
 }
@@ -92,6 +96,7 @@ impl Engine for LlamaEngine {
             devices: devices::list(),
             cpu_features_unused: devices::cpu_features_unused(&cpu_features),
             cpu_features,
+            modules: self.modules.clone(),
         }
     }
 
