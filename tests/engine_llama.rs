@@ -51,8 +51,8 @@ fn the_engine_loads_runs_and_refuses() {
     spec.write(&path, &mut |_, _| {}).expect("a model");
     let config = config(&path);
 
-    let mut engine = LlamaEngine::new(false).expect("an engine");
-    assert!(LlamaEngine::new(false).is_err(), "one engine at a time");
+    let mut engine = LlamaEngine::new(false, None).expect("an engine");
+    assert!(LlamaEngine::new(false, None).is_err(), "one engine at a time");
     describes_itself(&mut engine);
     refuses_bad_files(&mut engine, &config, folder.path());
     assert!(reason(engine.open(&config, 64)).contains("no model"));
@@ -68,7 +68,7 @@ fn the_engine_loads_runs_and_refuses() {
     measures_devices(&mut engine);
 
     drop(engine);
-    let mut again = LlamaEngine::new(false).expect("a second engine after the first");
+    let mut again = LlamaEngine::new(false, None).expect("a second engine after the first");
     again.load(&config).expect("a load");
     drop(again.open(&config, 64).expect("a session"));
 }

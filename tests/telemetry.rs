@@ -32,11 +32,11 @@ fn library() -> Option<&'static PathBuf> {
 }
 
 /// A second of generation in real time on a GPU that behaves like this.
-fn run(mode: &str, more: &[&str]) -> Option<Output> {
+fn run(mode: &str, flags: &[&str]) -> Option<Output> {
     let script = json!({"gpu": true, "real_time": true, "step_rate": 40.0});
     let args = ["-p", "0", "-n", "16", "-r", "3", "--no-warmup", "--no-roofline"];
     let mut command = Command::new(env!("CARGO_BIN_EXE_lbench"));
-    command.arg(format!("--scripted={script}")).args(args).args(more);
+    command.arg(format!("--scripted={script}")).args(args).args(flags);
     command.env("LBENCH_NVML", library()?).env("STANDIN", mode);
     Some(command.output().unwrap())
 }

@@ -30,6 +30,7 @@ pub(super) fn cpu_host() -> Host {
         can_offload: false,
         kernel: Some("6.1.0".into()),
         engine: Description {
+            modules: vec![],
             engine: "llama.cpp 0.9.1".into(),
             build_commit: "unknown".into(),
             backends: vec!["CPU".into()],
