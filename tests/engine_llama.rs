@@ -8,7 +8,8 @@ use lbench::engine::llama::LlamaEngine;
 use lbench::engine::{Engine, EngineError, Session};
 use lbench::gguf::Header;
 use lbench::gguf::synth::Spec;
-use lbench::job::{CacheType, Config, FlashAttention, Model};
+use lbench::job::{CacheType, Config, FlashAttention, Layout, Model, SplitMode};
+use lbench::record::MemorySplit;
 use lbench::units::{Bytes, Nanos, Params};
 use lbench::wire::DeviceKind;
 
@@ -30,6 +31,7 @@ fn config(path: &Path) -> Config {
             n_vocab: None,
             synthetic_seed: None,
             token_cost: None,
+            layout: Layout::default(),
         },
         n_gpu_layers: 99,
         n_batch: 32,
@@ -39,6 +41,11 @@ fn config(path: &Path) -> Config {
         flash_attn: FlashAttention::Auto,
         n_threads: 2,
         n_depth: 0,
+        split_mode: SplitMode::Layer,
+        main_gpu: 0,
+        tensor_split: vec![],
+        devices: vec![],
+        reserve_ctx: 0,
     }
 }
 
@@ -67,6 +74,7 @@ fn the_engine_loads_runs_and_refuses() {
     reads_clock_and_memory(&mut engine);
     measures_devices(&mut engine);
 
+    predicts_what_it_takes(&mut engine, &config);
     drop(engine);
     let mut again = LlamaEngine::new(false, None).expect("a second engine after the first");
     again.load(&config).expect("a load");
@@ -86,6 +94,26 @@ fn describes_itself(engine: &mut LlamaEngine) {
     let unused = &description.cpu_features_unused;
     assert!(unused.iter().all(|name| !description.cpu_features.contains(name)), "{unused:?}");
     println!("{description:#?}");
+}
+
+/// What is worked out before a load is what the engine says behind it.
+fn predicts_what_it_takes(engine: &mut LlamaEngine, config: &Config) {
+    let path = config.model.path.to_string_lossy().into_owned();
+    let found = lbench::models::resolve(&[path], Path::new("."), false, &mut |_| {});
+    let model = found.expect("the header").remove(0);
+    let config = Config { model, ..config.clone() };
+    let predicted = engine.predict(&config, 512).expect("a simulated load");
+    engine.load(&config).expect("a load");
+    drop(engine.open(&config, 512).expect("a context"));
+    let taken = engine.memory_split();
+    println!("predicted {predicted:#?}\ntaken {taken:#?}");
+    let host = |splits: &[MemorySplit]| {
+        splits.iter().find(|split| split.device == "host").cloned().expect("the host's share")
+    };
+    let (predicted, taken) = (host(&predicted), host(&taken));
+    let near = |a: Bytes, b: Bytes| a.0.abs_diff(b.0) <= 64 * 1024 + b.0 / 20;
+    assert!(near(predicted.context, taken.context), "{predicted:?} {taken:?}");
+    assert!(near(predicted.weights, taken.weights), "{predicted:?} {taken:?}");
 }
 
 fn measures_devices(engine: &mut LlamaEngine) {
