@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::host::Host;
 use crate::roofline::Roofline;
 use crate::stats::stopping::Rule;
+use crate::wire::Link;
 
 /// What is true of the whole run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,4 +22,7 @@ pub struct RunFacts {
     pub interleave: Option<u64>,
     /// What the devices can do at best, where that was measured.
     pub roofs: Vec<Roofline>,
+    /// The links to the RPC servers of the run, or why one could not be measured.
+    #[serde(default)]
+    pub links: Vec<(String, Result<Link, String>)>,
 }

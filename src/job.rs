@@ -242,6 +242,9 @@ pub struct Config {
     pub flash_attn: FlashAttention,
     /// Threads, for prompts and for generation.
     pub n_threads: u32,
+    /// RPC servers whose devices are used besides the local ones, `host:port` each.
+    #[serde(default)]
+    pub rpc: Vec<String>,
     /// Tokens already in the context when the clock starts.
     pub n_depth: u32,
     /// Least size of the context, in tokens: for memory figures of a context that is really used.
@@ -253,7 +256,7 @@ impl Config {
     /// Layers that really go to a device: `n_gpu_layers` within the model's layers plus one, or zero
     /// where no device can take any.
     pub fn effective_gpu_layers(&self, can_offload: bool) -> u32 {
-        if !can_offload || self.devices == ["none"] {
+        if (!can_offload && self.rpc.is_empty()) || self.devices == ["none"] {
             return 0;
         }
         let all = self.model.n_layers + 1;
@@ -266,6 +269,7 @@ impl Config {
             && self.main_gpu == other.main_gpu
             && self.tensor_split == other.tensor_split
             && self.devices == other.devices
+            && self.rpc == other.rpc
     }
 
     /// Whether both configurations are served by one loaded model.
@@ -340,7 +344,13 @@ impl Job {
             (&config.model.header_hash, config.model.file_size),
             (config.n_gpu_layers, config.n_batch, config.n_ubatch),
             (config.type_k, config.type_v, config.flash_attn),
-            (config.split_mode, config.main_gpu, &config.tensor_split, &config.devices),
+            (
+                config.split_mode,
+                config.main_gpu,
+                &config.tensor_split,
+                &config.devices,
+                &config.rpc,
+            ),
             (config.n_threads, config.n_depth, config.reserve_ctx),
             work,
         );

@@ -49,6 +49,11 @@ pub enum Request {
         /// Seed of the order.
         seed: u64,
     },
+    /// Measure the link to an RPC server.
+    Link {
+        /// Where it is: `host:port`.
+        endpoint: String,
+    },
     /// Say what memory a job would take, without loading anything.
     Predict {
         /// The job.
@@ -108,6 +113,8 @@ pub enum Event {
         /// The timing.
         sample: Sample,
     },
+    /// Answer to [`Request::Link`], or why it cannot be measured.
+    Linked(Result<Link, String>),
     /// Answer to [`Request::Predict`]: what each device would have to give, or why that is not known.
     Predicted(Result<Vec<MemorySplit>, String>),
     /// The first token of a cold start is held.
@@ -148,7 +155,11 @@ impl Event {
     /// The job that it is about.
     pub fn job(&self) -> Option<&JobId> {
         match self {
-            Self::Ready { .. } | Self::Described(_) | Self::Roof(_) | Self::Predicted(_) => None,
+            Self::Ready { .. }
+            | Self::Described(_)
+            | Self::Roof(_)
+            | Self::Linked(_)
+            | Self::Predicted(_) => None,
             Self::Phase { job, .. }
             | Self::Loaded { job, .. }
             | Self::Sample { job, .. }
@@ -167,6 +178,19 @@ pub struct Roof {
     pub bandwidth: Option<f64>,
     /// Floating point operations of matrix products in a second.
     pub compute: Option<f64>,
+}
+
+/// The link to an RPC server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Link {
+    /// Its devices, with their free memory.
+    pub devices: Vec<Device>,
+    /// Median time of a small request and its answer.
+    pub round_trip: Nanos,
+    /// Bytes a second to the server.
+    pub up: Option<f64>,
+    /// Bytes a second from it.
+    pub down: Option<f64>,
 }
 
 /// What the engine of this build found on this machine.

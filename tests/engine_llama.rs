@@ -45,6 +45,7 @@ fn config(path: &Path) -> Config {
         main_gpu: 0,
         tensor_split: vec![],
         devices: vec![],
+        rpc: vec![],
         reserve_ctx: 0,
     }
 }

@@ -5,10 +5,12 @@
 //! | `mod.rs` | the commands |
 //! | `sweep.rs` | a sweep, step by step |
 //! | `beside.rs` | an earlier run beside it |
+//! | `rpc_server.rs` | the other end of RPC |
 //! | `keeping.rs` | its journal, and what an earlier one has of it |
 
 mod beside;
 mod keeping;
+mod rpc_server;
 mod sweep;
 
 use std::ffi::OsString;
@@ -39,6 +41,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Result<u8, Error> {
         Some(Command::Compare(args)) => compare_files(&args),
         Some(Command::Doctor(args)) => crate::doctor::main(&args, &mut |text| tell(text)),
         Some(Command::Report(args)) => report(&args),
+        Some(Command::RpcServer(args)) => rpc_server::main(&args),
         None => sweep::main(cli.bench, &args),
     }
 }

@@ -22,7 +22,7 @@ use crate::report::{Extra, Report, Stream};
 use crate::roofline;
 use crate::runner::{self, End, Runner, Spawn};
 use crate::telemetry::sampler::Sampler;
-use crate::wire::Settings;
+use crate::wire::{Link, Settings};
 
 /// Does the sweep that the flags describe.
 pub(super) fn main(args: BenchArgs, typed: &[OsString]) -> Result<u8, Error> {
@@ -68,8 +68,9 @@ pub(super) fn main(args: BenchArgs, typed: &[OsString]) -> Result<u8, Error> {
         host.floors = Cache::of_user("noise").get(&cache::key(&host));
     }
     let version = env!("CARGO_PKG_VERSION").to_string();
-    let (stop, cold, roofs) = (settings.stop, args.cold, Vec::new());
-    let mut facts = RunFacts { version, host, stop, cold, interleave, roofs };
+    let (stop, cold) = (settings.stop, args.cold);
+    let (roofs, links) = (Vec::new(), Vec::new());
+    let mut facts = RunFacts { version, host, stop, cold, interleave, roofs, links };
     let beside = match &file {
         Some(file) => Some(Beside::new(file, &args.how, &plan, &facts)?),
         None => None,
@@ -78,6 +79,7 @@ pub(super) fn main(args: BenchArgs, typed: &[OsString]) -> Result<u8, Error> {
         let wanted = roofline::wanted(&plan, &facts.host);
         facts.roofs = rooflines(&mut runner, &wanted, &facts.host, false)?;
     }
+    facts.links = links_of(&mut runner, &plan)?;
     if !args.no_telemetry {
         match Sampler::start(&facts.host.engine.devices) {
             Ok(Some(sampler)) => runner.watch_devices(sampler),
@@ -113,6 +115,24 @@ fn find_models(args: &BenchArgs) -> Result<Vec<Model>, Error> {
     }
     let write = !args.dry_run && args.scripted.is_none();
     models::resolve(&names, &args.models_dir, write, &mut |text| tell(&text))
+}
+
+/// The links to all RPC servers of a plan, measured once.
+fn links_of(
+    runner: &mut Runner,
+    plan: &Plan,
+) -> Result<Vec<(String, Result<Link, String>)>, Error> {
+    let mut endpoints: Vec<&String> = Vec::new();
+    for endpoint in plan.measured().flat_map(|job| &job.config.rpc) {
+        if !endpoints.contains(&endpoint) {
+            endpoints.push(endpoint);
+        }
+    }
+    let measured = endpoints.into_iter().map(|endpoint| {
+        tell(&format!("RPC {endpoint}: measuring the link …"));
+        Ok((endpoint.clone(), runner.link(endpoint)?))
+    });
+    measured.collect()
 }
 
 /// Most jobs whose memory is predicted beforehand: each takes a moment.

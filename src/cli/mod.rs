@@ -6,6 +6,7 @@ mod compare;
 mod doctor;
 mod message;
 mod report;
+mod rpc_server;
 mod values;
 
 use std::ffi::OsString;
@@ -20,6 +21,7 @@ pub use axes::AxisArgs;
 pub use compare::{CompareArgs, CompareFormat, HowArgs};
 pub use doctor::{DoctorArgs, DoctorFormat};
 pub use report::ReportArgs;
+pub use rpc_server::RpcServerArgs;
 pub use values::axis as parse_value;
 
 use crate::engine::scripted::Script;
@@ -69,6 +71,8 @@ pub enum Command {
     Report(ReportArgs),
     /// Measure lbench itself and this machine: what differences can be told from noise here.
     Doctor(DoctorArgs),
+    /// Serve this machine's devices to llama.cpp's RPC on another, for trusted networks only.
+    RpcServer(RpcServerArgs),
     /// The child process that measures.
     #[command(hide = true)]
     Worker(WorkerArgs),

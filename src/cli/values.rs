@@ -21,6 +21,7 @@ pub fn axis(grammar: Grammar, text: &str) -> Result<Vec<Value>, String> {
         Grammar::CacheType => list(text, |word| cache_type(word).map(Value::Cache)),
         Grammar::SplitMode => list(text, |word| split_mode(word).map(Value::Split)),
         Grammar::Shares => list(text, |word| shares(word).map(Value::Shares)),
+        Grammar::Servers => servers(text).map(|servers| vec![Value::Servers(servers)]),
         Grammar::Devices => list(text, |word| Ok(Value::Devices(devices(word)))),
         Grammar::FlashAttention => list(text, |word| flash_attention(word).map(Value::Flash)),
     }
@@ -76,6 +77,22 @@ fn shares(word: &str) -> Result<Vec<u32>, String> {
     };
     let shares = word.split(['/', ';']).map(share).collect::<Result<Vec<_>, _>>()?;
     Ok(if shares.iter().all(|share| *share == 0) { Vec::new() } else { shares })
+}
+
+/// One set of servers: commas part the servers of a set, not its alternatives.
+fn servers(text: &str) -> Result<Vec<String>, String> {
+    if text == "none" || text.is_empty() {
+        return Ok(Vec::new());
+    }
+    let server = |word: &str| match word.trim().rsplit_once(':') {
+        Some((host, port))
+            if !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0) =>
+        {
+            Ok(word.trim().to_string())
+        }
+        _ => Err(format!("'{word}' is no server: give host:port, or none")),
+    };
+    text.split(',').map(server).collect()
 }
 
 /// Names of devices; none is all of them.

@@ -144,6 +144,7 @@ fn once(
         cold: 0,
         interleave: None,
         roofs: Vec::new(),
+        links: Vec::new(),
     };
     let mut report = Report::new(plan.clone(), facts);
     let end = runner.run(&plan.groups(), &mut |record| {

@@ -11,7 +11,7 @@ pub mod scripted;
 use crate::job::Config;
 use crate::record::{DeviceMemory, Loaded, MemorySplit};
 use crate::units::Nanos;
-use crate::wire::{Description, Roof};
+use crate::wire::{Description, Link, Roof};
 
 /// Why the engine could not do what it was asked: one sentence for people. The engine's own log is kept
 /// apart, see [`Engine::log_tail`].
@@ -35,6 +35,12 @@ pub trait Engine {
     /// # Errors
     /// When there is no such device, or it has no room.
     fn roof(&mut self, device: &str, n_threads: u32) -> Result<Roof, EngineError>;
+
+    /// Measures the link to an RPC server.
+    ///
+    /// # Errors
+    /// When it has no devices, or no room. One that goes away ends the process.
+    fn link(&mut self, endpoint: &str) -> Result<Link, EngineError>;
 
     /// Loads the model of `config` with its load axes, after freeing any other.
     ///

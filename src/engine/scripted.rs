@@ -17,7 +17,7 @@ use super::{Engine, EngineError, Session, Token};
 use crate::job::Config;
 use crate::record::{DeviceMemory, Loaded, MemorySplit, Phase};
 use crate::units::{Bytes, Nanos};
-use crate::wire::{Description, Device, DeviceKind, Roof};
+use crate::wire::{Description, Device, DeviceKind, Link, Roof};
 
 /// What the engine shall do, as JSON on the command line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -269,6 +269,12 @@ impl Engine for Scripted {
             other => return Err(EngineError(format!("there is no device {other}"))),
         };
         Ok(Roof { bandwidth: Some(20e9 * scale), compute: Some(100e9 * scale) })
+    }
+
+    fn link(&mut self, _: &str) -> Result<Link, EngineError> {
+        let mut devices = self.describe().devices;
+        devices.retain(|device| device.kind == DeviceKind::Cpu);
+        Ok(Link { devices, round_trip: Nanos(100_000), up: Some(1e9), down: Some(2e9) })
     }
 
     fn load(&mut self, config: &Config) -> Result<Loaded, EngineError> {

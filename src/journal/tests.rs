@@ -29,6 +29,7 @@ fn header(plan: &Plan) -> Header {
         cold: 0,
         interleave: None,
         roofs: vec![],
+        links: vec![],
     };
     let settings = Settings { stop: Rule::default(), warmup: true, delay: Nanos(0) };
     let args = vec!["-p".into(), "1-3".into()];

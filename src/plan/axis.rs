@@ -23,6 +23,8 @@ pub enum Value {
     Shares(Vec<u32>),
     /// Names of devices; none is all of them.
     Devices(Vec<String>),
+    /// RPC servers; none is this machine alone.
+    Servers(Vec<String>),
 }
 
 impl fmt::Display for Value {
@@ -38,6 +40,8 @@ impl fmt::Display for Value {
                 let shares = shares.iter().map(|n| format!("{}.{:02}", n / 100, n % 100));
                 f.write_str(&shares.collect::<Vec<_>>().join("/"))
             }
+            Self::Servers(servers) if servers.is_empty() => f.write_str("none"),
+            Self::Servers(servers) => f.write_str(&servers.join(",")),
             Self::Devices(names) if names.is_empty() => f.write_str("auto"),
             Self::Devices(names) => f.write_str(&names.join("/")),
         }
@@ -79,6 +83,8 @@ pub enum Grammar {
     Shares,
     /// Names of devices: `CUDA0/CUDA1`, `auto` or `none`.
     Devices,
+    /// One set of servers: `host:port,host:port`, or `none`.
+    Servers,
 }
 
 /// What has to be made anew when the value changes.
@@ -119,7 +125,7 @@ pub struct Axis {
 
 /// Every axis besides the model, outermost first: load axes, then context axes, so that walking the
 /// table in order loads a model as rarely as possible. Within that, llama-bench's order.
-pub static AXES: [Axis; 13] = [
+pub static AXES: [Axis; 14] = [
     Axis {
         name: "n_gpu_layers",
         column: Some("ngl"),
@@ -196,6 +202,23 @@ pub static AXES: [Axis; 13] = [
         set: |config, value| {
             if let Value::Devices(names) = value {
                 config.devices = names;
+            }
+        },
+    },
+    Axis {
+        name: "rpc_servers",
+        column: Some("rpc"),
+        short: "rpc",
+        long: "rpc",
+        placeholder: "HOST:PORT,...",
+        grammar: Grammar::Servers,
+        scope: Scope::Load,
+        doc: "RPC servers to use besides local devices; give the flag again for another set, none is no server",
+        default: |_| Value::Servers(Vec::new()),
+        get: |config| Value::Servers(config.rpc.clone()),
+        set: |config, value| {
+            if let Value::Servers(servers) = value {
+                config.rpc = servers;
             }
         },
     },
@@ -353,6 +376,7 @@ mod tests {
                 }
                 Grammar::SplitMode => SplitMode::ALL.map(Value::Split).to_vec(),
                 Grammar::Shares => vec![Value::Shares(vec![300, 100]), Value::Shares(vec![])],
+                Grammar::Servers => vec![Value::Servers(vec!["a:1".into(), "b:2".into()])],
                 Grammar::Devices => vec![Value::Devices(vec!["CUDA0".into()])],
             };
             for value in values {

@@ -96,6 +96,7 @@ fn base_config(model: &Model, host: &Host) -> Config {
         main_gpu: 0,
         tensor_split: Vec::new(),
         devices: Vec::new(),
+        rpc: Vec::new(),
         n_batch: 0,
         n_ubatch: 0,
         type_k: CacheType::F16,
@@ -132,7 +133,7 @@ fn effective(job: &Job, can_offload: bool) -> Job {
     let mut config = job.config.clone();
     config.n_gpu_layers =
         i32::try_from(config.effective_gpu_layers(can_offload)).unwrap_or(i32::MAX);
-    if !can_offload {
+    if !can_offload && config.rpc.is_empty() {
         // With no device to spread over, nothing is spread.
         config.split_mode = SplitMode::Layer;
         config.main_gpu = 0;

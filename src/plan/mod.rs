@@ -128,6 +128,7 @@ pub(crate) mod tests {
             main_gpu: 0,
             tensor_split: Vec::new(),
             devices: Vec::new(),
+            rpc: Vec::new(),
             n_batch: 2048,
             n_ubatch: 512,
             type_k: CacheType::F16,

@@ -3,10 +3,13 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
+use super::extra::scaled;
 use super::text::{code, plain};
 use super::{Report, Row};
 use crate::record::{Outcome, Phase};
 use crate::stats::stopping::Rule;
+use crate::units::Bytes;
+use crate::wire::Link;
 
 /// The notes that rows have referred to so far.
 #[derive(Default)]
@@ -103,6 +106,7 @@ impl Notes {
         if self.missed_precision {
             lines.push(missed_precision(report.facts().stop));
         }
+        lines.extend(report.facts().links.iter().map(link));
         let warnings = report.warnings().iter();
         lines.extend(warnings.map(|warning| format!("- {}", plain(&warning.text))));
         if self.models.synthetic {
@@ -117,6 +121,27 @@ impl Notes {
         }
         lines
     }
+}
+
+/// The link to a server in a line.
+fn link((endpoint, link): &(String, Result<Link, String>)) -> String {
+    let link = match link {
+        Ok(link) => link,
+        Err(why) => return format!("- RPC {}: {}", plain(endpoint), plain(why)),
+    };
+    let rate = |rate: Option<f64>| rate.map_or("?".into(), |rate| scaled(rate, "bytes/s"));
+    let devices = link
+        .devices
+        .iter()
+        .map(|device| format!("{} with {} free", plain(&device.name), Bytes(device.free)));
+    format!(
+        "- RPC {}: {}; a round trip takes {}, {} to it, {} from it",
+        plain(endpoint),
+        devices.collect::<Vec<_>>().join(", "),
+        link.round_trip,
+        rate(link.up),
+        rate(link.down)
+    )
 }
 
 /// What the mark `~` means in this run.

@@ -10,7 +10,7 @@ use crate::record::{
 use crate::roofline::Target;
 use crate::stats::{Summary, summarise};
 use crate::units::{Bytes, Nanos};
-use crate::wire::Roof;
+use crate::wire::{Link, Roof};
 
 /// A row of a report.
 #[derive(Debug)]
@@ -225,6 +225,12 @@ impl<'a> Row<'a> {
     pub fn throttled(&self) -> Option<bool> {
         let telemetry = &self.measured.reading.telemetry;
         (!telemetry.is_empty()).then(|| telemetry.iter().any(|seen| seen.throttled))
+    }
+
+    /// The links to the servers that it uses.
+    pub fn links(&self) -> impl Iterator<Item = &'a (String, Result<Link, String>)> {
+        let servers = &self.job.config.rpc;
+        self.facts.links.iter().filter(move |(endpoint, _)| servers.contains(endpoint))
     }
 
     /// Warnings about this row, then those about the whole run.

@@ -4,11 +4,11 @@ use std::time::SystemTime;
 
 use super::anchor::{self, Anchors, Trace};
 use super::job_run::{self, JobRun};
-use super::{Halt, Runner, Sink, rounds};
+use super::{Halt, Runner, Sink, remote, rounds};
 use crate::error::Error;
 use crate::job::Job;
 use crate::plan;
-use crate::record::{Outcome, Phase, Reading, Record, Sample, Warning};
+use crate::record::{Outcome, Phase, Reading, Record, Sample, Trouble, Warning};
 use crate::stats::stopping::Rule;
 use crate::units::Nanos;
 use crate::wire::{Request, Settings};
@@ -33,14 +33,23 @@ impl Runner {
         for group in groups {
             if self.options.interleave.is_some() && group.len() > 1 {
                 for jobs in group.chunks(rounds::TOGETHER) {
-                    let jobs = self.without_doomed(jobs, sink)?;
+                    let mut jobs = self.without_doomed(jobs, sink)?;
+                    let mut reached = Vec::new();
+                    for job in jobs.drain(..) {
+                        if self.can_be_reached(job, sink)? {
+                            reached.push(job);
+                        }
+                    }
+                    let jobs = reached;
                     self.rounds(&jobs, sink)?;
                     anchor::settle(&jobs, None, sink)?;
                 }
                 continue;
             }
             for (index, job) in group.iter().enumerate() {
-                if self.without_doomed(&[job], sink)?.is_empty() {
+                if self.without_doomed(&[job], sink)?.is_empty()
+                    || !self.can_be_reached(job, sink)?
+                {
                     continue;
                 }
                 let trace = self.row(job, sink)?;
@@ -73,18 +82,48 @@ impl Runner {
                 left.push(*job);
                 continue;
             };
-            let id = || job.id.clone();
-            let (outcome, reading) = (Outcome::Skipped { reason }, Reading::default());
-            for record in [
-                Record::Started { job: id(), unix_time: unix_time() },
-                Record::Finished { job: id(), outcome, reading },
-            ] {
-                sink(&record).map_err(Halt::Sink)?;
-            }
-            self.jobs_left = self.jobs_left.saturating_sub(1);
-            anchor::settle(&[job], None, sink)?;
+            let outcome = Outcome::Skipped { reason };
+            self.without_a_try(job, outcome, sink)?;
         }
         Ok(left)
+    }
+
+    /// Ends a job that was not begun.
+    fn without_a_try(
+        &mut self,
+        job: &Job,
+        outcome: Outcome,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), Halt> {
+        let id = || job.id.clone();
+        let reading = Reading::default();
+        for record in [
+            Record::Started { job: id(), unix_time: unix_time() },
+            Record::Finished { job: id(), outcome, reading },
+        ] {
+            sink(&record).map_err(Halt::Sink)?;
+        }
+        self.jobs_left = self.jobs_left.saturating_sub(1);
+        anchor::settle(&[job], None, sink)
+    }
+
+    /// Whether all remote devices of a job answer; where not, it ends here.
+    fn can_be_reached(&mut self, job: &Job, sink: &mut Sink<'_>) -> Result<bool, Halt> {
+        let loaded = self.loaded.as_ref().is_some_and(|loaded| loaded.same_load(&job.config));
+        if loaded && self.worker.is_some() {
+            return Ok(true);
+        }
+        // A server has one client at a time: an earlier worker's connection must be closed.
+        if !job.config.rpc.is_empty() {
+            self.stop_worker();
+        }
+        let Some(cause) = job.config.rpc.iter().find_map(|endpoint| remote::trouble(endpoint))
+        else {
+            return Ok(true);
+        };
+        let (phase, trouble, log) = (Phase::Start, Trouble::Remote, Vec::new());
+        self.without_a_try(job, Outcome::Failed { phase, cause, trouble, log }, sink)?;
+        Ok(false)
     }
 
     /// Why a job would take more of a device than it may; `None` if it would not, or nobody knows.

@@ -31,7 +31,11 @@ impl JobRun<'_> {
         first_token: &mut Option<Nanos>,
     ) -> Result<Option<(Outcome, Reading)>, Halt> {
         let record = match event {
-            Event::Ready { .. } | Event::Described(_) | Event::Roof(_) | Event::Predicted(_) => {
+            Event::Ready { .. }
+            | Event::Described(_)
+            | Event::Roof(_)
+            | Event::Linked(_)
+            | Event::Predicted(_) => {
                 return Ok(None);
             }
             Event::Phase { job, phase } => {

@@ -13,6 +13,7 @@ mod group;
 mod guard;
 mod job_run;
 mod patience;
+mod remote;
 mod roof;
 mod rounds;
 

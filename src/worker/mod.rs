@@ -134,6 +134,10 @@ fn serve<E: Engine>(engine: E, events: &Events, requests: &Receiver<Request>) {
                 let roof = worker.engine.roof(&device, n_threads);
                 events.send(&Event::Roof(roof.map_err(|error| error.to_string())));
             }
+            Request::Link { endpoint } => {
+                let link = worker.engine.link(&endpoint);
+                events.send(&Event::Linked(link.map_err(|error| error.to_string())));
+            }
             Request::Predict { job } => {
                 let predicted = worker.engine.predict(&job.config, job.n_ctx());
                 events.send(&Event::Predicted(predicted.map_err(|error| error.to_string())));

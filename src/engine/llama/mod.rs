@@ -16,6 +16,7 @@
 //! | `handles` | owners of a context, a batch and threads |
 //! | `session` | a context, and the operations that are timed |
 //! | `roofline` | what a device can do at best |
+//! | `rpc` | remote devices, on either end of the link |
 //! | `process` | memory of this process |
 #![allow(unsafe_code)]
 #![warn(clippy::undocumented_unsafe_blocks)]
@@ -29,6 +30,7 @@ mod params;
 mod process;
 mod reason;
 mod roofline;
+pub mod rpc;
 mod session;
 mod weights;
 
@@ -45,7 +47,7 @@ use crate::engine::{Engine, EngineError};
 use crate::job::Config;
 use crate::record::{DeviceMemory, Loaded, MemorySplit};
 use crate::units::{Bytes, Nanos};
-use crate::wire::{Description, Device, Module, Roof};
+use crate::wire::{Description, Device, Link, Module, Roof};
 
 /// The backends of this process and at most one model of its own. There is one at a time in a process.
 pub struct LlamaEngine {
@@ -58,6 +60,8 @@ pub struct LlamaEngine {
     split: [Vec<MemorySplit>; 2],
     /// Backend modules that were found.
     modules: Vec<Module>,
+    /// Servers whose devices are known.
+    servers: Vec<String>,
 }
 
 impl LlamaEngine {
@@ -79,7 +83,21 @@ impl LlamaEngine {
             before: Vec::new(),
             split: Default::default(),
             modules,
+            servers: Vec::new(),
         })
+    }
+}
+
+impl LlamaEngine {
+    /// Makes the remote devices of a configuration known.
+    fn reach(&mut self, config: &Config) -> Result<(), EngineError> {
+        for endpoint in &config.rpc {
+            if !self.servers.contains(endpoint) {
+                rpc::add(endpoint)?;
+                self.servers.push(endpoint.clone());
+            }
+        }
+        Ok(())
     }
 }
 
@@ -104,8 +122,13 @@ impl Engine for LlamaEngine {
         roofline::measure(device, n_threads)
     }
 
+    fn link(&mut self, endpoint: &str) -> Result<Link, EngineError> {
+        rpc::link(endpoint)
+    }
+
     fn load(&mut self, config: &Config) -> Result<Loaded, EngineError> {
         self.model = None;
+        self.reach(config)?;
         self.before = devices::offload();
         let start = Nanos::monotonic();
         let model = Model::load(Rc::clone(&self.backend), config, false)?;
@@ -130,6 +153,7 @@ impl Engine for LlamaEngine {
     }
 
     fn predict(&mut self, config: &Config, n_ctx: u32) -> Result<Vec<MemorySplit>, EngineError> {
+        self.reach(config)?;
         let model = Model::load(Rc::clone(&self.backend), config, true)?;
         logs::begin();
         let context = Context::new(&model, config, n_ctx)?;

@@ -61,7 +61,7 @@ fn float(n: i64) -> f64 {
 }
 
 /// Owner of a device's stream of work, and of its threads if it is the CPU.
-struct Backend {
+pub(super) struct Backend {
     handle: sys::ggml_backend_t,
     device: sys::ggml_backend_dev_t,
     is_cpu: bool,
@@ -70,7 +70,7 @@ struct Backend {
 }
 
 impl Backend {
-    fn new(name: &str, n_threads: u32) -> Result<Self, EngineError> {
+    pub(super) fn new(name: &str, n_threads: u32) -> Result<Self, EngineError> {
         let n_threads = params::thread_count(n_threads)?;
         let missing = || EngineError(format!("there is no device {name}"));
         let c_name = CString::new(name).map_err(|_| missing())?;
@@ -97,6 +97,11 @@ impl Backend {
             backend.threads = Some(threads);
         }
         Ok(backend)
+    }
+
+    /// The handle, for the calls of others. Valid as long as this value.
+    pub(super) fn as_ptr(&self) -> sys::ggml_backend_t {
+        self.handle
     }
 
     /// Free memory of the device.
@@ -154,10 +159,10 @@ struct Shape {
 }
 
 /// Owner of a space for descriptions of tensors.
-struct Space(NonNull<sys::ggml_context>);
+pub(super) struct Space(NonNull<sys::ggml_context>);
 
 impl Space {
-    fn new(tensors: usize, graph: bool) -> Option<Self> {
+    pub(super) fn new(tensors: usize, graph: bool) -> Option<Self> {
         // SAFETY: the engine makes the space by itself, of this size, and takes numbers only.
         let space = unsafe {
             let graph = if graph { sys::ggml_graph_overhead_custom(tensors, false) } else { 0 };
@@ -169,6 +174,11 @@ impl Space {
         };
         NonNull::new(space).map(Self)
     }
+
+    /// The handle, for the calls of others. Valid as long as this value.
+    pub(super) fn as_ptr(&self) -> *mut sys::ggml_context {
+        self.0.as_ptr()
+    }
 }
 
 impl Drop for Space {
@@ -179,7 +189,14 @@ impl Drop for Space {
 }
 
 /// Owner of memory for tensors.
-struct Memory(NonNull<sys::ggml_backend_buffer>);
+pub(super) struct Memory(NonNull<sys::ggml_backend_buffer>);
+
+impl Memory {
+    /// Takes what the engine made; `None` for null.
+    pub(super) fn of(memory: sys::ggml_backend_buffer_t) -> Option<Self> {
+        NonNull::new(memory).map(Self)
+    }
+}
 
 impl Drop for Memory {
     fn drop(&mut self) {

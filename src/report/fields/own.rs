@@ -12,7 +12,7 @@ use crate::stats::verdict::Comparison;
 use crate::units::Rate;
 use crate::wire::{DeviceKind, Roof};
 
-pub(super) static FIELDS: [Field; 96] = [
+pub(super) static FIELDS: [Field; 98] = [
     Field::text(
         "outcome",
         "completed, failed, crashed, timed_out, skipped or interrupted",
@@ -66,6 +66,13 @@ pub(super) static FIELDS: [Field; 96] = [
     }),
     Field::int("load_ns", "ns", "Time of loading the model", |row| {
         row.measured.loaded.as_ref().map(|loaded| loaded.load_ns.0).into()
+    }),
+    Field::text("rpc_servers", "RPC servers in use, or none", |row| {
+        let servers = &row.job.config.rpc;
+        if servers.is_empty() { "none".into() } else { servers.join(",").into() }
+    }),
+    Field::list("rpc_links", "", "Round trip and bandwidth of each server's link", |row| {
+        json!(row.links().collect::<Vec<_>>())
     }),
     Field::int("reserve_ctx", "tokens", "Least size of the context that was asked for", |row| {
         row.job.config.reserve_ctx.into()

@@ -93,6 +93,7 @@ impl Run {
             stop: Rule::Fixed { n: repetitions },
             cold: 0,
             roofs: vec![],
+            links: vec![],
         };
         let report = Report::new(plan.clone(), facts);
         Self { report, plan }

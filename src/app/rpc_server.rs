@@ -1,0 +1,57 @@
+//! `lbench rpc-server`: llama.cpp's own server, in this process.
+
+use crate::cli::RpcServerArgs;
+use crate::error::{Error, exit};
+
+/// Serves until it is told to end.
+#[cfg(feature = "llama")]
+pub(super) fn main(args: &RpcServerArgs) -> Result<u8, Error> {
+    use crate::engine::llama::{LlamaEngine, rpc};
+
+    if args.host != "127.0.0.1" && args.host != "localhost" {
+        super::tell(&format!(
+            "whoever reaches {}:{} can use this machine's devices and crash this server: the protocol has \
+             no authentication and no encryption, and is for trusted networks only",
+            args.host, args.port
+        ));
+    }
+    let endpoint = format!("{}:{}", args.host, args.port);
+    // The engine says nothing useful where it cannot listen.
+    let free = std::net::TcpListener::bind(&endpoint);
+    free.map_err(|e| Error::Usage(format!("rpc-server --host --port {endpoint}: {e}")))?;
+    end_on_signals()?;
+    let broken = |e: crate::engine::EngineError| Error::Worker(e.to_string());
+    let _engine = LlamaEngine::new(args.verbose, args.backend_dir.as_deref()).map_err(broken)?;
+    let cores = sysinfo::System::physical_core_count().unwrap_or(1);
+    let threads = args.threads.unwrap_or_else(|| u32::try_from(cores).unwrap_or(1));
+    if let Some(cache) = &args.cache {
+        std::fs::create_dir_all(cache)
+            .map_err(|e| Error::Usage(format!("--cache {}: {e}", cache.display())))?;
+    }
+    rpc::serve(&endpoint, args.cache.as_deref(), threads, &args.device).map_err(broken)?;
+    Ok(exit::OK)
+}
+
+/// The engine's loop has no end: a signal is one, and nothing is lost with it.
+#[cfg(feature = "llama")]
+fn end_on_signals() -> Result<(), Error> {
+    let signals = [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM];
+    let mut signals = signal_hook::iterator::Signals::new(signals)
+        .map_err(|e| Error::Worker(format!("signal handlers: {e}")))?;
+    std::thread::spawn(move || {
+        if signals.forever().next().is_some() {
+            super::tell("the RPC server ends");
+            // No destructor may run while another thread is inside the engine.
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL)
+                .unwrap_or_default();
+        }
+    });
+    Ok(())
+}
+
+/// There is no engine in this build.
+#[cfg(not(feature = "llama"))]
+pub(super) fn main(_: &RpcServerArgs) -> Result<u8, Error> {
+    let _ = exit::OK;
+    Err(Error::Usage("rpc-server: this lbench was built without llama.cpp".into()))
+}
