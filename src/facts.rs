@@ -24,5 +24,8 @@ pub struct RunFacts {
     pub roofs: Vec<Roofline>,
     /// The links to the RPC servers of the run, or why one could not be measured.
     #[serde(default)]
-    pub links: Vec<(String, Result<Link, String>)>,
+    pub links: Links,
 }
+
+/// RPC servers, each with its link, or why that could not be measured.
+pub type Links = Vec<(String, Result<Link, String>)>;

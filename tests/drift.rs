@@ -67,6 +67,22 @@ fn a_drift_that_passes_is_measured_again() {
 }
 
 #[test]
+fn a_machine_that_stays_another_one_is_said_once_and_not_marked() {
+    // The first row, eight runs of a second, and nothing behind it is slow.
+    let script = json!({"noise": 0.001, "slow": {"from": 0.0, "to": 8.5, "factor": 1.06}});
+    let args = [&SWEEP[..], &["-o", "json"]].concat();
+    let output = run(&script, &args);
+    let measured: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(speed(&measured[0]) < 960.0, "the disturbance is there");
+    for (at, row) in measured.iter().enumerate().skip(1) {
+        assert_eq!(row["drift"], Value::Null, "row {at}");
+        assert!((speed(row) - 1000.0).abs() < 10.0, "row {at}: {}", speed(row));
+    }
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(told.matches("faster than for the rows before").count(), 1, "{told}");
+}
+
+#[test]
 fn loads_are_checked_with_the_first_row_of_the_run() {
     // One row on each of twelve models: the anchor is another model than the one that is loaded.
     let args = ["-p", "1000", "-n", "0", "-ngl", "1-12", "-r", "5"];

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-const MODEL: &str = "synth:llama:layers=4,embd=256,tied:q8_0";
+const MODEL: &str = "synth:llama:layers=4,embd=256,ff=512,heads=4,vocab=512,tied:q8_0";
 
 struct Server {
     child: Child,

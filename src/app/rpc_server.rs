@@ -16,9 +16,6 @@ pub(super) fn main(args: &RpcServerArgs) -> Result<u8, Error> {
         ));
     }
     let endpoint = format!("{}:{}", args.host, args.port);
-    // The engine says nothing useful where it cannot listen.
-    let free = std::net::TcpListener::bind(&endpoint);
-    free.map_err(|e| Error::Usage(format!("rpc-server --host --port {endpoint}: {e}")))?;
     end_on_signals()?;
     let broken = |e: crate::engine::EngineError| Error::Worker(e.to_string());
     let _engine = LlamaEngine::new(args.verbose, args.backend_dir.as_deref()).map_err(broken)?;
@@ -28,8 +25,14 @@ pub(super) fn main(args: &RpcServerArgs) -> Result<u8, Error> {
         std::fs::create_dir_all(cache)
             .map_err(|e| Error::Usage(format!("--cache {}: {e}", cache.display())))?;
     }
-    rpc::serve(&endpoint, args.cache.as_deref(), threads, &args.device).map_err(broken)?;
-    Ok(exit::OK)
+    let Err(stopped) = rpc::serve(&endpoint, args.cache.as_deref(), threads, &args.device) else {
+        return Ok(exit::OK);
+    };
+    // The engine does not say why it cannot listen; trying it tells.
+    Err(match std::net::TcpListener::bind(&endpoint) {
+        Err(error) => Error::Usage(format!("rpc-server --host --port {endpoint}: {error}")),
+        Ok(_) => Error::Usage(format!("rpc-server: {stopped}")),
+    })
 }
 
 /// The engine's loop has no end: a signal is one, and nothing is lost with it.
@@ -42,8 +45,7 @@ fn end_on_signals() -> Result<(), Error> {
         if signals.forever().next().is_some() {
             super::tell("the RPC server ends");
             // No destructor may run while another thread is inside the engine.
-            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL)
-                .unwrap_or_default();
+            signal_hook::low_level::exit(0);
         }
     });
     Ok(())

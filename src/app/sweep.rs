@@ -10,7 +10,7 @@ use crate::cache::{self, Cache};
 use crate::cli::BenchArgs;
 use crate::compare::Run;
 use crate::error::{Error, exit};
-use crate::facts::RunFacts;
+use crate::facts::{Links, RunFacts};
 use crate::host::Host;
 use crate::job::Model;
 use crate::journal::{Kept, Writer};
@@ -22,7 +22,7 @@ use crate::report::{Extra, Report, Stream};
 use crate::roofline;
 use crate::runner::{self, End, Runner, Spawn};
 use crate::telemetry::sampler::Sampler;
-use crate::wire::{Link, Settings};
+use crate::wire::Settings;
 
 /// Does the sweep that the flags describe.
 pub(super) fn main(args: BenchArgs, typed: &[OsString]) -> Result<u8, Error> {
@@ -118,10 +118,7 @@ fn find_models(args: &BenchArgs) -> Result<Vec<Model>, Error> {
 }
 
 /// The links to all RPC servers of a plan, measured once.
-fn links_of(
-    runner: &mut Runner,
-    plan: &Plan,
-) -> Result<Vec<(String, Result<Link, String>)>, Error> {
+fn links_of(runner: &mut Runner, plan: &Plan) -> Result<Links, Error> {
     let mut endpoints: Vec<&String> = Vec::new();
     for endpoint in plan.measured().flat_map(|job| &job.config.rpc) {
         if !endpoints.contains(&endpoint) {

@@ -7,7 +7,7 @@
 use super::job_run::JobRun;
 use super::{Halt, Runner, Sink};
 use crate::job::{Job, JobId};
-use crate::record::{Check, Outcome, Phase, Record, Sample};
+use crate::record::{Check, Outcome, Phase, Record, Sample, Warning};
 use crate::stats;
 use crate::stats::drift;
 use crate::stats::stopping::Rule;
@@ -133,12 +133,14 @@ impl<'a> Anchors<'a> {
         waits
     }
 
-    /// Takes note that a row was looked at again, or `failed` at it.
-    fn looked_at(&mut self, job: &Job, failed: bool) {
+    /// Takes note that a row was looked at again, with the rates to hold it against from now on; `None`
+    /// where it failed.
+    fn looked_at(&mut self, job: &Job, rates: Option<&Vec<f64>>) {
         for slot in [&mut self.run, &mut self.load] {
-            match slot {
-                Some(anchor) if anchor.job.id == job.id && failed => *slot = None,
-                Some(anchor) if anchor.job.id == job.id => {
+            match (&mut *slot, rates) {
+                (Some(anchor), None) if anchor.job.id == job.id => *slot = None,
+                (Some(anchor), Some(rates)) if anchor.job.id == job.id => {
+                    anchor.rates.clone_from(rates);
                     anchor.since = Nanos(0);
                     anchor.rows = 0;
                 }
@@ -185,7 +187,7 @@ impl Runner {
         let mut window = Window { anchor, before, rows: &rows, budget, spent: Nanos(0) };
         let check = self.look_again(&mut window, sink)?;
         anchors.repairs = anchors.repairs + window.spent;
-        anchors.looked_at(anchor, check.is_none());
+        anchors.looked_at(anchor, check.is_some().then_some(&window.before));
         settle(&rows, check, sink)
     }
 
@@ -196,17 +198,21 @@ impl Runner {
         window: &mut Window<'_, '_>,
         sink: &mut Sink<'_>,
     ) -> Result<Option<Check>, Halt> {
-        let Some(drift) = self.anchor_drift(window, Nanos(0), sink)? else { return Ok(None) };
-        let mut check = Check { anchor: window.anchor.id.clone(), rounds: 0, drift };
+        let Some(mut last) = self.anchor_rates(window, Nanos(0), sink)? else { return Ok(None) };
+        let anchor = window.anchor.id.clone();
+        let mut check = Check { anchor, rounds: 0, drift: drifted(&window.before, &last) };
         // An anchor that is as it was is no repair.
         window.spent = Nanos(0);
         for rest in COOL_DOWN {
             if check.drift.is_none() || window.spent >= window.budget || repeats(window.rows) {
                 break;
             }
-            let Some(drift) = self.anchor_drift(window, rest, sink)? else { return Ok(None) };
-            check.drift = drift;
-            if drift.is_some() {
+            let Some(rates) = self.anchor_rates(window, rest, sink)? else { return Ok(None) };
+            check.drift = drifted(&window.before, &rates);
+            // The machine is back; or it is another one, and stays that.
+            let stays = drifted(&last, &rates).is_none();
+            last = rates;
+            if check.drift.is_some() && !stays {
                 continue;
             }
             check.rounds += 1;
@@ -214,21 +220,25 @@ impl Runner {
                 let trace = self.row(job, sink)?.unwrap_or_default();
                 window.spent = window.spent + trace.running;
             }
-            let Some(drift) = self.anchor_drift(window, Nanos(0), sink)? else { return Ok(None) };
-            check.drift = drift;
+            let Some(rates) = self.anchor_rates(window, Nanos(0), sink)? else { return Ok(None) };
+            if check.drift.is_some() && drifted(&last, &rates).is_none() {
+                say_shift(window, check.drift.take(), sink)?;
+                window.before = last;
+                break;
+            }
+            check.drift = drifted(&window.before, &rates);
+            last = rates;
         }
         Ok(Some(check))
     }
 
-    /// By how much the anchor has drifted, after a rest; the inner `None` is not at all, the outer one
-    /// that it fails.
-    #[allow(clippy::option_option)]
-    fn anchor_drift(
+    /// The anchor's rates as they are now, after a rest; `None` where it fails.
+    fn anchor_rates(
         &mut self,
         window: &mut Window<'_, '_>,
         rest: Nanos,
         sink: &mut Sink<'_>,
-    ) -> Result<Option<Option<f64>>, Halt> {
+    ) -> Result<Option<Vec<f64>>, Halt> {
         let job = window.anchor;
         sink(&Record::Phase { job: job.id.clone(), phase: Phase::Anchor }).map_err(Halt::Sink)?;
         let mut trace = Trace::default();
@@ -243,9 +253,28 @@ impl Runner {
         let mut run = JobRun { job, phase: Phase::Start, sink: &mut keep };
         let (outcome, _) = self.watch(&mut run, &request, &mut None)?;
         window.spent = window.spent + rest + trace.running;
-        Ok(matches!(outcome, Outcome::Completed)
-            .then(|| drift::drift(&window.before, &trace.rates(job), drift::BOUND)))
+        Ok(matches!(outcome, Outcome::Completed).then(|| trace.rates(job)))
     }
+}
+
+/// Says that from these rows on the machine is another one than before.
+fn say_shift(window: &Window<'_, '_>, shift: Option<f64>, sink: &mut Sink<'_>) -> Result<(), Halt> {
+    let (Some(shift), Some(first)) = (shift, window.rows.first()) else { return Ok(()) };
+    let word = if shift < 0.0 { "slower" } else { "faster" };
+    let text = format!(
+        "from {} ({}) on the machine is {:.1} % {word} than for the rows before, and stays so: these \
+         do not compare with those",
+        first.test_name(),
+        first.config.model.label,
+        shift.abs() * 100.0
+    );
+    let warning = Warning { text };
+    sink(&Record::Warned { job: None, warning }).map_err(Halt::Sink)
+}
+
+/// By how much rates have drifted, if they have.
+fn drifted(before: &[f64], after: &[f64]) -> Option<f64> {
+    drift::drift(before, after, drift::BOUND)
 }
 
 /// The rule for an anchor that is measured again: as for a row, and not for long.

@@ -13,7 +13,7 @@ use crate::units::Bytes;
 const HOST: &str = "host";
 
 /// What the buffers in a log take, by device; `buffers` pairs the buffer name of each offload device with
-/// its name. What is not theirs is the host's.
+/// its name. Devices that act as one have a buffer of another name, which then stands for them.
 pub(super) fn split(lines: &[Line], buffers: &[(String, String)]) -> Vec<MemorySplit> {
     let mut splits = Splits::default();
     for (name, what, bytes) in lines.iter().filter_map(|line| buffer(&line.text)) {
@@ -23,7 +23,8 @@ pub(super) fn split(lines: &[Line], buffers: &[(String, String)]) -> Vec<MemoryS
         let device = buffers.iter().find(|(buffer, _)| is_of(buffer));
         // Pinned memory of a device's backend is the host's.
         let device = device.filter(|_| !name.ends_with("_Host"));
-        let split = splits.of(device.map_or(HOST, |(_, device)| device));
+        let other = if super::weights::is_of_host(name) { HOST } else { name };
+        let split = splits.of(device.map_or(other, |(_, device)| device));
         let part = match what {
             "model" => &mut split.weights,
             "compute" | "output" => &mut split.compute,

@@ -16,6 +16,14 @@ pub(super) fn backends(lines: &[Line], buffers: &[(String, String)]) -> String {
             backends.push(backend);
         }
     }
+    let is_known =
+        |holder: &&&str| buffers.iter().any(|(name, backend)| is_of(holder, name, backend));
+    // Some other memory that is not the host's: devices that act as one.
+    let others = holders.iter().filter(|holder| !is_of_host(holder));
+    if backends.is_empty() && others.clone().any(|holder| !is_known(&holder)) {
+        backends.extend(buffers.iter().map(|(_, backend)| backend.as_str()));
+        backends.dedup();
+    }
     backends.sort_by_key(|backend| *backend == "RPC");
     if backends.is_empty() { "CPU".to_owned() } else { backends.join(",") }
 }
@@ -26,6 +34,11 @@ fn buffer(line: &str) -> Option<&str> {
     let size: f64 = size.trim().strip_suffix("MiB")?.trim().parse().ok()?;
     let name = name.split_once(": ").map_or(name, |(_, name)| name).trim();
     (size > 0.0).then_some(name)
+}
+
+/// Whether a buffer is memory of the host: the CPU's, mapped or repacked, or pinned for a device.
+pub(super) fn is_of_host(buffer: &str) -> bool {
+    buffer.starts_with("CPU") || buffer.ends_with("_Host")
 }
 
 /// Whether `holder` is the device's buffer `name`, a variety of it (`MTL0_Mapped`), or one that the
@@ -70,6 +83,15 @@ mod tests {
         let rpc = ("RPC0[127.0.0.1:50052]", "RPC");
         let devices = [rpc, ("CUDA0", "CUDA"), ("CUDA1", "CUDA")];
         assert_eq!(holders(&log, &devices), "CUDA,RPC");
+    }
+
+    #[test]
+    fn devices_that_act_as_one_are_their_backend() {
+        let log = [
+            "load_tensors:   CPU_Mapped model buffer size =   308.23 MiB",
+            "load_tensors:   Meta(CUDA0,CUDA1) model buffer size =  1217.00 MiB",
+        ];
+        assert_eq!(holders(&log, &[("CUDA0", "CUDA"), ("CUDA1", "CUDA")]), "CUDA");
     }
 
     #[test]
