@@ -5,6 +5,7 @@
 //! one channel in one place, [`Runner::next`].
 
 mod anchor;
+mod ask;
 mod causes;
 mod child;
 mod death;
@@ -14,7 +15,7 @@ mod guard;
 mod job_run;
 mod patience;
 mod remote;
-mod roof;
+
 mod rounds;
 
 use std::io;

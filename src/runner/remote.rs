@@ -3,9 +3,9 @@
 
 use std::io::ErrorKind;
 use std::net::{TcpStream, ToSocketAddrs as _};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::{Next, Runner};
+use super::Runner;
 use crate::error::Error;
 use crate::wire::{Event, Link, Request};
 
@@ -46,24 +46,11 @@ impl Runner {
         }
         // A server has one client at a time.
         self.rest();
-        self.spawn_worker()?;
-        self.send(&Request::Link { endpoint: endpoint.to_string() });
-        let deadline = Some(Instant::now() + LIMIT);
-        let answer = loop {
-            match self.next(deadline) {
-                Next::Event(Event::Linked(answer)) => break answer,
-                Next::Event(_) | Next::LowMemory { .. } => {}
-                Next::Dead { broke } => break Err(self.last_words(broke.as_deref())),
-                Next::Deadline => {
-                    self.kill_worker();
-                    break Err(format!("not measured within {} s", LIMIT.as_secs()));
-                }
-                Next::Interrupted => {
-                    self.kill_worker();
-                    return Err(Error::Interrupted);
-                }
-            }
-        };
+        let request = Request::Link { endpoint: endpoint.to_string() };
+        let answer = self.ask(&request, LIMIT, |event| match event {
+            Event::Linked(answer) => Some(answer),
+            _ => None,
+        })?;
         self.rest();
         Ok(answer)
     }
@@ -79,7 +66,7 @@ mod tests {
         let endpoint = listener.local_addr().unwrap().to_string();
         assert_eq!(trouble(&endpoint), None);
         drop(listener);
-        let started = Instant::now();
+        let started = std::time::Instant::now();
         assert!(trouble(&endpoint).unwrap().contains("nobody listens there"));
         assert!(trouble("no such host:50052").unwrap().contains("cannot be found"));
         assert!(trouble("127.0.0.1").unwrap().contains("cannot be found"));

@@ -1,4 +1,4 @@
-//! Asking a worker what a device can do at best, and what a job would take.
+//! Questions to a worker besides jobs: what a device can do at best, what a job would take, how good a link is.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use crate::job::Job;
 use crate::record::MemorySplit;
 use crate::wire::{Event, Request, Roof};
 
-/// How long it may take; it takes a second or two.
+/// How long an answer may take; it takes a second or two.
 const LIMIT: Duration = Duration::from_mins(2);
 
 impl Runner {
@@ -18,26 +18,11 @@ impl Runner {
     /// When the user ends it, or no worker can be started. A device that cannot be measured is told in
     /// the inner result.
     pub fn roof(&mut self, device: &str, n_threads: u32) -> Result<Result<Roof, String>, Error> {
-        if self.worker.is_none() {
-            self.spawn_worker()?;
-        }
-        self.send(&Request::Roof { device: device.to_string(), n_threads });
-        let deadline = Some(Instant::now() + LIMIT);
-        loop {
-            match self.next(deadline) {
-                Next::Event(Event::Roof(answer)) => return Ok(answer),
-                Next::Event(_) | Next::LowMemory { .. } => {}
-                Next::Dead { broke } => return Ok(Err(self.last_words(broke.as_deref()))),
-                Next::Deadline => {
-                    self.kill_worker();
-                    return Ok(Err(format!("not within {} s", LIMIT.as_secs())));
-                }
-                Next::Interrupted => {
-                    self.kill_worker();
-                    return Err(Error::Interrupted);
-                }
-            }
-        }
+        let request = Request::Roof { device: device.to_string(), n_threads };
+        self.ask(&request, LIMIT, |event| match event {
+            Event::Roof(answer) => Some(answer),
+            _ => None,
+        })
     }
 
     /// What a job would take of each device, without loading it. The inner error says why that is not
@@ -46,19 +31,37 @@ impl Runner {
     /// # Errors
     /// When the user ends it, or no worker can be started.
     pub fn predict(&mut self, job: &Job) -> Result<Result<Vec<MemorySplit>, String>, Error> {
+        let request = Request::Predict { job: Box::new(job.clone()) };
+        self.ask(&request, LIMIT, |event| match event {
+            Event::Predicted(answer) => Some(answer),
+            _ => None,
+        })
+    }
+
+    /// Asks a worker (a new one if there is none) and waits for the event that `pick` takes for the answer.
+    pub(super) fn ask<T>(
+        &mut self,
+        request: &Request,
+        limit: Duration,
+        pick: impl Fn(Event) -> Option<Result<T, String>>,
+    ) -> Result<Result<T, String>, Error> {
         if self.worker.is_none() {
             self.spawn_worker()?;
         }
-        self.send(&Request::Predict { job: Box::new(job.clone()) });
-        let deadline = Some(Instant::now() + LIMIT);
+        self.send(request);
+        let deadline = Some(Instant::now() + limit);
         loop {
             match self.next(deadline) {
-                Next::Event(Event::Predicted(answer)) => return Ok(answer),
-                Next::Event(_) | Next::LowMemory { .. } => {}
+                Next::Event(event) => {
+                    if let Some(answer) = pick(event) {
+                        return Ok(answer);
+                    }
+                }
+                Next::LowMemory { .. } => {}
                 Next::Dead { broke } => return Ok(Err(self.last_words(broke.as_deref()))),
                 Next::Deadline => {
                     self.kill_worker();
-                    return Ok(Err(format!("not within {} s", LIMIT.as_secs())));
+                    return Ok(Err(format!("no answer within {} s", limit.as_secs())));
                 }
                 Next::Interrupted => {
                     self.kill_worker();
