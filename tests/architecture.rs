@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms that must not be imported, for each room that has such a rule.
-const FORBIDDEN: [(&str, &[&str]); 14] = [
+const FORBIDDEN: [(&str, &[&str]); 16] = [
     ("cli", &["engine::llama", "runner", "worker", "progress"]),
     ("runner", &["engine", "cli", "report", "worker"]),
     ("report", &["engine", "cli", "runner", "worker", "compare"]),
@@ -13,6 +13,8 @@ const FORBIDDEN: [(&str, &[&str]); 14] = [
     ("engine", &["runner", "cli", "report", "worker"]),
     ("plan", &["engine", "runner", "cli", "report", "worker", "stats"]),
     ("stats", &["engine", "runner", "cli", "report", "worker", "plan"]),
+    ("journal", &["app", "engine", "runner", "cli", "report", "worker", "progress"]),
+    ("facts.rs", &["engine", "runner", "cli", "report", "worker", "plan", "journal"]),
     ("telemetry", &["engine", "runner", "cli", "report", "worker", "plan", "stats"]),
     (
         "record.rs",

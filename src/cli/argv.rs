@@ -42,7 +42,8 @@ fn rewrite(arg: &str) -> Option<String> {
 /// The flag as llama-bench users know it, for a message that names its long form.
 pub fn spelling(long: &str) -> Option<&'static str> {
     let axes = AXES.iter().map(|axis| (axis.short, axis.long));
-    axes.chain(OTHERS).find(|(_, known)| *known == long).map(|(short, _)| short)
+    let mut all = axes.chain(OTHERS).filter(|(short, _)| !short.is_empty());
+    all.find(|(_, known)| *known == long).map(|(short, _)| short)
 }
 
 /// Whether this is the hidden worker role: known before anything is parsed.

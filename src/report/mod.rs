@@ -139,6 +139,8 @@ impl Report {
     pub fn fold(&mut self, record: &Record) {
         match record {
             Record::Phase { .. } => {}
+            // A resumed run may meet the same trouble again.
+            Record::Warned { job: None, warning } if self.warnings.contains(warning) => {}
             Record::Warned { job: None, warning } => self.warnings.push(warning.clone()),
             Record::Started { job, unix_time } => {
                 // A job that starts again after an ending is measured anew: nothing of before counts.
