@@ -163,6 +163,17 @@ pub struct DeviceTelemetry {
     pub throttled: bool,
 }
 
+/// Bytes between this machine and an RPC server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteTraffic {
+    /// The server: `host:port`.
+    pub endpoint: String,
+    /// To it.
+    pub up: Bytes,
+    /// From it.
+    pub down: Bytes,
+}
+
 /// What was read beside the clock while a job ran.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
@@ -176,6 +187,9 @@ pub struct Reading {
     /// What was predicted before anything was loaded.
     #[serde(default)]
     pub predicted: Vec<MemorySplit>,
+    /// What went to and from RPC servers during the measured runs.
+    #[serde(default)]
+    pub traffic: Vec<RemoteTraffic>,
     /// What the driver said meanwhile.
     #[serde(default)]
     pub telemetry: Vec<DeviceTelemetry>,

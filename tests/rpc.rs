@@ -84,6 +84,12 @@ fn sets_of_servers_are_an_axis_and_their_links_are_measured() {
     assert_eq!(links.len(), 2);
     let link = &links[0][1]["Ok"];
     assert!(link["round_trip"].as_u64().unwrap() > 0, "{link}");
+    // A token's logits come back: 512 numbers of four bytes.
+    let (tg, local) = (&rows[3], &rows[1]);
+    assert!(tg["rpc_down_per_token"].as_f64().unwrap() >= 2048.0, "{}", tg["rpc_traffic"]);
+    assert!(tg["rpc_up_per_token"].as_f64().unwrap() > 0.0, "{}", tg["rpc_traffic"]);
+    assert!((0.0..=1.0).contains(&tg["rpc_share"].as_f64().unwrap()), "{}", tg["rpc_share"]);
+    assert_eq!(local["rpc_share"], Value::Null);
     assert!(link["up"].as_f64().unwrap() > 1e6 && link["down"].as_f64().unwrap() > 1e6, "{link}");
 }
 

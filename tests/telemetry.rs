@@ -151,3 +151,15 @@ fn what_would_not_fit_is_skipped_and_dry_run_says_what_it_would_take() {
     let dry = String::from_utf8(dry.stdout).unwrap();
     assert_eq!(dry.matches("≈ SCRIPT0 ").count(), 2, "{dry}");
 }
+
+#[test]
+fn what_is_larger_than_what_is_free_gets_a_warning() {
+    // Fifteen gigabytes for a card of eight.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lbench"));
+    command.arg("--scripted={\"gpu\":true}").args(["-m", "synth:llama-3.1-8b:f16", "-p", "64"]);
+    let output = command.args(["-n", "0", "-r", "1", "-o", "json"]).output().unwrap();
+    let rows: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let warnings = rows[0]["warnings"].to_string();
+    assert!(warnings.contains("of SCRIPT0 and 8.00 GiB is free"), "{warnings}");
+    assert_eq!(rows[0]["memory_predicted"], rows[0]["memory_split"]);
+}

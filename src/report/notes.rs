@@ -75,6 +75,9 @@ impl Notes {
         if row.throttled() == Some(true) {
             self.mark(&mut marks, " T", throttle(row));
         }
+        if let Some(text) = remote(row) {
+            self.mark(&mut marks, " ", text);
+        }
         if let Some(text) = drift(row) {
             self.mark(&mut marks, " D", text);
         }
@@ -151,6 +154,16 @@ fn missed_precision(rule: Rule) -> String {
         "- ~ the mean is not known to ±{} % yet, after {max_time} or {max_samples} samples: allow more with --max-time",
         target * 100.0
     )
+}
+
+/// What the network costs a token.
+fn remote(row: &Row<'_>) -> Option<String> {
+    let remote = row.remote()?;
+    let (up, down) = (scaled(remote.up, "bytes"), scaled(remote.down, "bytes"));
+    let share = remote.share.map_or(String::new(), |share| {
+        format!(", and the network is at least {:.0} % of its time", share * 100.0)
+    });
+    Some(format!("each token takes {up} to the RPC servers and {down} from them{share}"))
 }
 
 /// What held the device back.

@@ -1,11 +1,13 @@
 //! One row, looked at: a planned job, what was measured for it, and the figures that follow.
 
+use std::collections::HashMap;
+
 use super::{Against, Measured, Report};
 use crate::facts::RunFacts;
 use crate::job::Job;
 use crate::plan::axis::{AXES, Axis};
 use crate::record::{
-    DeviceMemory, MemoryMethod, Outcome, Phase, Sample, StopReason, Trouble, Warning,
+    DeviceMemory, MemoryMethod, Outcome, Phase, RemoteTraffic, Sample, StopReason, Trouble, Warning,
 };
 use crate::roofline::Target;
 use crate::stats::{Summary, summarise};
@@ -40,6 +42,23 @@ pub struct Peak<'a> {
     pub bytes: Bytes,
     /// Who says so.
     pub method: MemoryMethod,
+}
+
+/// What remote devices cost a row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Remote {
+    /// Bytes to the servers for each token.
+    pub up: f64,
+    /// Bytes from them for each token.
+    pub down: f64,
+    /// Share of the time that the links explain at least: bytes over their bandwidth, and a round trip
+    /// to each server for each batch. `None` where a link was not measured.
+    pub share: Option<f64>,
+}
+
+#[allow(clippy::cast_precision_loss)] // 2^53 bytes are 8 PiB
+fn float(bytes: Bytes) -> f64 {
+    bytes.0 as f64
 }
 
 /// The equal row that was measured.
@@ -225,6 +244,40 @@ impl<'a> Row<'a> {
     pub fn throttled(&self) -> Option<bool> {
         let telemetry = &self.measured.reading.telemetry;
         (!telemetry.is_empty()).then(|| telemetry.iter().any(|seen| seen.throttled))
+    }
+
+    /// What remote devices cost; `None` where no bytes were counted.
+    pub fn remote(&self) -> Option<Remote> {
+        let traffic = &self.measured.reading.traffic;
+        let runs = || {
+            self.measured.samples.iter().filter_map(|sample| match sample {
+                Sample::Run { runs, ns, .. } => Some((f64::from(*runs), ns.seconds())),
+                _ => None,
+            })
+        };
+        let (count, seconds) = runs().fold((0.0, 0.0), |(n, t), (runs, s)| (n + runs, t + s));
+        let work = self.job.work;
+        let tokens = count * f64::from(work.tokens());
+        if traffic.is_empty() || tokens <= 0.0 || seconds <= 0.0 {
+            return None;
+        }
+        // Each batch needs an answer from each server.
+        let batches = work.n_prompt().div_ceil(self.job.config.n_batch.max(1)) + work.n_gen();
+        let links: HashMap<_, _> = self.links().map(|(name, link)| (name, link)).collect();
+        let time = |seen: &RemoteTraffic| {
+            let link = links.get(&seen.endpoint)?.as_ref().ok()?;
+            let moving = float(seen.up) / link.up? + float(seen.down) / link.down?;
+            Some(moving + count * f64::from(batches) * link.round_trip.seconds())
+        };
+        let spent: Option<f64> = traffic.iter().map(time).sum();
+        let sum = |of: fn(&RemoteTraffic) -> Bytes| {
+            traffic.iter().map(|seen| float(of(seen))).sum::<f64>()
+        };
+        Some(Remote {
+            up: sum(|seen| seen.up) / tokens,
+            down: sum(|seen| seen.down) / tokens,
+            share: spent.map(|spent| (spent / seconds).min(1.0)),
+        })
     }
 
     /// The links to the servers that it uses.

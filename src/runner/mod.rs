@@ -33,10 +33,10 @@ use patience::Patience;
 
 use crate::error::Error;
 use crate::job::{Config, Job};
-use crate::record::{Outcome, Phase, Reading, Record};
+use crate::record::{Outcome, Phase, Reading, Record, RemoteTraffic};
 use crate::telemetry::neighbours::Neighbours;
 use crate::telemetry::sampler::Sampler;
-use crate::telemetry::system;
+use crate::telemetry::{system, traffic};
 use crate::units::{Bytes, Nanos};
 use crate::wire::{Description, Event, Request, Settings, VERSION};
 
@@ -143,6 +143,8 @@ pub struct Runner {
     clock: Clock,
     /// Jobs of the run that have not ended.
     jobs_left: usize,
+    /// Bytes over the connections to RPC servers when the measured runs of a job began.
+    traffic: Option<Vec<RemoteTraffic>>,
 }
 
 impl Runner {
@@ -183,6 +185,7 @@ impl Runner {
             oom_kills: None,
             doomed: Doomed::default(),
             jobs_left: 0,
+            traffic: None,
         })
     }
 
@@ -268,7 +271,7 @@ impl Runner {
                 Next::Event(event) => {
                     silent_and_used = false;
                     limit = self.patience.after(&event, run.job, limit, delay);
-                    self.note_phase(&event);
+                    self.note_phase(&event, run.job);
                     if let Some(end) = run.event(event, first_token)? {
                         return Ok(end);
                     }
@@ -347,13 +350,17 @@ impl Runner {
         self.sampler = Some(sampler);
     }
 
-    /// Tells the sampler where the measured runs begin.
-    fn note_phase(&self, event: &Event) {
-        let measured = [Phase::Depth, Phase::Prompt, Phase::Generate];
-        if let (Some(sampler), Event::Phase { phase, .. }) = (&self.sampler, event)
-            && measured.contains(phase)
-        {
+    /// Has the sampler and the counting of bytes begin where the measured runs do.
+    fn note_phase(&mut self, event: &Event, job: &Job) {
+        let Event::Phase { phase, .. } = event else { return };
+        if !matches!(phase, Phase::Depth | Phase::Prompt | Phase::Generate) {
+            return;
+        }
+        if let Some(sampler) = &self.sampler {
             sampler.measure();
+        }
+        if self.traffic.is_none() && !job.config.rpc.is_empty() {
+            self.traffic = traffic::counts(&job.config.rpc);
         }
     }
 

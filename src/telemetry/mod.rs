@@ -5,9 +5,11 @@
 //! | `system` | what the system tells about itself: load, power, swap |
 //! | `sampler` | the thread that looks at the devices while a job runs |
 //! | `nvml` | what NVIDIA's management library tells of a device |
+//! | `traffic` | bytes over the connections to RPC servers |
 //! | `neighbours` | what disturbs a run, said once while it goes on |
 
 pub mod neighbours;
 pub mod nvml;
 pub mod sampler;
 pub mod system;
+pub mod traffic;

@@ -12,7 +12,7 @@ use crate::stats::verdict::Comparison;
 use crate::units::Rate;
 use crate::wire::{DeviceKind, Roof};
 
-pub(super) static FIELDS: [Field; 98] = [
+pub(super) static FIELDS: [Field; 102] = [
     Field::text(
         "outcome",
         "completed, failed, crashed, timed_out, skipped or interrupted",
@@ -70,6 +70,18 @@ pub(super) static FIELDS: [Field; 98] = [
     Field::text("rpc_servers", "RPC servers in use, or none", |row| {
         let servers = &row.job.config.rpc;
         if servers.is_empty() { "none".into() } else { servers.join(",").into() }
+    }),
+    Field::float("rpc_up_per_token", "bytes", "Sent to RPC servers for each token", |row| {
+        row.remote().map(|remote| remote.up).into()
+    }),
+    Field::float("rpc_down_per_token", "bytes", "Received from them for each token", |row| {
+        row.remote().map(|remote| remote.down).into()
+    }),
+    Field::float("rpc_share", "share", "Least share of the time that the links take", |row| {
+        row.remote().and_then(|remote| remote.share).into()
+    }),
+    Field::list("rpc_traffic", "bytes", "To and from each server in the measured runs", |row| {
+        json!(row.measured.reading.traffic)
     }),
     Field::list("rpc_links", "", "Round trip and bandwidth of each server's link", |row| {
         json!(row.links().collect::<Vec<_>>())
