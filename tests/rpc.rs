@@ -148,6 +148,35 @@ fn a_server_that_hangs_is_a_row() {
 }
 
 #[test]
+fn a_server_that_comes_back_is_used_again() {
+    use std::io::{BufRead as _, BufReader};
+    let folder = tempfile::tempdir().unwrap();
+    let port = port();
+    let mut server = Server::start(port);
+    let args =
+        ["--rpc", &server.endpoint, "-ngl", "99,3", "-p", "0", "-n", "200", "--max-time", "3"];
+    let mut child = lbench(folder.path(), &[&args[..], &["--progress"]].concat())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(lines.by_ref().any(|line| line.unwrap().ends_with("generating")));
+    // Its place is taken before the next load looks for it: the kill and the new listener are one step
+    // for lbench, which has to notice the death first.
+    server.child.kill().unwrap();
+    server.child.wait().unwrap();
+    let _second = Server::start(port);
+    std::thread::spawn(move || lines.count());
+    let rows = rows(&child.wait_with_output().unwrap());
+    assert_eq!(rows[0]["outcome"], "crashed");
+    // Either it was back in time, or it was found missing at once; never a hang or a lost row.
+    let second = &rows[1];
+    let expected = if second["outcome"] == "completed" { Value::Null } else { "remote".into() };
+    assert_eq!(second["trouble"], expected, "{second}");
+}
+
+#[test]
 fn a_server_ends_when_it_is_told_to() {
     for signal in [rustix::process::Signal::INT, rustix::process::Signal::TERM] {
         let mut server = Server::start(port());
