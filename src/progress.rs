@@ -140,10 +140,13 @@ impl Progress {
         let all: Option<f64> = remaining.map(|job| self.cost.seconds(job)).sum();
         let under_way = self.job().and_then(|job| self.cost.seconds(job)).unwrap_or(0.0);
         let spent = self.current.as_ref().map_or(0.0, |(_, since)| since.elapsed().as_secs_f64());
-        bar.set_prefix(all.map_or_else(String::new, |seconds| {
-            let left = Duration::from_secs_f64((seconds - spent.min(under_way)).max(0.0));
-            format!("about {} left", Nanos::from(left))
-        }));
+        let left = all.map(|seconds| seconds - spent.min(under_way));
+        // Below a second there is nothing to wait for.
+        bar.set_prefix(
+            left.filter(|seconds| *seconds >= 1.0).map_or_else(String::new, |seconds| {
+                format!("about {} left", Nanos::from(Duration::from_secs_f64(seconds)))
+            }),
+        );
     }
 }
 
