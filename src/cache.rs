@@ -31,11 +31,7 @@ pub struct Cache<T> {
 impl<T: Serialize + DeserializeOwned> Cache<T> {
     /// The user's: `lbench/NAME.json` in `$XDG_CACHE_HOME` or `~/.cache`.
     pub fn of_user(name: &str) -> Self {
-        let absolute = |name: &str| {
-            std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
-        };
-        let folder =
-            absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+        let folder = user_folder("XDG_CACHE_HOME", ".cache");
         let path = folder.map(|folder| folder.join("lbench").join(name).with_extension("json"));
         Self { path, holds: PhantomData }
     }
@@ -91,6 +87,14 @@ impl<T: Serialize + DeserializeOwned> Cache<T> {
             let _ = std::fs::remove_file(&new);
         }
     }
+}
+
+/// A folder of the user's: what the variable says, or else this one under the home folder. `None` where neither
+/// is an absolute path.
+pub fn user_folder(variable: &str, under_home: &str) -> Option<PathBuf> {
+    let absolute =
+        |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute(variable).or_else(|| Some(absolute("HOME")?.join(under_home)))
 }
 
 /// Everything about a machine and a build that a measurement depends on, as far as it can be named.

@@ -1,8 +1,11 @@
 //! The machine and the build: taken once, recorded once.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use crate::job::Work;
+use crate::telemetry::system;
 use crate::wire::Description;
 
 /// What a result must say about where it was made.
@@ -59,14 +62,13 @@ impl Host {
                 .map_or(0, |system| system.total_memory());
         let logical = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let physical = sysinfo::System::physical_core_count().unwrap_or(logical).min(logical);
-        let governor = "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor";
         Self {
             physical_cores: u32::try_from(physical).unwrap_or(u32::MAX).max(1),
             logical_cores: u32::try_from(logical).unwrap_or(u32::MAX),
             memory,
             os: sysinfo::System::long_os_version().unwrap_or_else(|_| std::env::consts::OS.into()),
             kernel: sysinfo::System::kernel_version().ok(),
-            governor: std::fs::read_to_string(governor).ok().map(|text| text.trim().to_string()),
+            governor: system::governor(Path::new("/")),
             can_offload: engine.can_offload(),
             floors: None,
             engine,

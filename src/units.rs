@@ -140,6 +140,12 @@ impl fmt::Display for Params {
     }
 }
 
+/// Seconds since 1970, now.
+pub fn unix_time() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
+
 /// Seconds since 1970 as RFC 3339 in UTC: `2026-05-01T12:00:00Z`.
 pub fn rfc3339(unix_time: u64) -> String {
     let (year, month, day) = civil(unix_time / 86_400);

@@ -12,6 +12,7 @@ use crate::journal::{self, Ending, Header, Journal, Kept, SCHEMA, Writer};
 use crate::plan::Plan;
 use crate::record::Record;
 use crate::runner::End;
+use crate::units::unix_time;
 use crate::wire::Settings;
 
 /// The arguments that a resumed run goes by: its own where it was given any that say what to measure, else
@@ -99,7 +100,7 @@ pub(super) fn open(
     earlier: Option<&Journal>,
     (plan, facts, settings): (&Plan, &RunFacts, Settings),
 ) -> Result<Option<Writer>, Error> {
-    let unix_time = journal::now();
+    let unix_time = unix_time();
     let Some(path) = path(args, earlier, unix_time) else { return Ok(None) };
     let (plan, facts) = (plan.clone(), facts.clone());
     let header = Header { schema: SCHEMA, unix_time, args: given, plan, settings, facts };

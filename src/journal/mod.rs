@@ -25,6 +25,7 @@ pub use read::{Journal, parse, read};
 pub use replay::{Attempt, Kept};
 pub use write::Writer;
 
+use crate::cache;
 use crate::facts::RunFacts;
 use crate::plan::Plan;
 use crate::record::Record;
@@ -76,17 +77,7 @@ pub enum Ending {
 
 /// The user's folder of journals: `lbench` in `$XDG_STATE_HOME` or `~/.local/state`.
 pub fn folder() -> Option<PathBuf> {
-    let absolute =
-        |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let state = absolute("XDG_STATE_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".local").join("state")));
-    state.map(|state| state.join("lbench"))
-}
-
-/// Seconds since 1970.
-pub fn now() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
+    Some(cache::user_folder("XDG_STATE_HOME", ".local/state")?.join("lbench"))
 }
 
 /// The file for a run that begins now, in the user's folder. Names sort by time.

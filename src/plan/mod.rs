@@ -98,7 +98,8 @@ pub fn grouped<'a>(jobs: impl IntoIterator<Item = &'a Job>) -> Vec<Vec<&'a Job>>
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use crate::job::{CacheType, Config, FlashAttention, Layout, Model, SplitMode};
+    use crate::host::Host;
+    use crate::job::{Config, Layout, Model};
     use crate::units::{Bytes, Params};
 
     /// A model of 28 layers, for tests.
@@ -121,22 +122,6 @@ pub(crate) mod tests {
 
     /// That model with every axis at its default.
     pub(crate) fn config() -> Config {
-        Config {
-            model: model(),
-            n_gpu_layers: -1,
-            split_mode: SplitMode::Layer,
-            main_gpu: 0,
-            tensor_split: Vec::new(),
-            devices: Vec::new(),
-            rpc: Vec::new(),
-            n_batch: 2048,
-            n_ubatch: 512,
-            type_k: CacheType::F16,
-            type_v: CacheType::F16,
-            flash_attn: FlashAttention::Auto,
-            n_threads: 4,
-            n_depth: 0,
-            reserve_ctx: 0,
-        }
+        super::config(&model(), &Host::for_tests())
     }
 }

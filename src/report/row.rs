@@ -1,7 +1,5 @@
 //! One row, looked at: a planned job, what was measured for it, and the figures that follow.
 
-use std::collections::HashMap;
-
 use super::{Against, Measured, Report};
 use crate::facts::RunFacts;
 use crate::job::Job;
@@ -224,13 +222,19 @@ impl<'a> Row<'a> {
         telemetry.iter().map(|seen| seen.energy_j).sum()
     }
 
+    /// How often the test was run while it was measured, and the seconds that took.
+    fn measured_runs(&self) -> (f64, f64) {
+        let samples = self.measured.samples.iter();
+        samples.fold((0.0, 0.0), |(count, seconds), sample| match sample {
+            Sample::Run { runs, ns, .. } => (count + f64::from(*runs), seconds + ns.seconds()),
+            Sample::Warmup { .. } | Sample::Cold { .. } => (count, seconds),
+        })
+    }
+
     /// Energy for each token of the measured runs, prompt and generated ones alike.
     pub fn joules_per_token(&self) -> Option<f64> {
-        let runs = self.measured.samples.iter().map(|sample| match sample {
-            Sample::Run { runs, .. } => f64::from(*runs),
-            _ => 0.0,
-        });
-        let tokens = runs.sum::<f64>() * f64::from(self.job.work.tokens());
+        let (runs, _) = self.measured_runs();
+        let tokens = runs * f64::from(self.job.work.tokens());
         self.joules().filter(|_| tokens > 0.0).map(|joules| joules / tokens)
     }
 
@@ -249,13 +253,7 @@ impl<'a> Row<'a> {
     /// What remote devices cost; `None` where no bytes were counted.
     pub fn remote(&self) -> Option<Remote> {
         let traffic = &self.measured.reading.traffic;
-        let runs = || {
-            self.measured.samples.iter().filter_map(|sample| match sample {
-                Sample::Run { runs, ns, .. } => Some((f64::from(*runs), ns.seconds())),
-                _ => None,
-            })
-        };
-        let (count, seconds) = runs().fold((0.0, 0.0), |(n, t), (runs, s)| (n + runs, t + s));
+        let (count, seconds) = self.measured_runs();
         let work = self.job.work;
         let tokens = count * f64::from(work.tokens());
         if traffic.is_empty() || tokens <= 0.0 || seconds <= 0.0 {
@@ -263,9 +261,9 @@ impl<'a> Row<'a> {
         }
         // Each batch needs an answer from each server.
         let batches = work.n_prompt().div_ceil(self.job.config.n_batch.max(1)) + work.n_gen();
-        let links: HashMap<_, _> = self.links().map(|(name, link)| (name, link)).collect();
         let time = |seen: &RemoteTraffic| {
-            let link = links.get(&seen.endpoint)?.as_ref().ok()?;
+            let (_, link) = self.links().find(|(endpoint, _)| *endpoint == seen.endpoint)?;
+            let link = link.as_ref().ok()?;
             let moving = float(seen.up) / link.up? + float(seen.down) / link.down?;
             Some(moving + count * f64::from(batches) * link.round_trip.seconds())
         };

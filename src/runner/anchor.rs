@@ -44,9 +44,11 @@ impl Trace {
             Record::Sampled { sample: Sample::Warmup { ns }, .. } => {
                 self.running = self.running + *ns;
             }
-            Record::Sampled { sample: sample @ Sample::Run { ns, .. }, .. } => {
+            Record::Sampled { sample: Sample::Run { runs, ns, .. }, .. } => {
                 self.running = self.running + *ns;
-                self.samples.push(sample.clone());
+                // Rates need no times of single tokens.
+                let (first_token_ns, token_ns) = (Vec::new(), Vec::new());
+                self.samples.push(Sample::Run { runs: *runs, ns: *ns, first_token_ns, token_ns });
             }
             Record::Loaded { facts, .. } => self.loading = facts.load_ns,
             _ => {}

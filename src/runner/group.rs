@@ -1,7 +1,5 @@
 //! Row after row: on one worker as long as the model stays the same, in a fresh one for the next.
 
-use std::time::SystemTime;
-
 use super::anchor::{self, Anchors, Trace};
 use super::job_run::{self, JobRun};
 use super::{Halt, Runner, Sink, remote, rounds};
@@ -11,7 +9,7 @@ use crate::plan;
 use crate::record::{Outcome, Phase, Reading, Record, Sample, Trouble, Warning};
 use crate::stats::stopping::Rule;
 use crate::telemetry::traffic;
-use crate::units::Nanos;
+use crate::units::{Nanos, unix_time};
 use crate::wire::{Request, Settings};
 
 impl Runner {
@@ -34,23 +32,14 @@ impl Runner {
         for group in groups {
             if self.options.interleave.is_some() && group.len() > 1 {
                 for jobs in group.chunks(rounds::TOGETHER) {
-                    let mut jobs = self.without_doomed(jobs, sink)?;
-                    let mut reached = Vec::new();
-                    for job in jobs.drain(..) {
-                        if self.can_be_reached(job, sink)? {
-                            reached.push(job);
-                        }
-                    }
-                    let jobs = reached;
+                    let jobs = self.worth_a_try(jobs, sink)?;
                     self.rounds(&jobs, sink)?;
                     anchor::settle(&jobs, None, sink)?;
                 }
                 continue;
             }
             for (index, job) in group.iter().enumerate() {
-                if self.without_doomed(&[job], sink)?.is_empty()
-                    || !self.can_be_reached(job, sink)?
-                {
+                if self.worth_a_try(&[job], sink)?.is_empty() {
                     continue;
                 }
                 let trace = self.row(job, sink)?;
@@ -67,64 +56,54 @@ impl Runner {
     }
 
     /// The jobs that are worth a try; the others end here.
-    fn without_doomed<'a>(
+    fn worth_a_try<'a>(
         &mut self,
         jobs: &[&'a Job],
         sink: &mut Sink<'_>,
     ) -> Result<Vec<&'a Job>, Halt> {
         let mut left = Vec::new();
-        for job in jobs {
-            let doomed = self.doomed.reason(job).filter(|_| !self.options.try_all);
-            let reason = match doomed {
-                Some(reason) => Some(reason),
-                None => self.too_large(job)?,
-            };
-            let Some(reason) = reason else {
-                left.push(*job);
+        for &job in jobs {
+            let Some(outcome) = self.obstacle(job)? else {
+                left.push(job);
                 continue;
             };
-            let outcome = Outcome::Skipped { reason };
-            self.without_a_try(job, outcome, sink)?;
+            let (id, reading) = (job.id.clone(), Reading::default());
+            for record in [
+                Record::Started { job: id.clone(), unix_time: unix_time() },
+                Record::Finished { job: id, outcome, reading },
+            ] {
+                sink(&record).map_err(Halt::Sink)?;
+            }
+            self.jobs_left = self.jobs_left.saturating_sub(1);
+            anchor::settle(&[job], None, sink)?;
         }
         Ok(left)
     }
 
-    /// Ends a job that was not begun.
-    fn without_a_try(
-        &mut self,
-        job: &Job,
-        outcome: Outcome,
-        sink: &mut Sink<'_>,
-    ) -> Result<(), Halt> {
-        let id = || job.id.clone();
-        let reading = Reading::default();
-        for record in [
-            Record::Started { job: id(), unix_time: unix_time() },
-            Record::Finished { job: id(), outcome, reading },
-        ] {
-            sink(&record).map_err(Halt::Sink)?;
+    /// How a job ends before it began: it would not fit, or a server that it needs is not there.
+    fn obstacle(&mut self, job: &Job) -> Result<Option<Outcome>, Halt> {
+        let doomed = self.doomed.reason(job).filter(|_| !self.options.try_all);
+        let reason = match doomed {
+            Some(reason) => Some(reason),
+            None => self.too_large(job)?,
+        };
+        if let Some(reason) = reason {
+            return Ok(Some(Outcome::Skipped { reason }));
         }
-        self.jobs_left = self.jobs_left.saturating_sub(1);
-        anchor::settle(&[job], None, sink)
+        let (phase, trouble, log) = (Phase::Start, Trouble::Remote, Vec::new());
+        let away = self.unreachable(job);
+        Ok(away.map(|cause| Outcome::Failed { phase, cause, trouble, log }))
     }
 
-    /// Whether all remote devices of a job answer; where not, it ends here.
-    fn can_be_reached(&mut self, job: &Job, sink: &mut Sink<'_>) -> Result<bool, Halt> {
+    /// Why a remote device of a job cannot be reached; `None` if all can, or its model is loaded.
+    fn unreachable(&mut self, job: &Job) -> Option<String> {
         let loaded = self.loaded.as_ref().is_some_and(|loaded| loaded.same_load(&job.config));
-        if loaded && self.worker.is_some() {
-            return Ok(true);
+        if job.config.rpc.is_empty() || (loaded && self.worker.is_some()) {
+            return None;
         }
         // A server has one client at a time: an earlier worker's connection must be closed.
-        if !job.config.rpc.is_empty() {
-            self.stop_worker();
-        }
-        let Some(cause) = job.config.rpc.iter().find_map(|endpoint| remote::trouble(endpoint))
-        else {
-            return Ok(true);
-        };
-        let (phase, trouble, log) = (Phase::Start, Trouble::Remote, Vec::new());
-        self.without_a_try(job, Outcome::Failed { phase, cause, trouble, log }, sink)?;
-        Ok(false)
+        self.stop_worker();
+        job.config.rpc.iter().find_map(|endpoint| remote::trouble(endpoint))
     }
 
     /// Why a job would take more of a device than it may; `None` if it would not, or nobody knows.
@@ -255,9 +234,4 @@ impl Runner {
         }
         Ok(())
     }
-}
-
-/// Seconds since 1970.
-pub(super) fn unix_time() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

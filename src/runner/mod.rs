@@ -29,7 +29,7 @@ use death::OomKiller;
 use doomed::Doomed;
 use guard::Clock;
 use job_run::JobRun;
-use patience::Patience;
+use patience::{Limit, Patience};
 
 use crate::error::Error;
 use crate::job::{Config, Job};
@@ -276,28 +276,37 @@ impl Runner {
                         return Ok(end);
                     }
                 }
-                Next::Dead { broke } => {
-                    let (status, log) = self.post_mortem(broke.is_some());
-                    let oom = self.oom_killer();
-                    let outcome = death::outcome(run.phase, status, broke.as_deref(), log, oom);
+                other => {
+                    let outcome = self.ending(other, run.phase, limit)?;
                     return Ok((outcome, Reading::default()));
                 }
-                Next::Deadline => {
-                    self.kill_worker();
-                    if self.clock.is_over() {
-                        return Err(Halt::OutOfTime);
-                    }
-                    let limit = limit.limit.into();
-                    return Ok((Outcome::TimedOut { phase: run.phase, limit }, Reading::default()));
+            }
+        }
+    }
+
+    /// How the job under way has ended when something else came than an event. A worker that is still
+    /// there is ended.
+    fn ending(&mut self, next: Next, phase: Phase, limit: Limit) -> Result<Outcome, Halt> {
+        match next {
+            Next::Dead { broke } => {
+                let (status, log) = self.post_mortem(broke.is_some());
+                Ok(death::outcome(phase, status, broke.as_deref(), log, self.oom_killer()))
+            }
+            Next::Deadline => {
+                self.kill_worker();
+                if self.clock.is_over() {
+                    return Err(Halt::OutOfTime);
                 }
-                Next::LowMemory { left } => {
-                    self.kill_worker();
-                    return Ok((death::for_memory(run.phase, left), Reading::default()));
-                }
-                Next::Interrupted => {
-                    self.kill_worker();
-                    return Err(Halt::Interrupted);
-                }
+                Ok(Outcome::TimedOut { phase, limit: limit.limit.into() })
+            }
+            Next::LowMemory { left } => {
+                self.kill_worker();
+                Ok(death::for_memory(phase, left))
+            }
+            // Callers deal with events themselves.
+            Next::Interrupted | Next::Event(_) => {
+                self.kill_worker();
+                Err(Halt::Interrupted)
             }
         }
     }

@@ -2,10 +2,10 @@
 //! empty battery, a governor that changed. Each is said once.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::system;
+use super::system::{self, Ticks};
 use crate::record::Warning;
 
 /// Shortest stretch of time that says something: the system counts in hundredths of a second.
@@ -43,8 +43,8 @@ enum Kind {
 /// Counters of the system at one moment. `None` where it does not tell.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Glance {
-    /// Ticks that the CPUs were busy, and that the hypervisor gave to others.
-    busy: Option<(u64, u64)>,
+    /// Ticks of all CPUs together.
+    cpus: Option<Ticks>,
     /// Ticks that we and our workers were.
     own: u64,
     /// The worker that is alive, and its ticks: counted among ours once it is gone.
@@ -61,7 +61,7 @@ impl Neighbours {
 
     #[allow(clippy::cast_precision_loss)] // a hundred
     fn of(root: PathBuf, ticks_per_second: u64) -> Self {
-        let governor = governor(&root);
+        let governor = system::governor(&root);
         let (said, last) = (HashSet::new(), None);
         Self { root, ticks_per_second: ticks_per_second as f64, said, last, governor }
     }
@@ -90,7 +90,7 @@ impl Neighbours {
         let own = process("self".into()).and_then(|text| ticks(&text, 4)).unwrap_or(0);
         let worker = worker.and_then(|pid| Some((pid, ticks(&process(pid.to_string())?, 2)?)));
         Glance {
-            busy: read("proc/stat".into()).and_then(|text| busy(&text)),
+            cpus: read("proc/stat".into()).and_then(|text| system::ticks(&text)),
             own,
             worker,
             swapped: read("proc/vmstat".into()).and_then(|text| system::swapped_pages(&text)),
@@ -100,7 +100,7 @@ impl Neighbours {
     /// What is the matter now, whatever it was before.
     fn standing(&self) -> Vec<(Kind, String)> {
         let mut texts = Vec::new();
-        let now = governor(&self.root);
+        let now = system::governor(&self.root);
         if let (Some(before), Some(now)) = (&self.governor, &now)
             && before != now
         {
@@ -129,9 +129,9 @@ impl Neighbours {
     fn since(&self, before: &Glance, now: &Glance, elapsed: Duration) -> Vec<(Kind, String)> {
         let mut texts = Vec::new();
         let seconds = elapsed.as_secs_f64();
-        if let (Some(was), Some(is)) = (before.busy, now.busy) {
+        if let (Some(was), Some(is)) = (before.cpus, now.cpus) {
             let cores = |ticks: u64| ticks as f64 / self.ticks_per_second / seconds;
-            let busy = is.0.saturating_sub(was.0);
+            let busy = is.busy.saturating_sub(was.busy);
             let others = cores(busy.saturating_sub(own_since(before, now)));
             if others >= OTHERS {
                 texts.push((
@@ -142,7 +142,7 @@ impl Neighbours {
                     ),
                 ));
             }
-            let stolen = is.1.saturating_sub(was.1);
+            let stolen = is.stolen.saturating_sub(was.stolen);
             let share = stolen as f64 / (busy + stolen).max(1) as f64;
             if share >= STOLEN {
                 texts.push((
@@ -189,20 +189,6 @@ fn ticks(stat: &str, fields: usize) -> Option<u64> {
     let rest = stat.rsplit_once(')')?.1;
     let counts = rest.split_whitespace().skip(11).take(fields);
     counts.map(|count| count.parse::<u64>().ok()).sum()
-}
-
-/// Ticks that all CPUs together were busy, and that the hypervisor gave to others.
-fn busy(stat: &str) -> Option<(u64, u64)> {
-    let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
-    let ticks: Vec<u64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-    // user nice system idle iowait irq softirq steal
-    let busy = [0, 1, 2, 5, 6].iter().map(|&at| ticks.get(at));
-    Some((busy.sum::<Option<u64>>()?, *ticks.get(7)?))
-}
-
-fn governor(root: &Path) -> Option<String> {
-    let path = root.join("sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
-    std::fs::read_to_string(path).ok().map(|text| text.trim().to_string())
 }
 
 #[cfg(test)]
@@ -286,7 +272,7 @@ mod tests {
     fn this_machine_can_be_looked_at() {
         let glance = Neighbours::new().glance(Some(std::process::id()));
         if cfg!(target_os = "linux") {
-            assert!(glance.busy.is_some() && glance.worker.is_some(), "{glance:?}");
+            assert!(glance.cpus.is_some() && glance.worker.is_some(), "{glance:?}");
         }
     }
 }

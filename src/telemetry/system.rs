@@ -114,19 +114,39 @@ pub fn memory() -> Option<(Bytes, Bytes)> {
     Some((bytes("MemAvailable")?, bytes("MemTotal")?))
 }
 
+/// Ticks of all CPUs together since the system started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ticks {
+    /// At work for anybody here.
+    pub busy: u64,
+    /// Given to other guests by the hypervisor.
+    pub stolen: u64,
+    /// All of them, the idle ones included.
+    pub all: u64,
+}
+
+/// The ticks in `/proc/stat`.
+pub(super) fn ticks(stat: &str) -> Option<Ticks> {
+    let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
+    let ticks: Vec<u64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    // user nice system idle iowait irq softirq steal; guests are counted in user already.
+    let stolen = *ticks.get(7)?;
+    let busy = [0, 1, 2, 5, 6].iter().map(|&at| ticks[at]).sum();
+    Some(Ticks { busy, stolen, all: ticks.iter().take(8).sum() })
+}
+
+/// The CPU frequency governor, of a system whose files are under `root`.
+pub fn governor(root: &Path) -> Option<String> {
+    let path = root.join("sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
+    fs::read_to_string(path).ok().map(|text| text.trim().to_string())
+}
+
 /// Share of the CPUs' time between two readings of `/proc/stat` that the hypervisor gave to others.
 #[allow(clippy::cast_precision_loss)] // ticks, far below 2^53
 fn stolen(before: &str, after: &str) -> Option<f64> {
-    let ticks = |text: &str| -> Option<(u64, u64)> {
-        let line = text.lines().find_map(|line| line.strip_prefix("cpu "))?;
-        let ticks: Vec<u64> =
-            line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-        // user nice system idle iowait irq softirq steal; guests are counted in user already.
-        Some((*ticks.get(7)?, ticks.iter().take(8).sum()))
-    };
     let (before, after) = (ticks(before)?, ticks(after)?);
-    let all = after.1.checked_sub(before.1).filter(|all| *all > 0)?;
-    Some(after.0.saturating_sub(before.0) as f64 / all as f64)
+    let all = after.all.checked_sub(before.all).filter(|all| *all > 0)?;
+    Some(after.stolen.saturating_sub(before.stolen) as f64 / all as f64)
 }
 
 /// Swap in use, and all there is.
