@@ -1,7 +1,7 @@
 //! `lbench rpc-server`: llama.cpp's own server, in this process.
 
 use crate::cli::RpcServerArgs;
-use crate::error::{Error, exit};
+use crate::error::Error;
 
 /// Serves until it is told to end.
 #[cfg(feature = "llama")]
@@ -25,9 +25,7 @@ pub(super) fn main(args: &RpcServerArgs) -> Result<u8, Error> {
         std::fs::create_dir_all(cache)
             .map_err(|e| Error::Usage(format!("--cache {}: {e}", cache.display())))?;
     }
-    let Err(stopped) = rpc::serve(&endpoint, args.cache.as_deref(), threads, &args.device) else {
-        return Ok(exit::OK);
-    };
+    let Err(stopped) = rpc::serve(&endpoint, args.cache.as_deref(), threads, &args.device);
     // The engine does not say why it cannot listen; trying it tells.
     Err(match std::net::TcpListener::bind(&endpoint) {
         Err(error) => Error::Usage(format!("rpc-server --host --port {endpoint}: {error}")),
@@ -38,6 +36,8 @@ pub(super) fn main(args: &RpcServerArgs) -> Result<u8, Error> {
 /// The engine's loop has no end: a signal is one, and nothing is lost with it.
 #[cfg(feature = "llama")]
 fn end_on_signals() -> Result<(), Error> {
+    use crate::error::exit;
+
     let signals = [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM];
     let mut signals = signal_hook::iterator::Signals::new(signals)
         .map_err(|e| Error::Worker(format!("signal handlers: {e}")))?;
@@ -45,7 +45,7 @@ fn end_on_signals() -> Result<(), Error> {
         if signals.forever().next().is_some() {
             super::tell("the RPC server ends");
             // No destructor may run while another thread is inside the engine.
-            signal_hook::low_level::exit(0);
+            signal_hook::low_level::exit(exit::OK.into());
         }
     });
     Ok(())
@@ -54,6 +54,5 @@ fn end_on_signals() -> Result<(), Error> {
 /// There is no engine in this build.
 #[cfg(not(feature = "llama"))]
 pub(super) fn main(_: &RpcServerArgs) -> Result<u8, Error> {
-    let _ = exit::OK;
     Err(Error::Usage("rpc-server: this lbench was built without llama.cpp".into()))
 }

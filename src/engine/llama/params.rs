@@ -27,7 +27,9 @@ pub(super) fn model(config: &Config) -> Result<Load, EngineError> {
     }
     let mut shares = vec![0.0; most];
     for (share, hundredths) in shares.iter_mut().zip(&config.tensor_split) {
-        *share = f32::from(u16::try_from(*hundredths).unwrap_or(u16::MAX)) / 100.0;
+        #[allow(clippy::cast_precision_loss)] // shares: seven digits are plenty
+        let value = *hundredths as f32 / 100.0;
+        *share = value;
     }
     let mut devices = Vec::new();
     if config.devices != ["none"] {
@@ -143,6 +145,14 @@ mod tests {
             let name = unsafe { CStr::from_ptr(sys::ggml_type_name(cache_type(cache))) };
             assert_eq!(name.to_str(), Ok(cache.name()));
         }
+    }
+
+    #[test]
+    fn shares_of_any_size_keep_their_ratio() {
+        let tensor_split = vec![100_000, 300_000];
+        let load = model(&Config { tensor_split, ..crate::plan::tests::config() }).unwrap();
+        assert_eq!(load.shares[..2], [1000.0, 3000.0]);
+        assert!(!load.params.tensor_split.is_null() && load.params.devices.is_null());
     }
 
     #[test]

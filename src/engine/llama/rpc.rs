@@ -3,6 +3,7 @@
 //! A server that goes away ends the process that talks to it: the engine has no other way out. That is the
 //! worker's death, and a row.
 
+use std::convert::Infallible;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::path::Path;
 
@@ -52,7 +53,7 @@ pub fn serve(
     cache: Option<&Path>,
     n_threads: u32,
     names: &[String],
-) -> Result<(), EngineError> {
+) -> Result<Infallible, EngineError> {
     let address = function(c"ggml_backend_rpc_start_server")?;
     let names = if names.is_empty() {
         let gpus = devices::offload().into_iter().map(|device| device.name);
