@@ -8,7 +8,6 @@ use crate::job::Job;
 use crate::plan;
 use crate::record::{Outcome, Phase, Reading, Record, Sample, Trouble, Warning};
 use crate::stats::stopping::Rule;
-use crate::telemetry::traffic;
 use crate::units::{Nanos, unix_time};
 use crate::wire::{Request, Settings};
 
@@ -143,12 +142,7 @@ impl Runner {
             if let Some((sampler, pid)) = self.sampler.as_ref().zip(worker) {
                 sampler.begin(pid);
             }
-            self.traffic = None;
             let (outcome, mut reading) = self.watch(&mut run, &request, &mut None)?;
-            let after = self.traffic.as_ref().and_then(|_| traffic::counts(&job.config.rpc));
-            if let Some((before, after)) = self.traffic.take().zip(after) {
-                reading.traffic = traffic::between(&before, &after);
-            }
             if let Some(sampler) = &self.sampler {
                 reading.telemetry = sampler.end();
             }

@@ -33,10 +33,10 @@ use patience::{Limit, Patience};
 
 use crate::error::Error;
 use crate::job::{Config, Job};
-use crate::record::{Outcome, Phase, Reading, Record, RemoteTraffic};
+use crate::record::{Outcome, Phase, Reading, Record};
 use crate::telemetry::neighbours::Neighbours;
 use crate::telemetry::sampler::Sampler;
-use crate::telemetry::{system, traffic};
+use crate::telemetry::system;
 use crate::units::{Bytes, Nanos};
 use crate::wire::{Description, Event, Request, Settings, VERSION};
 
@@ -143,8 +143,6 @@ pub struct Runner {
     clock: Clock,
     /// Jobs of the run that have not ended.
     jobs_left: usize,
-    /// Bytes over the connections to RPC servers when the measured runs of a job began.
-    traffic: Option<Vec<RemoteTraffic>>,
 }
 
 impl Runner {
@@ -185,7 +183,6 @@ impl Runner {
             oom_kills: None,
             doomed: Doomed::default(),
             jobs_left: 0,
-            traffic: None,
         })
     }
 
@@ -271,7 +268,7 @@ impl Runner {
                 Next::Event(event) => {
                     silent_and_used = false;
                     limit = self.patience.after(&event, run.job, limit, delay);
-                    self.note_phase(&event, run.job);
+                    self.note_phase(&event);
                     if let Some(end) = run.event(event, first_token)? {
                         return Ok(end);
                     }
@@ -359,17 +356,14 @@ impl Runner {
         self.sampler = Some(sampler);
     }
 
-    /// Has the sampler and the counting of bytes begin where the measured runs do.
-    fn note_phase(&mut self, event: &Event, job: &Job) {
+    /// Has the sampler begin where the measured runs do.
+    fn note_phase(&mut self, event: &Event) {
         let Event::Phase { phase, .. } = event else { return };
         if !matches!(phase, Phase::Depth | Phase::Prompt | Phase::Generate) {
             return;
         }
         if let Some(sampler) = &self.sampler {
             sampler.measure();
-        }
-        if self.traffic.is_none() && !job.config.rpc.is_empty() {
-            self.traffic = traffic::counts(&job.config.rpc);
         }
     }
 

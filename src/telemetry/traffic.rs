@@ -7,8 +7,11 @@ use crate::record::RemoteTraffic;
 use crate::units::Bytes;
 
 /// Bytes over this machine's open connections to each of these servers, since they were opened; `None`
-/// where the system does not tell.
+/// where the system does not tell, or there are no servers.
 pub fn counts(endpoints: &[String]) -> Option<Vec<RemoteTraffic>> {
+    if endpoints.is_empty() {
+        return None;
+    }
     let open = connections()?;
     let of = |endpoint: &String| {
         let addresses: Vec<SocketAddr> = endpoint.to_socket_addrs().ok()?.collect();

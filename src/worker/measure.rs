@@ -4,9 +4,10 @@
 use super::{DepthState, Events, Failure};
 use crate::engine::{EngineError, Session};
 use crate::job::Job;
-use crate::record::{Phase, Sample, StopReason};
+use crate::record::{Phase, RemoteTraffic, Sample, StopReason};
 use crate::stats::steady::{self, Steady};
 use crate::stats::stopping::{Rule, Stopping};
+use crate::telemetry::traffic;
 use crate::units::Nanos;
 use crate::wire::{Event, Settings};
 
@@ -27,6 +28,8 @@ pub struct Course {
     pub steady: Option<bool>,
     /// Why the measuring ended.
     pub stop: StopReason,
+    /// Bytes to and from each RPC server in the measured runs; empty where they cannot be counted.
+    pub traffic: Vec<RemoteTraffic>,
 }
 
 /// Warms up until runs agree, then measures until enough is known, sending each sample when its clock
@@ -40,8 +43,12 @@ pub fn repeat<S: Session>(
 ) -> Result<Course, Failure> {
     let mut bench = Bench::new(session, job, events, depth_state);
     let warmth = bench.warm_up(settings)?;
+    // Counted here and not by the parent, which hears of a phase when it is over already.
+    let before = traffic::counts(&job.config.rpc);
     let stop = bench.measure(Stopping::new(settings.stop), warmth.runs)?;
-    Ok(Course { steady: warmth.steady, stop })
+    let after = before.as_ref().and_then(|_| traffic::counts(&job.config.rpc));
+    let traffic = before.zip(after).map(|(before, after)| traffic::between(&before, &after));
+    Ok(Course { steady: warmth.steady, stop, traffic: traffic.unwrap_or_default() })
 }
 
 /// What the warm-up came to.

@@ -212,7 +212,7 @@ impl<E: Engine> Worker<'_, E> {
             devices: stages(self.engine.device_memory(), &after_load, &after_context),
             split: self.engine.memory_split(),
             predicted,
-            ..reading(&session, &course)
+            ..reading(&session, course)
         };
         Ok(Event::Done { job: job.id.clone(), reading })
     }
@@ -306,12 +306,13 @@ fn stages(
 }
 
 /// What a session tells behind its measurement.
-fn reading<S: Session>(session: &S, course: &Course) -> Reading {
+fn reading<S: Session>(session: &S, course: Course) -> Reading {
     Reading {
         n_ctx: Some(session.n_ctx()),
         flash_attn: session.flash_attn(),
         steady: course.steady,
         stop: Some(course.stop),
+        traffic: course.traffic,
         ..Reading::default()
     }
 }

@@ -63,9 +63,10 @@ impl<E: Engine> Worker<'_, E> {
                 match player.play(self.events) {
                     Ok(None) => staying.push(player),
                     Ok(Some(stop)) => {
-                        let course = Course { steady: player.warmth.steady, stop };
-                        // No memory figures: they are those of all contexts together.
-                        let reading = reading(&player.session, &course);
+                        // No memory figures and no traffic: they are those of all contexts together.
+                        let (steady, traffic) = (player.warmth.steady, Vec::new());
+                        let course = Course { steady, stop, traffic };
+                        let reading = reading(&player.session, course);
                         self.events.send(&Event::Done { job: player.job.id.clone(), reading });
                     }
                     Err(failure) => self.answer(player.job, |_| Err(failure)),
