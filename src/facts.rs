@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::host::Host;
+use crate::job::Process;
 use crate::roofline::Roofline;
 use crate::stats::stopping::Rule;
 use crate::wire::Link;
@@ -25,6 +26,9 @@ pub struct RunFacts {
     /// The links to the RPC servers of the run, or why one could not be measured.
     #[serde(default)]
     pub links: Links,
+    /// How the process ran that measured.
+    #[serde(default)]
+    pub process: Process,
 }
 
 /// RPC servers, each with its link, or why that could not be measured.

@@ -23,6 +23,9 @@ pub struct Host {
     pub kernel: Option<String>,
     /// CPU frequency governor, where there is one.
     pub governor: Option<String>,
+    /// NUMA nodes, where the system tells.
+    #[serde(default)]
+    pub numa_nodes: Option<u32>,
     /// Whether any device can take layers off the CPU.
     pub can_offload: bool,
     /// By how much runs of the same thing differ here, where `lbench doctor` has found out.
@@ -69,6 +72,7 @@ impl Host {
             os: sysinfo::System::long_os_version().unwrap_or_else(|_| std::env::consts::OS.into()),
             kernel: sysinfo::System::kernel_version().ok(),
             governor: system::governor(Path::new("/")),
+            numa_nodes: system::numa_nodes(Path::new("/")),
             can_offload: engine.can_offload(),
             floors: None,
             engine,
@@ -90,6 +94,7 @@ impl Host {
             os: "TestOS 1".into(),
             kernel: None,
             governor: None,
+            numa_nodes: None,
             can_offload: true,
             floors: None,
             engine: Description::default(),

@@ -75,6 +75,22 @@ pub struct Loaded {
     pub offloaded_layers: u32,
     /// Backends that hold weights, joined with `,`: `CPU`, `CUDA`, `CUDA,RPC`.
     pub backends: String,
+    /// What was chosen where the model was fitted into free memory.
+    #[serde(default)]
+    pub fit: Option<Fit>,
+}
+
+/// A model's places, chosen by the engine so that it fits into the devices' free memory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fit {
+    /// Whether places were found with which it fits.
+    pub found: bool,
+    /// Layers to offload; negative means all.
+    pub n_gpu_layers: i32,
+    /// Shares of the devices, in hundredths; empty is left to the engine.
+    pub tensor_split: Vec<u32>,
+    /// Patterns of tensors that go elsewhere than their layers.
+    pub overrides: Vec<String>,
 }
 
 /// Memory of one device, in bytes.

@@ -51,10 +51,14 @@ impl Target {
     /// The one device that does all of a job's work, with so many layers offloaded; `None` where several
     /// share it.
     pub fn of(job: &Job, offloaded_layers: u32, host: &Host) -> Option<Self> {
+        let (loading, compute) = (&job.config.loading, &job.config.compute);
+        if loading.places_tensors() || (compute.no_kv_offload && host.can_offload) {
+            return None;
+        }
         let mut gpus = gpus(host);
         match (offloaded_layers, gpus.next(), gpus.next()) {
             // The engine sends big batches to the GPU even where all layers stay on the CPU.
-            (0, Some(_), _) if job.work.n_prompt() > 0 => None,
+            (0, Some(_), _) if job.work.n_prompt() > 0 && !compute.no_op_offload => None,
             (0, ..) => Self::cpu(host, job.config.n_threads),
             (layers, Some(gpu), None) if layers > job.config.model.n_layers => {
                 Some(Self { device: gpu.name.clone(), threads: None })
@@ -87,9 +91,11 @@ pub fn bytes_per_token(job: &Job) -> Option<f64> {
 }
 
 /// Floating point operations for one token of a prompt, on the average of all its tokens. `None` for any
-/// other work.
+/// other work, and for several sequences.
 pub fn flop_per_token(job: &Job) -> Option<f64> {
-    let Work::Prompt { n_prompt } = job.work else { return None };
+    let (Work::Prompt { n_prompt }, 1) = (job.work, job.config.compute.n_parallel) else {
+        return None;
+    };
     let cost = job.config.model.token_cost?;
     let attention = cost.attention?;
     let seen = seen(&job.config, n_prompt, attention.window)?;

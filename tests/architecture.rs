@@ -20,7 +20,7 @@ const FORBIDDEN: [(&str, &[&str]); 16] = [
         "record.rs",
         &["engine", "runner", "cli", "report", "worker", "plan", "stats", "host", "wire"],
     ),
-    ("job.rs", &["engine", "runner", "cli", "report", "worker", "plan", "record", "gguf", "host"]),
+    ("job", &["engine", "runner", "cli", "report", "worker", "plan", "record", "gguf", "host"]),
     ("wire.rs", &["engine", "runner", "cli", "report", "worker", "plan", "host"]),
     ("units.rs", &[""]),
     (

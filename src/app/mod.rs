@@ -62,8 +62,14 @@ fn tell(text: &str) {
 }
 
 fn serve(args: WorkerArgs) -> Result<u8, Error> {
-    let WorkerArgs { parent, verbose, backend_dir, scripted } = args;
-    worker::main(&worker::Options { verbose, scripted, parent, backend_dir })?;
+    let WorkerArgs { parent, verbose, backend_dir, process, scripted } = args;
+    worker::main(&worker::Options {
+        verbose,
+        scripted,
+        parent,
+        backend_dir,
+        process: process.process(),
+    })?;
     Ok(exit::OK)
 }
 

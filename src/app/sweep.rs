@@ -51,6 +51,7 @@ pub(super) fn main(args: BenchArgs, typed: &[OsString]) -> Result<u8, Error> {
         return Ok(exit::OK);
     }
     let axes = args.axes.resolve(&host);
+    args.deprecated.notes().iter().for_each(|note| tell(note));
     let sweep = Sweep { models, axes, works, collapse: !args.no_collapse };
     let plan = plan::expand(&sweep, &host)?;
     if args.dry_run {
@@ -59,6 +60,9 @@ pub(super) fn main(args: BenchArgs, typed: &[OsString]) -> Result<u8, Error> {
         return Ok(exit::OK);
     }
     warn_about_build(&host);
+    if args.process.process().numa.is_some() && host.numa_nodes == Some(1) {
+        tell("--numa changes nothing here: this machine has one NUMA node");
+    }
     for module in &host.engine.modules {
         if let Some(why) = &module.trouble {
             tell(&format!("{} was refused: {why}", module.file));
@@ -70,7 +74,8 @@ pub(super) fn main(args: BenchArgs, typed: &[OsString]) -> Result<u8, Error> {
     let version = env!("CARGO_PKG_VERSION").to_string();
     let (stop, cold) = (settings.stop, args.cold);
     let (roofs, links) = (Vec::new(), Vec::new());
-    let mut facts = RunFacts { version, host, stop, cold, interleave, roofs, links };
+    let process = args.process.process();
+    let mut facts = RunFacts { version, host, stop, cold, interleave, roofs, links, process };
     let beside = match &file {
         Some(file) => Some(Beside::new(file, &args.how, &plan, &facts)?),
         None => None,
@@ -169,6 +174,7 @@ fn runner_options(
     if args.verbose {
         worker_args.push("--verbose".to_string());
     }
+    worker_args.extend(args.process.words());
     if let Some(folder) = &args.backend_dir {
         worker_args.push(format!("--backend-dir={}", folder.display()));
     }

@@ -6,7 +6,8 @@ use std::ffi::{OsStr, OsString};
 use crate::plan::axis::AXES;
 
 /// Flags of several letters that are not axes, with their long forms.
-const OTHERS: [(&str, &str); 2] = [("pg", "prompt-gen"), ("oe", "output-err")];
+const OTHERS: [(&str, &str); 4] =
+    [("pg", "prompt-gen"), ("oe", "output-err"), ("mmp", "mmap"), ("dio", "direct-io")];
 
 /// Rewrites arguments so that clap understands them; the program's name is passed through.
 pub fn normalise(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {

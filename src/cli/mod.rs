@@ -3,8 +3,10 @@
 mod argv;
 mod axes;
 mod compare;
+mod deprecated;
 mod doctor;
 mod message;
+mod process;
 mod report;
 mod rpc_server;
 mod values;
@@ -19,7 +21,9 @@ use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, S
 pub use argv::is_worker;
 pub use axes::AxisArgs;
 pub use compare::{CompareArgs, CompareFormat, HowArgs};
+pub use deprecated::DeprecatedArgs;
 pub use doctor::{DoctorArgs, DoctorFormat};
+pub use process::ProcessArgs;
 pub use report::ReportArgs;
 pub use rpc_server::RpcServerArgs;
 pub use values::axis as parse_value;
@@ -103,6 +107,9 @@ pub struct WorkerArgs {
     /// Folder of backend modules.
     #[arg(long)]
     pub backend_dir: Option<PathBuf>,
+    /// How it runs.
+    #[command(flatten)]
+    pub process: ProcessArgs,
     /// Script of the scripted engine.
     #[arg(long, value_parser = script)]
     pub scripted: Option<Script>,
@@ -130,6 +137,9 @@ pub struct BenchArgs {
     /// The axes.
     #[command(flatten)]
     pub axes: AxisArgs,
+    /// Older spellings of axes.
+    #[command(flatten)]
+    pub deprecated: DeprecatedArgs,
 
     /// Measure each test exactly N times, as llama-bench does, instead of until it is precise
     #[arg(short = 'r', long, value_name = "N", help_heading = "Measuring")]
@@ -158,6 +168,9 @@ pub struct BenchArgs {
     #[arg(value_parser = clap::value_parser!(u64).range(0..=86_400))]
     #[arg(allow_hyphen_values = true)]
     pub delay: u64,
+    /// How the process runs that measures.
+    #[command(flatten)]
+    pub process: ProcessArgs,
     /// Also time N fresh processes for each prompt, from start through load to the first token
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Measuring")]
     #[arg(value_parser = clap::value_parser!(u32).range(0..=1000))]
@@ -312,7 +325,10 @@ impl Cli {
             Ok(cli)
         });
         match parsed {
-            Ok(cli) => Ok(cli),
+            Ok(mut cli) => {
+                cli.bench.deprecated.apply(&mut cli.bench.axes)?;
+                Ok(cli)
+            }
             Err(error) if error.use_stderr() => Err(Error::Usage(message::one_line(&error))),
             Err(help) => help.exit(),
         }

@@ -1,6 +1,6 @@
 //! The grammar of values: lists, ranges, cache types, switches. Text in, numbers out; no I/O.
 
-use crate::job::{CacheType, FlashAttention, SplitMode};
+use crate::job::{FlashAttention, Override, Word};
 use crate::plan::axis::{Grammar, Value};
 use crate::units::Bytes;
 
@@ -18,8 +18,16 @@ pub fn axis(grammar: Grammar, text: &str) -> Result<Vec<Value>, String> {
     match grammar {
         Grammar::Count { min } => Ok(numbers(text, min)?.into_iter().map(Value::Int).collect()),
         Grammar::Layers => Ok(numbers(text, -1)?.into_iter().map(Value::Int).collect()),
-        Grammar::CacheType => list(text, |word| cache_type(word).map(Value::Cache)),
-        Grammar::SplitMode => list(text, |word| split_mode(word).map(Value::Split)),
+        Grammar::Percent => percents(text),
+        Grammar::Switch => list(text, |word| switch(word).map(Value::Switch)),
+        Grammar::CacheType => list(text, |word| named(word, "cache type").map(Value::Cache)),
+        Grammar::SplitMode => list(text, |word| named(word, "split mode").map(Value::Split)),
+        Grammar::LoadMode => list(text, |word| named(word, "load mode").map(Value::Load)),
+        Grammar::LazyMode => list(text, |word| named(word, "lazy mode").map(Value::Lazy)),
+        Grammar::Mask => list(text, |word| mask(word).map(Value::Mask)),
+        Grammar::Overrides => {
+            text.split(',').map(|group| overrides(group).map(Value::Overrides)).collect()
+        }
         Grammar::Shares => list(text, |word| shares(word).map(Value::Shares)),
         Grammar::Servers => servers(text).map(|servers| vec![Value::Servers(servers)]),
         Grammar::Devices => list(text, |word| Ok(Value::Devices(devices(word)))),
@@ -62,9 +70,54 @@ pub fn percent(text: &str) -> Result<f64, String> {
     }
 }
 
-fn split_mode(word: &str) -> Result<SplitMode, String> {
-    let found = SplitMode::ALL.into_iter().find(|mode| mode.name() == word);
-    found.ok_or_else(|| format!("'{word}' is no split mode: give none, layer, row or tensor"))
+/// The setting of this name.
+pub(super) fn named<T: Word>(word: &str, what: &str) -> Result<T, String> {
+    let found = T::ALL.iter().find(|value| value.name() == word.to_ascii_lowercase());
+    found.copied().ok_or_else(|| {
+        let names: Vec<_> = T::ALL.iter().map(|value| value.name()).collect();
+        format!("'{word}' is not a {what}: {}", names.join(", "))
+    })
+}
+
+fn switch(word: &str) -> Result<bool, String> {
+    match word {
+        "1" | "on" | "true" => Ok(true),
+        "0" | "off" | "false" => Ok(false),
+        _ => Err(format!("'{word}' is neither 0 nor 1")),
+    }
+}
+
+fn percents(text: &str) -> Result<Vec<Value>, String> {
+    let values = numbers(text, 0)?;
+    match values.iter().find(|value| **value > 100) {
+        Some(value) => Err(format!("{value} is too large: at most 100")),
+        None => Ok(values.into_iter().map(Value::Int).collect()),
+    }
+}
+
+/// CPUs in hexadecimal, kept as typed; the engine has room for 512.
+fn mask(word: &str) -> Result<String, String> {
+    let digits = word.strip_prefix("0x").unwrap_or(word);
+    let fine = (1..=128).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit());
+    if fine {
+        Ok(word.to_string())
+    } else {
+        Err(format!("'{word}' is no set of CPUs: give hexadecimal digits, like 0xff"))
+    }
+}
+
+/// One set of overrides: `pattern=buffer` parted by `;`. None at all is a set too.
+fn overrides(group: &str) -> Result<Vec<Override>, String> {
+    if group.is_empty() || group == "none" {
+        return Ok(Vec::new());
+    }
+    let one = |text: &str| match text.split_once('=') {
+        Some((pattern, buffer)) if !pattern.is_empty() && !buffer.is_empty() => {
+            Ok(Override { pattern: pattern.into(), buffer: buffer.into() })
+        }
+        _ => Err(format!("'{text}' places nothing: give pattern=buffer, like exps=CPU")),
+    };
+    group.split(';').filter(|text| !text.is_empty()).map(one).collect()
 }
 
 /// Shares of devices in hundredths: `3/1`, as llama-bench also `3;1`. All zero leaves them to the engine.
@@ -189,12 +242,6 @@ fn number(word: &str, min: i64) -> Result<i64, String> {
     Ok(value)
 }
 
-fn cache_type(word: &str) -> Result<CacheType, String> {
-    let names = || CacheType::ALL.map(CacheType::name).join(", ");
-    let found = CacheType::ALL.into_iter().find(|kind| kind.name() == word.to_ascii_lowercase());
-    found.ok_or_else(|| format!("'{word}' is not a cache type: {}", names()))
-}
-
 fn flash_attention(word: &str) -> Result<FlashAttention, String> {
     match word {
         "on" | "1" | "true" | "enabled" => Ok(FlashAttention::On),
@@ -220,6 +267,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::job::CacheType;
 
     #[test]
     fn lists_and_ranges() {
@@ -263,10 +311,26 @@ mod tests {
         ]
         .iter()
         .map(|text| format!("{text:?}: {}", numbers(text, 0).unwrap_err()))
-        .chain([cache_type("q9_0").unwrap_err(), flash_attention("maybe").unwrap_err()])
+        .chain([flash_attention("maybe").unwrap_err(), switch("maybe").unwrap_err()])
+        .chain([named::<CacheType>("q9_0", "cache type").unwrap_err()])
+        .chain([mask("0xfg").unwrap_err(), mask("").unwrap_err()])
+        .chain([overrides("exps").unwrap_err(), overrides("a=CPU;=b").unwrap_err()])
+        .chain([percents("0,101").unwrap_err()])
         .chain([pair("512").unwrap_err(), pair("1,2,3").unwrap_err()])
         .collect();
         insta::assert_snapshot!(messages.join("\n"));
+    }
+
+    #[test]
+    fn what_is_placed_by_hand() {
+        let group = |text| {
+            axis(Grammar::Overrides, text)
+                .map(|groups| groups.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        let exps = r"blk\.[0-9]+\.ffn_.*_exps=CPU";
+        assert_eq!(group(exps), Ok(vec![exps.to_string()]));
+        assert_eq!(group("a=CPU;b=CUDA0,"), Ok(vec!["a=CPU;b=CUDA0".into(), "none".into()]));
+        assert_eq!(group("none,x=y=z"), Ok(vec!["none".into(), "x=y=z".into()]));
     }
 
     proptest! {

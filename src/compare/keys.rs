@@ -25,7 +25,7 @@ const TESTS: usize = 3;
 
 /// Every setting besides the model, the likely ones first: where several of them would pair rows that
 /// have no partner, the first is offered.
-pub(super) static KEYS: [Key; 33] = [
+pub(super) static KEYS: [Key; 34] = [
     titled("n_gpu_layers", "ngl"),
     titled("n_threads", "threads"),
     key("n_batch"),
@@ -46,16 +46,17 @@ pub(super) static KEYS: [Key; 33] = [
     key("poll"),
     titled("use_mmap", "mmap"),
     titled("use_direct_io", "dio"),
-    key("load_mode"),
+    titled("load_mode", "lm"),
     key("lazy_mode"),
     titled("embeddings", "embd"),
     titled("no_op_offload", "nopo"),
-    key("no_host"),
-    key("repack"),
-    key("fit_target"),
-    key("fit_min_ctx"),
+    titled("no_host", "noh"),
+    titled("repack", "rpk"),
+    titled("fit_target", "fitt"),
+    titled("fit_min_ctx", "fitc"),
     Key { name: "reserve_ctx", heading: "reserve_ctx", absent: Some("0") },
-    key("n_parallel"),
+    Key { name: "n_parallel", heading: "np", absent: Some("1") },
+    Key { name: "prompt_shared", heading: "pps", absent: Some("0") },
     key("n_prompt"),
     key("n_gen"),
     Key { name: "n_depth", heading: "n_depth", absent: Some("0") },

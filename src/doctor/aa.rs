@@ -145,6 +145,7 @@ fn once(
         interleave: None,
         roofs: Vec::new(),
         links: Vec::new(),
+        process: crate::job::Process::default(),
     };
     let mut report = Report::new(plan.clone(), facts);
     let end = runner.run(&plan.groups(), &mut |record| {

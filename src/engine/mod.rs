@@ -42,11 +42,12 @@ pub trait Engine {
     /// When it has no devices, or no room. One that goes away ends the process.
     fn link(&mut self, endpoint: &str) -> Result<Link, EngineError>;
 
-    /// Loads the model of `config` with its load axes, after freeing any other.
+    /// Loads the model of `config` with its load axes, after freeing any other. Where it is to be fitted
+    /// into free memory, a context of `n_ctx` tokens has room beside it.
     ///
     /// # Errors
     /// When the file cannot be read, the architecture is unknown, or memory runs out.
-    fn load(&mut self, config: &Config) -> Result<Loaded, EngineError>;
+    fn load(&mut self, config: &Config, n_ctx: u32) -> Result<Loaded, EngineError>;
 
     /// What a load and a context would take of each device, without loading anything.
     ///
@@ -94,16 +95,23 @@ pub trait Session {
     fn clear(&mut self);
 
     /// Processes `n` random tokens in batches of the configured size, with the logits of each batch's
-    /// last token.
+    /// last token: for each of the context's sequences, or for one and then copied to all where they
+    /// share it.
     ///
     /// # Errors
     /// When the engine reports a failed decode.
     fn prompt(&mut self, n: u32) -> Result<(), EngineError>;
 
+    /// Brings every sequence further by the same `n` random tokens, before anything is timed.
+    ///
+    /// # Errors
+    /// As [`Session::prompt`].
+    fn fill(&mut self, n: u32) -> Result<(), EngineError>;
+
     /// Gets ready to generate: what must be done once before [`Session::step`].
     fn begin_generation(&mut self);
 
-    /// Processes one random token.
+    /// Processes one random token of each sequence.
     ///
     /// # Errors
     /// When the engine reports a failed decode.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{Ending, Header, Line, SCHEMA};
 use crate::error::Error;
+use crate::plan;
 use crate::record::Record;
 use crate::wire::MAX_LINE;
 
@@ -72,7 +73,9 @@ pub fn parse(path: &Path, mut text: impl BufRead) -> Result<Journal, String> {
             }
         }
     }
-    let header = header.ok_or("it is no journal of lbench: there is no header in it")?;
+    let mut header: Header =
+        header.ok_or("it is no journal of lbench: there is no header in it")?;
+    header.plan.varying = plan::varying(&header.plan.jobs, &header.facts.host);
     let mut notes = Vec::new();
     if strange > 0 {
         let lines = if strange == 1 { "1 line is".into() } else { format!("{strange} lines are") };

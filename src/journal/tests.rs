@@ -30,6 +30,7 @@ fn header(plan: &Plan) -> Header {
         interleave: None,
         roofs: vec![],
         links: vec![],
+        process: crate::job::Process::default(),
     };
     let settings = Settings { stop: Rule::default(), warmup: true, delay: Nanos(0) };
     let args = vec!["-p".into(), "1-3".into()];

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::axis::{AXES, Value};
+use super::axis::{AXES, Axis, Value};
 use super::{Plan, Planned, SameAs, Sweep};
 use crate::error::Error;
 use crate::host::Host;
-use crate::job::{CacheType, Config, FlashAttention, Job, JobId, Model, SplitMode};
+use crate::job::{
+    CacheType, Compute, Config, FlashAttention, Job, JobId, Loading, Model, SplitMode,
+};
 
 /// Most jobs in one plan. A sweep beyond it is a slip of the keyboard.
 const MAX_JOBS: usize = 1_000_000;
@@ -45,8 +47,10 @@ pub fn expand(sweep: &Sweep, host: &Host) -> Result<Plan, Error> {
             for &work in &sweep.works {
                 let job = Job::new(config.clone(), work);
                 let tokens = [config.n_depth, work.n_prompt(), work.n_gen()].map(u64::from);
-                if tokens.iter().sum::<u64>() + u64::from(CONTEXT_GRAIN) > MAX_TOKENS {
-                    let text = "-p, -n and -d together are more tokens than a context can hold";
+                let each = tokens.iter().sum::<u64>() + u64::from(CONTEXT_GRAIN);
+                if each.saturating_mul(config.compute.n_parallel.into()) > MAX_TOKENS {
+                    let text =
+                        "-p, -n, -d and -np together are more tokens than a context can hold";
                     return Err(Error::Usage(format!("{}: {text}", job.test_name())));
                 }
                 let same_as = sweep
@@ -60,10 +64,20 @@ pub fn expand(sweep: &Sweep, host: &Host) -> Result<Plan, Error> {
             }
         }
     }
-    let varying = AXES.iter().zip(&sweep.axes);
-    let varying =
-        varying.map(|(axis, values)| values.len() > 1 || values[0] != (axis.default)(host));
-    Ok(Plan { jobs, varying: varying.collect() })
+    let varying = varying(&jobs, host);
+    Ok(Plan { jobs, varying })
+}
+
+/// For each axis, whether it takes more than one value or another than the default.
+pub fn varying(jobs: &[Planned], host: &Host) -> Vec<bool> {
+    let varies = |axis: &Axis| {
+        let mut values = jobs.iter().map(|planned| (axis.get)(&planned.job.config));
+        let first = values.next();
+        first.is_some_and(|first| {
+            first != (axis.default)(host) || values.any(|value| value != first)
+        })
+    };
+    AXES.iter().map(varies).collect()
 }
 
 /// Counts through all combinations, the last axis fastest. `false` after the last one.
@@ -105,6 +119,8 @@ fn base_config(model: &Model, host: &Host) -> Config {
         n_threads: host.default_threads(),
         n_depth: 0,
         reserve_ctx: 0,
+        loading: Loading::default(),
+        compute: Compute::default(),
     }
 }
 
@@ -139,6 +155,15 @@ fn effective(job: &Job, can_offload: bool) -> Job {
         config.main_gpu = 0;
         config.tensor_split = Vec::new();
     }
+    if config.loading.fits() {
+        // Layers, shares and places are then the engine's choice.
+        config.n_gpu_layers = -1;
+        config.tensor_split = Vec::new();
+        (config.loading.overrides, config.loading.n_cpu_moe) = (Vec::new(), 0);
+    }
+    if config.compute.n_parallel == 1 || job.work.n_prompt() == 0 {
+        config.compute.prompt_shared = false;
+    }
     config.n_batch = config.n_batch.min(job.n_ctx().next_multiple_of(CONTEXT_GRAIN));
     config.n_ubatch = config.n_ubatch.min(config.n_batch);
     Job::new(config, job.work)
@@ -147,7 +172,9 @@ fn effective(job: &Job, can_offload: bool) -> Job {
 /// Why the two are the same thing, in one sentence.
 fn reason(job: &Job, earlier: &Job, can_offload: bool) -> String {
     let mut reasons = Vec::new();
-    if job.config.n_gpu_layers != earlier.config.n_gpu_layers {
+    if job.config.loading.fits() {
+        reasons.push("fitting chooses layers, shares and places itself".to_string());
+    } else if job.config.n_gpu_layers != earlier.config.n_gpu_layers {
         reasons.push(if can_offload {
             let all = job.config.model.n_layers + 1;
             format!("the model has {all} layers to offload, the output layer counted")
@@ -155,8 +182,11 @@ fn reason(job: &Job, earlier: &Job, can_offload: bool) -> String {
             "no device here can take layers, so every -ngl runs on the CPU".to_string()
         });
     }
-    if !job.config.same_devices(&earlier.config) {
+    if !job.config.same_devices(&earlier.config) && !job.config.loading.fits() {
         reasons.push("no device here can take layers, so there is nothing to spread".to_string());
+    }
+    if job.config.compute != earlier.config.compute {
+        reasons.push("there is no prompt that several sequences could share".to_string());
     }
     if (job.config.n_batch, job.config.n_ubatch)
         != (earlier.config.n_batch, earlier.config.n_ubatch)

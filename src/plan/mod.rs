@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 pub use cover::cover;
-pub use expand::{config, expand};
+pub use expand::{config, expand, varying};
 pub use print::print;
 
 use crate::job::{Job, JobId, Model, Work};
@@ -37,7 +37,8 @@ pub struct Plan {
     /// One entry a row of the table.
     pub jobs: Vec<Planned>,
     /// For each entry of [`axis::AXES`], whether it takes more than one value or another than the
-    /// default: it then has a column.
+    /// default: it then has a column. Found anew when a plan is read.
+    #[serde(skip)]
     pub varying: Vec<bool>,
 }
 

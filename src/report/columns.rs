@@ -3,8 +3,11 @@
 use super::row::expected_backends;
 use super::text::cell;
 use super::{Against, Extra, Report, Row};
+use crate::job::Work;
+use crate::plan::Planned;
 use crate::plan::axis::{AXES, Axis};
 use crate::record::Outcome;
+use crate::stats::Part;
 use crate::stats::spread::Spread;
 use crate::wire::DeviceKind;
 
@@ -99,9 +102,29 @@ static BEFORE_AXES: [Column; 4] = [
     Column::text("backend", 10, |row| cell(&row.backends())),
 ];
 
-static AFTER_AXES: [Column; 7] = [
+static AFTER_AXES: [Column; 11] = [
     Column::number("test", 15, |row| row.job.test_name()),
     Column::measured("t/s", |_| Some(20), Read::Speed),
+    Column::measured(
+        "T_PP s",
+        room_for_parts,
+        Read::Row(|row| part_time(row.summary.prompt.as_ref())),
+    ),
+    Column::measured(
+        "S_PP t/s",
+        room_for_parts,
+        Read::Row(|row| part_rate(row.summary.prompt.as_ref())),
+    ),
+    Column::measured(
+        "T_TG s",
+        room_for_parts,
+        Read::Row(|row| part_time(row.summary.generation.as_ref())),
+    ),
+    Column::measured(
+        "S_TG t/s",
+        room_for_parts,
+        Read::Row(|row| part_rate(row.summary.generation.as_ref())),
+    ),
     Column::measured(
         "vs base",
         |report| report.baseline.is_some().then_some(15),
@@ -224,6 +247,24 @@ fn device_memory(row: &Row<'_>) -> String {
         (true, false) => "0".into(),
         (false, false) => used.join(" + "),
     }
+}
+
+/// The two parts of a test, beside each other: where sequences are side by side, as llama-batched-bench
+/// has it.
+fn room_for_parts(report: &Report) -> Option<usize> {
+    let of = |planned: &Planned| {
+        let both = matches!(planned.job.work, Work::PromptGenerate { .. });
+        both && planned.job.config.compute.n_parallel > 1
+    };
+    report.plan.jobs.iter().any(of).then_some(10)
+}
+
+fn part_time(part: Option<&Part>) -> String {
+    part.map_or_else(|| NOTHING.into(), |part| format!("{:.3}", part.ns.mean * 1e-9))
+}
+
+fn part_rate(part: Option<&Part>) -> String {
+    part.map_or_else(|| NOTHING.into(), |part| format!("{:.2}", part.rate.mean))
 }
 
 /// Five digits for each device that can take layers.

@@ -73,7 +73,7 @@ impl<'a> Row<'a> {
         let planned = &report.plan.jobs[index];
         let source = report.source(index);
         let measured = &report.measured[source];
-        let mut summary = summarise(&measured.samples, planned.job.work);
+        let mut summary = summarise(&measured.samples, &planned.job);
         let ended_well =
             matches!(measured.outcome, None | Some(Outcome::Completed | Outcome::Interrupted));
         if !ended_well {
@@ -234,7 +234,7 @@ impl<'a> Row<'a> {
     /// Energy for each token of the measured runs, prompt and generated ones alike.
     pub fn joules_per_token(&self) -> Option<f64> {
         let (runs, _) = self.measured_runs();
-        let tokens = runs * f64::from(self.job.work.tokens());
+        let tokens = runs * f64::from(self.job.tokens());
         self.joules().filter(|_| tokens > 0.0).map(|joules| joules / tokens)
     }
 
@@ -255,7 +255,7 @@ impl<'a> Row<'a> {
         let traffic = &self.measured.reading.traffic;
         let (count, seconds) = self.measured_runs();
         let work = self.job.work;
-        let tokens = count * f64::from(work.tokens());
+        let tokens = count * f64::from(self.job.tokens());
         if traffic.is_empty() || tokens <= 0.0 || seconds <= 0.0 {
             return None;
         }

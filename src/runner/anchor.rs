@@ -56,7 +56,7 @@ impl Trace {
     }
 
     fn rates(&self, job: &Job) -> Vec<f64> {
-        stats::summarise(&self.samples, job.work).samples_rate
+        stats::summarise(&self.samples, job).samples_rate
     }
 }
 

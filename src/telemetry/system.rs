@@ -141,6 +141,15 @@ pub fn governor(root: &Path) -> Option<String> {
     fs::read_to_string(path).ok().map(|text| text.trim().to_string())
 }
 
+/// NUMA nodes of a system whose files are under `root`.
+pub fn numa_nodes(root: &Path) -> Option<u32> {
+    let entries = fs::read_dir(root.join("sys/devices/system/node")).ok()?;
+    let is_node =
+        |name: &str| name.strip_prefix("node").is_some_and(|number| number.parse::<u32>().is_ok());
+    let nodes = entries.flatten().filter(|entry| entry.file_name().to_str().is_some_and(is_node));
+    u32::try_from(nodes.count()).ok().filter(|nodes| *nodes > 0)
+}
+
 /// Share of the CPUs' time between two readings of `/proc/stat` that the hypervisor gave to others.
 #[allow(clippy::cast_precision_loss)] // ticks, far below 2^53
 fn stolen(before: &str, after: &str) -> Option<f64> {

@@ -65,6 +65,10 @@ impl Session for Nothing {
         Ok(())
     }
 
+    fn fill(&mut self, _: u32) -> Result<(), EngineError> {
+        Ok(())
+    }
+
     fn begin_generation(&mut self) {
         self.took.set(None);
         self.start.set(Nanos::monotonic());

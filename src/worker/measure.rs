@@ -156,7 +156,7 @@ impl<'a, S: Session> Bench<'a, S> {
         }
         let ns = Nanos(ns);
         self.send(Sample::Run { runs, ns, first_token_ns, token_ns });
-        let rate = ns.rate(self.job.work.tokens().saturating_mul(runs));
+        let rate = ns.rate(self.job.tokens().saturating_mul(runs));
         Ok(rate.map_or(0.0, |rate| rate.0))
     }
 
@@ -192,7 +192,7 @@ impl<'a, S: Session> Bench<'a, S> {
             }
             self.session.clear();
         }
-        self.session.prompt(depth)?;
+        self.session.fill(depth)?;
         let state = self.session.save();
         *self.depth_state = state.map(|state| DepthState { depth, state });
         Ok(())

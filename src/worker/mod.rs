@@ -20,7 +20,7 @@ use measure::Course;
 use crate::engine::scripted::{Script, Scripted};
 use crate::engine::{Engine, EngineError, Session};
 use crate::error::Error;
-use crate::job::{Config, Job};
+use crate::job::{Config, Job, Process};
 use crate::record::{DeviceMemory, Loaded, MemorySplit, Phase, Reading, Warning};
 use crate::units::{Bytes, Nanos};
 use crate::wire::{Event, Request, Settings, VERSION};
@@ -36,6 +36,8 @@ pub struct Options {
     pub parent: Option<u32>,
     /// Folder of backend modules.
     pub backend_dir: Option<PathBuf>,
+    /// How the process runs.
+    pub process: Process,
 }
 
 /// Serves requests until told to stop or the parent is gone.
@@ -46,6 +48,7 @@ pub fn main(options: &Options) -> Result<(), Error> {
     let events =
         Events::claim_stdout().map_err(|e| Error::Worker(format!("standard output: {e}")))?;
     die_with_parent(options.parent);
+    set_priority(options.process)?;
     let requests = read_requests();
     events.send(&Event::Ready { version: VERSION });
     match &options.scripted {
@@ -65,9 +68,9 @@ fn serve_llama(
     events: &Events,
     requests: &Receiver<Request>,
 ) -> Result<(), Error> {
-    let engine =
-        crate::engine::llama::LlamaEngine::new(options.verbose, options.backend_dir.as_deref())
-            .map_err(|e| Error::Worker(e.to_string()))?;
+    let modules = options.backend_dir.as_deref();
+    let engine = crate::engine::llama::LlamaEngine::new(options.verbose, modules, options.process)
+        .map_err(|e| Error::Worker(e.to_string()))?;
     serve(engine, events, requests);
     Ok(())
 }
@@ -78,6 +81,18 @@ fn serve_llama(_: &Options, _: &Events, _: &Receiver<Request>) -> Result<(), Err
         "this lbench was built without llama.cpp (--no-default-features): it cannot load models"
             .into(),
     ))
+}
+
+/// Gives the process the priority that was asked for.
+fn set_priority(process: Process) -> Result<(), Error> {
+    if process.priority == 0 {
+        return Ok(());
+    }
+    let done = rustix::process::setpriority_process(None, process.nice());
+    done.map_err(|error| {
+        let priority = process.priority;
+        Error::Worker(format!("--prio {priority}: the system refuses that priority: {error}"))
+    })
 }
 
 /// Asks the kernel for a signal when the parent dies, and checks that it has not died already.
@@ -271,7 +286,7 @@ impl<E: Engine> Worker<'_, E> {
         } else {
             self.phase(job, Phase::Load);
             self.depth_state = None;
-            let result = self.engine.load(&job.config);
+            let result = self.engine.load(&job.config, job.n_ctx());
             Tried { config: job.config.clone(), result }
         };
         let result = tried.result.clone();

@@ -66,6 +66,26 @@ pub(super) fn named(name: &str) -> Result<sys::ggml_backend_dev_t, EngineError> 
     Ok(device)
 }
 
+/// The buffer type of this name: that of a device.
+pub(super) fn buffer_type(name: &str) -> Result<sys::ggml_backend_buffer_type_t, EngineError> {
+    let mut known = Vec::new();
+    for device in list_llama_ggml_backend_devices() {
+        // SAFETY: the index came from the list; devices and buffer types live as long as the process.
+        let (buft, is) = unsafe {
+            let buft = sys::ggml_backend_dev_buffer_type(sys::ggml_backend_dev_get(device.index));
+            (buft, text(sys::ggml_backend_buft_name(buft)))
+        };
+        if is == name {
+            return Ok(buft);
+        }
+        known.push(is);
+    }
+    Err(EngineError(format!(
+        "-ot: there is no buffer type {name} here; there are {}",
+        known.join(", ")
+    )))
+}
+
 /// The devices that can take layers off the CPU; a remote one counts as a GPU.
 pub(super) fn offload() -> Vec<Device> {
     let mut devices = list();

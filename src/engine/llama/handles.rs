@@ -11,7 +11,7 @@ use super::{devices, params, reason};
 use crate::engine::{EngineError, Token};
 use crate::job::Config;
 
-/// The one sequence in a context.
+/// The first sequence in a context, and the one that is there in each.
 pub(super) const SEQUENCE: sys::llama_seq_id = 0;
 
 /// Owner of a context.
@@ -44,6 +44,7 @@ impl Drop for Context {
 pub(super) struct Batch {
     handle: NonNull<sys::llama_batch_ext>,
     capacity: u32,
+    len: u32,
 }
 
 impl Batch {
@@ -54,7 +55,7 @@ impl Batch {
         };
         let no_batch = || EngineError("the engine made no batch".into());
         let handle = NonNull::new(batch).filter(|_| capacity > 0).ok_or_else(no_batch)?;
-        Ok(Self { handle, capacity })
+        Ok(Self { handle, capacity, len: 0 })
     }
 
     /// Most tokens it holds: the logical batch size, or the context where that is smaller.
@@ -72,25 +73,34 @@ impl Batch {
     pub(super) fn clear(&mut self) {
         // SAFETY: a live batch.
         unsafe { sys::llama_batch_ext_clear(self.get()) }
+        self.len = 0;
     }
 
-    /// Adds a token, with logits where `output` says so.
+    /// Whether another token has no room.
+    #[inline]
+    pub(super) fn is_full(&self) -> bool {
+        self.len == self.capacity
+    }
+
+    /// Adds a token of a sequence, with logits where `output` says so.
     #[inline]
     pub(super) fn push(
         &mut self,
         token: Token,
+        sequence: sys::llama_seq_id,
         at: sys::llama_pos,
         output: bool,
     ) -> Result<(), EngineError> {
         // SAFETY: a live batch. A token has one position, which is all the engine reads.
         let index = unsafe {
-            let index = sys::llama_batch_ext_add_token(self.get(), SEQUENCE, token);
+            let index = sys::llama_batch_ext_add_token(self.get(), sequence, token);
             sys::llama_batch_ext_set_pos(self.get(), index, &raw const at);
             if output {
                 sys::llama_batch_ext_set_output_logits(self.get(), index, true);
             }
             index
         };
+        self.len += 1;
         if index < 0 { Err(reason::decode_failure(-1)) } else { Ok(()) }
     }
 }
@@ -114,7 +124,7 @@ pub(super) struct Threads {
 }
 
 impl Threads {
-    pub(super) fn new(n_threads: i32) -> Result<Self, EngineError> {
+    pub(super) fn new(mut params: sys::ggml_threadpool_params) -> Result<Self, EngineError> {
         let missing = || EngineError("the CPU backend offers no thread pools".into());
         let make = devices::cpu_function(c"ggml_threadpool_new");
         let free = devices::cpu_function(c"ggml_threadpool_free");
@@ -126,7 +136,6 @@ impl Threads {
             )
         };
         let (make, free) = (make.ok_or_else(missing)?, free.ok_or_else(missing)?);
-        let mut params = params::threadpool(n_threads);
         // SAFETY: the engine copies the parameters.
         let handle = unsafe { make(&raw mut params) };
         let handle =

@@ -69,7 +69,9 @@ pub(super) fn predicted(
     };
     for (block, place) in layout.blocks.iter().zip(&places) {
         let share = cache / u64::try_from(blocks).unwrap_or(1).max(1);
-        add(place.as_deref().unwrap_or(HOST), block.0, share);
+        let place = place.as_deref().unwrap_or(HOST);
+        add(place, block.0, 0);
+        add(if config.compute.no_kv_offload { HOST } else { place }, 0, share);
     }
     let output = places.last().and_then(Option::as_deref);
     match output {

@@ -44,7 +44,7 @@ use self::handles::Context;
 use self::model::Model;
 pub use self::session::LlamaSession;
 use crate::engine::{Engine, EngineError};
-use crate::job::Config;
+use crate::job::{Config, Process};
 use crate::record::{DeviceMemory, Loaded, MemorySplit};
 use crate::units::{Bytes, Nanos};
 use crate::wire::{Description, Device, Link, Module, Roof};
@@ -62,6 +62,8 @@ pub struct LlamaEngine {
     modules: Vec<Module>,
     /// Servers whose devices are known.
     servers: Vec<String>,
+    /// How the process runs.
+    process: Process,
 }
 
 impl LlamaEngine {
@@ -70,13 +72,19 @@ impl LlamaEngine {
     ///
     /// # Errors
     /// When there is an engine in this process already, or no backend for the CPU.
-    pub fn new(verbose: bool, modules: Option<&Path>) -> Result<Self, EngineError> {
+    pub fn new(
+        verbose: bool,
+        modules: Option<&Path>,
+        process: Process,
+    ) -> Result<Self, EngineError> {
         logs::install(verbose);
         let backend = LlamaBackend::init().map_err(|error| EngineError(error.to_string()))?;
         let modules = devices::load_modules(modules);
         if devices::cpu().is_none() {
             return Err(reason::failure("there is no backend for the CPU"));
         }
+        // SAFETY: the CPU's backend is there, which is what it asks.
+        unsafe { sys::llama_numa_init(params::numa(process.numa)) }
         Ok(Self {
             model: None,
             backend: Rc::new(backend),
@@ -84,6 +92,7 @@ impl LlamaEngine {
             split: Default::default(),
             modules,
             servers: Vec::new(),
+            process,
         })
     }
 }
@@ -126,15 +135,16 @@ impl Engine for LlamaEngine {
         rpc::link(endpoint)
     }
 
-    fn load(&mut self, config: &Config) -> Result<Loaded, EngineError> {
+    fn load(&mut self, config: &Config, n_ctx: u32) -> Result<Loaded, EngineError> {
         self.model = None;
         self.reach(config)?;
         self.before = devices::offload();
         let start = Nanos::monotonic();
-        let model = Model::load(Rc::clone(&self.backend), config, false)?;
+        let model = Model::load(Rc::clone(&self.backend), config, n_ctx, false)?;
         let load_ns = Nanos::monotonic().since(start);
         let most = model.max_gpu_layers();
-        let asked = u32::try_from(config.n_gpu_layers).unwrap_or(most);
+        let asked = model.fit.as_ref().map_or(config.n_gpu_layers, |fit| fit.n_gpu_layers);
+        let asked = u32::try_from(asked).unwrap_or(most);
         let loaded = Loaded {
             load_ns,
             description: model.description(),
@@ -146,6 +156,7 @@ impl Engine for LlamaEngine {
                 asked.min(most)
             },
             backends: weights::backends(&logs::lines(), &devices::weight_buffers()),
+            fit: model.fit.clone(),
         };
         self.split = [memory::split(&logs::lines(), &devices::buffers()), Vec::new()];
         self.model = Some(Rc::new(model));
@@ -153,8 +164,12 @@ impl Engine for LlamaEngine {
     }
 
     fn predict(&mut self, config: &Config, n_ctx: u32) -> Result<Vec<MemorySplit>, EngineError> {
+        if config.loading.places_tensors() || config.loading.fits() {
+            let text = "what is placed tensor by tensor (-ot, -ncmoe, -fitt) is not predicted";
+            return Err(EngineError(text.into()));
+        }
         self.reach(config)?;
-        let model = Model::load(Rc::clone(&self.backend), config, true)?;
+        let model = Model::load(Rc::clone(&self.backend), config, n_ctx, true)?;
         logs::begin();
         let context = Context::new(&model, config, n_ctx)?;
         let lines = logs::lines();
@@ -183,7 +198,7 @@ impl Engine for LlamaEngine {
 
     fn open(&mut self, config: &Config, n_ctx: u32) -> Result<LlamaSession, EngineError> {
         let model = self.model.as_ref().ok_or_else(|| EngineError("no model is loaded".into()))?;
-        let session = LlamaSession::open(Rc::clone(model), config, n_ctx)?;
+        let session = LlamaSession::open(Rc::clone(model), config, n_ctx, self.process)?;
         self.split[1] = memory::split(&logs::lines(), &devices::buffers());
         Ok(session)
     }

@@ -11,24 +11,34 @@ use llama_cpp_sys_2 as sys;
 use super::{logs, params, reason};
 use crate::engine::{EngineError, Token};
 use crate::job::Config;
+use crate::record::Fit;
 
 /// A model in memory. Freed when the engine and the last session have let go of it.
 pub(super) struct Model {
     handle: NonNull<sys::llama_model>,
+    /// What was chosen where the model was fitted into free memory.
+    pub(super) fit: Option<Fit>,
     // After the model: the backends must outlive it.
     _backend: Rc<LlamaBackend>,
 }
 
 impl Model {
-    /// Loads the model of `config`; `simulated`, without its weights. The first part of a split file brings in the others.
+    /// Loads the model of `config`, for a context of `n_ctx` tokens where it is fitted; `simulated`,
+    /// without its weights. The first part of a split file brings in the others.
     pub(super) fn load(
         backend: Rc<LlamaBackend>,
         config: &Config,
+        n_ctx: u32,
         simulated: bool,
     ) -> Result<Self, EngineError> {
         let path = c_path(&config.model.path)?;
-        logs::begin();
         let mut load = params::model(config)?;
+        let fit = if config.loading.fits() {
+            Some(params::fit(&path, &mut load, config, n_ctx)?)
+        } else {
+            None
+        };
+        logs::begin();
         load.params.no_alloc = simulated;
         if simulated {
             load.params.load_mode = sys::LLAMA_LOAD_MODE_NONE;
@@ -37,7 +47,7 @@ impl Model {
         // the backends are initialised, as `backend` shows.
         let handle = unsafe { sys::llama_model_load_from_file(path.as_ptr(), load.params) };
         match NonNull::new(handle) {
-            Some(handle) => Ok(Self { handle, _backend: backend }),
+            Some(handle) => Ok(Self { handle, fit, _backend: backend }),
             None => Err(reason::failure("the model did not load")),
         }
     }

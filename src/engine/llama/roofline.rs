@@ -92,7 +92,7 @@ impl Backend {
         let is_cpu = kind == sys::GGML_BACKEND_DEVICE_TYPE_CPU;
         let mut backend = Self { handle, device, is_cpu, threads: None };
         if is_cpu {
-            let threads = Threads::new(n_threads)?;
+            let threads = Threads::new(params::plain_threadpool(n_threads))?;
             threads.drive(backend.handle, n_threads);
             backend.threads = Some(threads);
         }

@@ -12,7 +12,7 @@ use super::logs::Line;
 use super::model::Model;
 use super::{logs, params, reason};
 use crate::engine::{EngineError, Session, Token};
-use crate::job::{Config, FlashAttention};
+use crate::job::{Config, FlashAttention, Process};
 use crate::units::Nanos;
 
 /// Seed of the tokens: every session processes the same sequence, and goes on in it from one repetition
@@ -28,18 +28,27 @@ pub struct LlamaSession {
     model: Rc<Model>,
     flash_attn: Option<bool>,
     rng: Pcg64Mcg,
-    /// Position of the next token.
+    /// Position of the next token, the same in every sequence.
     position: sys::llama_pos,
-    /// The token that the next step processes.
-    token: Token,
+    /// The tokens that the next step processes, one for each sequence.
+    tokens: Vec<Token>,
     n_vocab: Token,
+    /// Sequences side by side.
+    n_parallel: sys::llama_seq_id,
+    /// Whether all sequences have one prompt, processed once.
+    prompt_shared: bool,
     /// Whether the last operation left logits behind.
     has_logits: bool,
 }
 
 impl LlamaSession {
     /// Creates a context of `n_ctx` tokens with the context axes of `config`.
-    pub(super) fn open(model: Rc<Model>, config: &Config, n_ctx: u32) -> Result<Self, EngineError> {
+    pub(super) fn open(
+        model: Rc<Model>,
+        config: &Config,
+        n_ctx: u32,
+        process: Process,
+    ) -> Result<Self, EngineError> {
         logs::begin();
         let n_threads = params::threads(config)?;
         let n_vocab = Token::try_from(model.n_vocab()).unwrap_or(0);
@@ -48,7 +57,7 @@ impl LlamaSession {
         }
         let context = Context::new(&model, config, n_ctx)?;
         let flash_attn = flash_attention(config.flash_attn, &logs::lines());
-        let threads = Threads::new(n_threads)?;
+        let threads = Threads::new(params::threadpool(config, process)?)?;
         // SAFETY: both are alive, and the session frees the threads after the context.
         unsafe {
             sys::llama_attach_threadpool(context.get(), threads.get(), std::ptr::null_mut());
@@ -62,8 +71,10 @@ impl LlamaSession {
             flash_attn,
             rng: Pcg64Mcg::seed_from_u64(SEED),
             position: 0,
-            token: 0,
             n_vocab,
+            n_parallel: sequences(config.compute.n_parallel)?,
+            prompt_shared: config.compute.prompt_shared,
+            tokens: Vec::with_capacity(config.compute.n_parallel as usize),
             has_logits: false,
         })
     }
@@ -92,6 +103,78 @@ impl LlamaSession {
         };
         self.has_logits = code == 0;
         if code == 0 { Ok(()) } else { Err(reason::decode_failure(code)) }
+    }
+
+    /// Processes a prompt of the first sequence, with the logits of each batch's last token.
+    fn prompt_of_one(&mut self, n: u32) -> Result<(), EngineError> {
+        let mut token = self.first_token();
+        let mut left = n;
+        while left > 0 {
+            let chunk = left.min(self.batch.capacity());
+            self.batch.clear();
+            self.find_position();
+            for i in 1..=chunk {
+                self.batch.push(token, SEQUENCE, self.position, i == chunk)?;
+                self.position += 1;
+                token = self.random_token();
+            }
+            self.decode()?;
+            left -= chunk;
+        }
+        self.synchronize();
+        Ok(())
+    }
+
+    /// Processes a prompt for each of the first sequences, packed into as few batches as they fill, with
+    /// the logits of each sequence's last token.
+    fn prompts_of(&mut self, sequences: sys::llama_seq_id, n: u32) -> Result<(), EngineError> {
+        self.find_position();
+        let start = self.position;
+        self.batch.clear();
+        for sequence in 0..sequences {
+            let mut token = self.first_token();
+            self.position = start;
+            for i in 1..=n {
+                if self.batch.is_full() {
+                    self.decode()?;
+                    self.batch.clear();
+                }
+                self.batch.push(token, sequence, self.position, i == n)?;
+                self.position += 1;
+                token = self.random_token();
+            }
+        }
+        self.decode()?;
+        self.synchronize();
+        Ok(())
+    }
+
+    /// Copies what the first sequence holds to all others. The engine copies when it next decodes, so a
+    /// token goes through and is forgotten again.
+    fn spread(&mut self) -> Result<(), EngineError> {
+        if self.n_parallel == 1 {
+            return Ok(());
+        }
+        // SAFETY: a live context; the sequences are below the number that it was made for.
+        unsafe {
+            let memory = sys::llama_get_memory(self.context.get());
+            for sequence in 1..self.n_parallel {
+                sys::llama_memory_seq_cp(memory, SEQUENCE, sequence, -1, -1);
+            }
+        }
+        self.find_position();
+        let end = self.position;
+        let token = self.random_token();
+        self.batch.clear();
+        self.batch.push(token, SEQUENCE, end, true)?;
+        self.decode()?;
+        self.synchronize();
+        // SAFETY: as above.
+        unsafe {
+            let memory = sys::llama_get_memory(self.context.get());
+            sys::llama_memory_seq_rm(memory, SEQUENCE, end, -1);
+        }
+        Ok(())
     }
 
     /// Waits for the device.
@@ -143,36 +226,44 @@ impl Session for LlamaSession {
     }
 
     fn prompt(&mut self, n: u32) -> Result<(), EngineError> {
-        let mut token = self.first_token();
-        let mut left = n;
-        while left > 0 {
-            let chunk = left.min(self.batch.capacity());
-            self.batch.clear();
-            self.find_position();
-            for i in 1..=chunk {
-                self.batch.push(token, self.position, i == chunk)?;
-                self.position += 1;
-                token = self.random_token();
-            }
-            self.decode()?;
-            left -= chunk;
+        if self.n_parallel == 1 {
+            return self.prompt_of_one(n);
         }
-        self.synchronize();
-        Ok(())
+        let prompts = if self.prompt_shared { 1 } else { self.n_parallel };
+        self.prompts_of(prompts, n)?;
+        if self.prompt_shared { self.spread() } else { Ok(()) }
+    }
+
+    fn fill(&mut self, n: u32) -> Result<(), EngineError> {
+        self.prompt_of_one(n)?;
+        self.spread()
     }
 
     fn begin_generation(&mut self) {
-        self.token = self.first_token();
+        self.tokens.clear();
+        for _ in 0..self.n_parallel {
+            let token = self.first_token();
+            self.tokens.push(token);
+        }
         self.find_position();
     }
 
     fn step(&mut self) -> Result<(), EngineError> {
         self.batch.clear();
-        self.batch.push(self.token, self.position, true)?;
+        for sequence in 0..self.n_parallel {
+            if self.batch.is_full() {
+                self.decode()?;
+                self.batch.clear();
+            }
+            let token = self.tokens[sequence.unsigned_abs() as usize];
+            self.batch.push(token, sequence, self.position, true)?;
+        }
         self.decode()?;
         self.synchronize();
         self.position += 1;
-        self.token = self.random_token();
+        for at in 0..self.tokens.len() {
+            self.tokens[at] = self.random_token();
+        }
         Ok(())
     }
 
@@ -201,13 +292,24 @@ impl Session for LlamaSession {
             sys::llama_state_seq_set_data(self.context.get(), data, state.len(), SEQUENCE)
         };
         self.has_logits = false;
+        let restored = read > 0 && self.spread().is_ok();
         self.find_position();
-        read > 0
+        restored
     }
 
     #[inline]
     fn now(&self) -> Nanos {
         Nanos::monotonic()
+    }
+}
+
+/// A number of sequences, as the engine counts them.
+fn sequences(n_parallel: u32) -> Result<sys::llama_seq_id, EngineError> {
+    // SAFETY: takes nothing.
+    let most = unsafe { sys::llama_max_parallel_sequences() };
+    match sys::llama_seq_id::try_from(n_parallel) {
+        Ok(sequences) if n_parallel as usize <= most && n_parallel > 0 => Ok(sequences),
+        _ => Err(EngineError(format!("-np {n_parallel}: the engine takes 1 to {most} sequences"))),
     }
 }
 

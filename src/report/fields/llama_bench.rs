@@ -1,9 +1,9 @@
-//! llama-bench's fields. Where it has a setting that lbench does not have yet, the value is llama.cpp's
-//! default, which is what lbench runs with.
+//! llama-bench's fields.
 
 use serde_json::Value;
 
 use super::{Field, Row, whole};
+use crate::job::Word as _;
 use crate::plan::axis::AXES;
 use crate::units::rfc3339;
 use crate::wire::DeviceKind;
@@ -40,22 +40,32 @@ pub(super) static FIELDS: [Field; 44] = [
     Field::int("n_batch", "tokens", "Logical batch", |row| row.job.config.n_batch.into()),
     Field::int("n_ubatch", "tokens", "Physical batch", |row| row.job.config.n_ubatch.into()),
     Field::int("n_threads", "threads", "CPU threads", |row| row.job.config.n_threads.into()),
-    Field::text("cpu_mask", "CPU affinity: none", |_| "0x0".into()),
-    Field::flag("cpu_strict", "Strict CPU placement", |_| false.into()),
-    Field::int("poll", "", "Polling level of the thread pool", |_| 50.into()),
+    Field::text("cpu_mask", "CPUs that the threads may run on; all zero is any", |row| {
+        row.job.config.compute.cpu_mask.as_str().into()
+    }),
+    Field::flag("cpu_strict", "Whether each thread is tied to one CPU", |row| {
+        row.job.config.compute.cpu_strict.into()
+    }),
+    Field::int("poll", "", "How hard idle threads look for work, 0 to 100", |row| {
+        row.job.config.compute.poll.into()
+    }),
     Field::text("type_k", "Element type of the K cache", |row| row.job.config.type_k.name().into()),
     Field::text("type_v", "Element type of the V cache", |row| row.job.config.type_v.name().into()),
     Field::int("n_gpu_layers", "layers", "Layers to offload, as asked", |row| {
         row.job.config.n_gpu_layers.into()
     }),
-    Field::int("n_cpu_moe", "layers", "Layers whose experts stay on the CPU", |_| 0.into()),
+    Field::int("n_cpu_moe", "layers", "Layers whose experts stay on the CPU", |row| {
+        row.job.config.loading.n_cpu_moe.into()
+    }),
     Field::text("split_mode", "How a model is split over GPUs", |row| {
         row.job.config.split_mode.name().into()
     }),
     Field::int("main_gpu", "", "The GPU for what is not split", |row| {
         row.job.config.main_gpu.into()
     }),
-    Field::flag("no_kv_offload", "Whether the KV cache stays on the CPU", |_| false.into()),
+    Field::flag("no_kv_offload", "Whether the KV cache stays on the CPU", |row| {
+        row.job.config.compute.no_kv_offload.into()
+    }),
     Field::int("flash_attn", "", "Flash attention, as asked: 1 on, 0 off, -1 auto", |row| {
         row.job.config.flash_attn.number().into()
     }),
@@ -63,16 +73,34 @@ pub(super) static FIELDS: [Field; 44] = [
     Field::text("tensor_split", "Shares of the GPUs; 0.00 leaves it to llama.cpp", |row| {
         axis(row, "tensor_split")
     }),
-    Field::text("tensor_buft_overrides", "Tensors placed by hand", |_| "none".into()),
-    Field::text("load_mode", "How the file is read", |_| "auto".into()),
-    Field::text("lazy_mode", "When the file is read", |_| "auto".into()),
-    Field::flag("embeddings", "Whether embeddings are computed", |_| false.into()),
+    Field::text("tensor_buft_overrides", "Tensors placed by hand", |row| {
+        axis(row, "tensor_buft_overrides")
+    }),
+    Field::text("load_mode", "How the file is read", |row| {
+        row.job.config.loading.mode.name().into()
+    }),
+    Field::text("lazy_mode", "Which tensors are read when they are needed", |row| {
+        row.job.config.loading.lazy.name().into()
+    }),
+    Field::flag("embeddings", "Whether embeddings are computed", |row| {
+        row.job.config.compute.embeddings.into()
+    }),
     // A truth value with a number's type, as in llama-bench.
-    Field::int("no_op_offload", "", "Whether host operations stay on the CPU", |_| 0.into()),
-    Field::flag("no_host", "Whether host buffers are bypassed", |_| false.into()),
-    Field::flag("repack", "Whether weights are repacked for the CPU", |_| true.into()),
-    Field::int("fit_target", "MiB", "Memory to leave free when fitting: not fitted", |_| 0.into()),
-    Field::int("fit_min_ctx", "tokens", "Least context when fitting: not fitted", |_| 0.into()),
+    Field::int("no_op_offload", "", "Whether host operations stay on the CPU", |row| {
+        u8::from(row.job.config.compute.no_op_offload).into()
+    }),
+    Field::flag("no_host", "Whether host buffers are bypassed", |row| {
+        row.job.config.loading.no_host.into()
+    }),
+    Field::flag("repack", "Whether weights are repacked for the CPU", |row| {
+        row.job.config.loading.repack.into()
+    }),
+    Field::int("fit_target", "MiB", "Memory to leave free when fitting", |row| {
+        row.job.config.loading.fit_target.into()
+    }),
+    Field::int("fit_min_ctx", "tokens", "Least context when fitting", |row| {
+        row.job.config.loading.fit_ctx.into()
+    }),
     Field::int("n_prompt", "tokens", "Tokens of the prompt", |row| row.job.work.n_prompt().into()),
     Field::int("n_gen", "tokens", "Tokens generated", |row| row.job.work.n_gen().into()),
     Field::int("n_depth", "tokens", "Tokens in the context beforehand", |row| {

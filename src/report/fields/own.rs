@@ -3,16 +3,17 @@
 use serde_json::{Value, json};
 
 use super::{Field, whole};
-use crate::job::Job;
+use crate::job::{Job, Numa, Word as _};
 use crate::report::{Against, Row};
 use crate::roofline;
+use crate::stats::Part;
 use crate::stats::spread::Spread;
 use crate::stats::stopping::Rule;
 use crate::stats::verdict::Comparison;
 use crate::units::Rate;
 use crate::wire::{DeviceKind, Roof};
 
-pub(super) static FIELDS: [Field; 102] = [
+pub(super) static FIELDS: [Field; 112] = [
     Field::text(
         "outcome",
         "completed, failed, crashed, timed_out, skipped or interrupted",
@@ -85,6 +86,24 @@ pub(super) static FIELDS: [Field; 102] = [
     }),
     Field::list("rpc_links", "", "Round trip and bandwidth of each server's link", |row| {
         json!(row.links().collect::<Vec<_>>())
+    }),
+    Field::int("n_parallel", "", "Sequences side by side", |row| {
+        row.job.config.compute.n_parallel.into()
+    }),
+    Field::flag("prompt_shared", "Whether they share one prompt, processed once", |row| {
+        row.job.config.compute.prompt_shared.into()
+    }),
+    Field::int("t_pp_ns", "ns", "Mean time of the prompt's part of a test with both", |row| {
+        part(row.summary.prompt.as_ref(), |part| whole(Some(part.ns.mean)))
+    }),
+    Field::float("s_pp_ts", "tokens/s", "Mean speed of that part, all sequences together", |row| {
+        part(row.summary.prompt.as_ref(), |part| part.rate.mean.into())
+    }),
+    Field::int("t_tg_ns", "ns", "Mean time of the generation's part", |row| {
+        part(row.summary.generation.as_ref(), |part| whole(Some(part.ns.mean)))
+    }),
+    Field::float("s_tg_ts", "tokens/s", "Mean speed of that part, all sequences together", |row| {
+        part(row.summary.generation.as_ref(), |part| part.rate.mean.into())
     }),
     Field::int("reserve_ctx", "tokens", "Least size of the context that was asked for", |row| {
         row.job.config.reserve_ctx.into()
@@ -271,6 +290,19 @@ pub(super) static FIELDS: [Field; 102] = [
     Field::text("baseline_verdict", "faster, slower, same, unclear, failed_in_baseline", |row| {
         row.against.as_ref().and_then(Against::verdict).into()
     }),
+    Field::list("fit", "", "What fitting chose: layers, shares, places", |row| {
+        let fit = row.measured.loaded.as_ref().and_then(|loaded| loaded.fit.as_ref());
+        json!(fit.into_iter().collect::<Vec<_>>())
+    }),
+    Field::text("numa", "Where threads and memory went, if that was asked for", |row| {
+        row.facts.process.numa.map(Numa::name).into()
+    }),
+    Field::int("priority", "", "Priority of the process that measured, from -1 to 3", |row| {
+        row.facts.process.priority.into()
+    }),
+    Field::int("numa_nodes", "", "The machine's NUMA nodes", |row| {
+        row.facts.host.numa_nodes.into()
+    }),
     Field::int("cold_repetitions", "", "Cold starts asked for", |row| row.facts.cold.into()),
     Field::text("lbench_version", "Version of lbench", |row| row.facts.version.as_str().into()),
     Field::text("engine", "The engine", |row| row.facts.host.engine.engine.as_str().into()),
@@ -313,6 +345,11 @@ fn of_roof(row: &Row<'_>, share: fn(&Job, Rate, Roof) -> Option<f64>) -> Value {
 /// The row beside its baseline.
 fn compared(row: &Row<'_>) -> Option<Comparison> {
     row.against.as_ref()?.comparison
+}
+
+/// A figure of one part of a test that has both.
+fn part(part: Option<&Part>, read: fn(&Part) -> Value) -> Value {
+    part.map_or(Value::Null, read)
 }
 
 fn mean_of(spread: Option<&Spread>) -> Value {

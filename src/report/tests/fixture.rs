@@ -94,6 +94,7 @@ impl Run {
             cold: 0,
             roofs: vec![],
             links: vec![],
+            process: crate::job::Process::default(),
         };
         let report = Report::new(plan.clone(), facts);
         Self { report, plan }
@@ -122,6 +123,7 @@ impl Run {
             n_params: config.model.n_params.0,
             offloaded_layers: layers,
             backends: if layers > 0 { "CUDA" } else { "CPU" }.into(),
+            fit: None,
         }
     }
 

@@ -4,124 +4,22 @@
 //! virtual unless the script says otherwise, so a sweep that measures for an hour takes milliseconds
 //! and gives the same numbers on every machine.
 
+mod script;
+
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_distr::{Distribution as _, Normal};
 use rand_pcg::Pcg64Mcg;
-use serde::{Deserialize, Serialize};
 
+use self::script::fail;
+pub use self::script::{Fault, RawPipe, Rule, Script, Slow};
 use super::{Engine, EngineError, Session, Token};
 use crate::job::Config;
 use crate::record::{DeviceMemory, Loaded, MemorySplit, Phase};
 use crate::units::{Bytes, Nanos};
 use crate::wire::{Description, Device, DeviceKind, Link, Roof};
-
-/// What the engine shall do, as JSON on the command line.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Script {
-    /// Prompt speed in tokens per second.
-    pub prompt_rate: f64,
-    /// Generation speed in tokens per second.
-    pub step_rate: f64,
-    /// Standard deviation of every timed call, relative to its length.
-    pub noise: f64,
-    /// How many times slower the first prompt and the first step of a context are.
-    pub cold_factor: f64,
-    /// How much of that excess is left after each further call: 0 is none, so that only the first is
-    /// slow; 0.5 halves it each time.
-    pub ramp: f64,
-    /// Share of calls that take a fifth longer.
-    pub outliers: f64,
-    /// Relative slowdown for each second of the engine's clock.
-    pub drift: f64,
-    /// A stretch of the engine's clock in which everything is slower, as behind a throttled CPU.
-    pub slow: Option<Slow>,
-    /// Seed of the noise.
-    pub seed: u64,
-    /// Whether to sleep instead of moving a virtual clock.
-    pub real_time: bool,
-    /// Whether to announce a GPU.
-    pub gpu: bool,
-    /// Exceptions, the first that fits a configuration wins.
-    pub rules: Vec<Rule>,
-}
-
-impl Default for Script {
-    fn default() -> Self {
-        Self {
-            prompt_rate: 1000.0,
-            step_rate: 100.0,
-            noise: 0.0,
-            cold_factor: 1.0,
-            ramp: 0.0,
-            outliers: 0.0,
-            drift: 0.0,
-            slow: None,
-            seed: 1,
-            real_time: false,
-            gpu: false,
-            rules: Vec::new(),
-        }
-    }
-}
-
-/// A slow stretch, in seconds of the engine's clock.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Slow {
-    /// Where it begins.
-    pub from: f64,
-    /// Where it ends.
-    pub to: f64,
-    /// How many times longer a call takes.
-    pub factor: f64,
-}
-
-/// What is different for some configurations.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Rule {
-    /// Axis names and the values they must have, e.g. `{"n_batch": "64"}`; empty fits all.
-    pub when: BTreeMap<String, String>,
-    /// Another prompt speed.
-    pub prompt_rate: Option<f64>,
-    /// Another generation speed.
-    pub step_rate: Option<f64>,
-    /// Where to fail.
-    pub phase: Option<Phase>,
-    /// How to fail.
-    pub fault: Option<Fault>,
-}
-
-/// A way to fail.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Fault {
-    /// `abort()`, as the engine does on a CUDA error.
-    Abort,
-    /// Raise this signal.
-    Signal(i32),
-    /// Exit with this code.
-    Exit(i32),
-    /// Never return.
-    Hang,
-    /// Report an error and live on.
-    Fail(String),
-    /// Write a line that is no event, then hang.
-    Rubbish,
-    /// Write half an event and die.
-    HalfLine,
-    /// Write this many bytes of log.
-    Flood(usize),
-    /// Print to standard output, as a careless library would, and go on.
-    Print,
-}
-
-/// Writes bytes to the parent past the protocol: the way to break it on purpose.
-pub type RawPipe = Rc<dyn Fn(&[u8])>;
 
 /// The clock and the noise, shared by the engine and its sessions.
 struct Clock {
@@ -184,52 +82,6 @@ impl Scripted {
     }
 }
 
-/// Fails as the rule says, if this is the phase.
-fn fail(rule: &Rule, phase: Phase, pipe: &RawPipe) -> Result<(), EngineError> {
-    let Some(fault) = rule.fault.as_ref().filter(|_| rule.phase == Some(phase)) else {
-        return Ok(());
-    };
-    match fault {
-        Fault::Abort => std::process::abort(),
-        Fault::Signal(number) => raise(*number),
-        Fault::Exit(code) => std::process::exit(*code),
-        Fault::Hang => hang(),
-        Fault::Fail(cause) => return Err(EngineError(cause.clone())),
-        Fault::Rubbish => {
-            pipe(b"\xff\xfe this is no event\n");
-            hang()
-        }
-        Fault::HalfLine => {
-            pipe(b"{\"sample\":{\"job\":\"12");
-            std::process::exit(0)
-        }
-        Fault::Flood(bytes) => {
-            let line = "the engine has a lot to say ".repeat(36) + "\n";
-            for _ in 0..bytes / line.len() {
-                eprint!("{line}");
-            }
-        }
-        Fault::Print => println!("a stray print"),
-    }
-    Ok(())
-}
-
-fn raise(number: i32) -> ! {
-    // Again and again: Rust's own handler takes the first SIGSEGV or SIGBUS for a stack overflow, sees
-    // that it is none, and leaves the next one to the system.
-    while let Some(signal) = rustix::process::Signal::from_named_raw(number) {
-        let _ = rustix::process::kill_process(rustix::process::getpid(), signal);
-        std::thread::sleep(std::time::Duration::from_millis(1));
-    }
-    hang()
-}
-
-fn hang() -> ! {
-    loop {
-        std::thread::sleep(std::time::Duration::from_mins(1));
-    }
-}
-
 impl Engine for Scripted {
     type Session = ScriptedSession;
 
@@ -277,7 +129,7 @@ impl Engine for Scripted {
         Ok(Link { devices, round_trip: Nanos(100_000), up: Some(1e9), down: Some(2e9) })
     }
 
-    fn load(&mut self, config: &Config) -> Result<Loaded, EngineError> {
+    fn load(&mut self, config: &Config, _: u32) -> Result<Loaded, EngineError> {
         let rule = self.rule(config);
         fail(&rule, Phase::Load, &self.pipe)?;
         let started = self.now();
@@ -290,6 +142,7 @@ impl Engine for Scripted {
             n_params: config.model.n_params.0,
             offloaded_layers,
             backends: if offloaded_layers > 0 { "SCRIPT" } else { "CPU" }.into(),
+            fit: None,
         })
     }
 
@@ -324,6 +177,8 @@ impl Engine for Scripted {
             clock: Rc::clone(&self.clock),
             prompts: 0,
             steps: 0,
+            n_parallel: config.compute.n_parallel,
+            prompt_shared: config.compute.prompt_shared,
         })
     }
 
@@ -367,7 +222,12 @@ pub struct ScriptedSession {
     clock: Rc<RefCell<Clock>>,
     prompts: u32,
     steps: u32,
+    n_parallel: u32,
+    prompt_shared: bool,
 }
+
+/// How much longer a step takes for each further sequence in it.
+const FURTHER_SEQUENCE: f64 = 0.25;
 
 impl ScriptedSession {
     /// How much slower this call is for being the first of its kind.
@@ -395,9 +255,15 @@ impl Session for ScriptedSession {
             2 => fail(&self.rule, Phase::Prompt, &self.pipe)?,
             _ => {}
         }
-        let seconds = f64::from(n) / self.prompt_rate * self.factor(self.prompts);
+        let prompts = if self.prompt_shared { 1 } else { self.n_parallel };
+        let seconds = f64::from(n * prompts) / self.prompt_rate * self.factor(self.prompts);
         self.clock.borrow_mut().spend(seconds);
         self.prompts += 1;
+        Ok(())
+    }
+
+    fn fill(&mut self, n: u32) -> Result<(), EngineError> {
+        self.clock.borrow_mut().spend(f64::from(n) / self.prompt_rate);
         Ok(())
     }
 
@@ -408,7 +274,8 @@ impl Session for ScriptedSession {
         if self.steps == 70 {
             fail(&self.rule, Phase::Generate, &self.pipe)?;
         }
-        let seconds = 1.0 / self.step_rate * self.factor(self.steps);
+        let sequences = 1.0 + FURTHER_SEQUENCE * f64::from(self.n_parallel - 1);
+        let seconds = sequences / self.step_rate * self.factor(self.steps);
         self.clock.borrow_mut().spend(seconds);
         self.steps += 1;
         Ok(())

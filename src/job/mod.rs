@@ -3,11 +3,18 @@
 //! A [`Config`] holds every load and context axis at one value, a [`Work`] says what is timed under
 //! it, and a [`Job`] is the two together with an identity that survives a rename of the model file.
 
+mod settings;
+
 use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+pub use settings::{
+    CacheType, Compute, FlashAttention, LazyMode, LoadMode, Loading, Numa, Override, Process,
+    SplitMode, Word,
+};
 
 use crate::units::{Bytes, Params};
 
@@ -95,122 +102,6 @@ pub struct Attention {
     pub window: Option<u64>,
 }
 
-/// Element type of the KV cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)] // the names are ggml's
-pub enum CacheType {
-    F32,
-    F16,
-    Bf16,
-    Q8_0,
-    Q4_0,
-    Q4_1,
-    Q5_0,
-    Q5_1,
-    #[serde(rename = "iq4_nl")]
-    Iq4Nl,
-}
-
-impl CacheType {
-    /// Every type, in the order that help texts list them.
-    pub const ALL: [Self; 9] = [
-        Self::F32,
-        Self::F16,
-        Self::Bf16,
-        Self::Q8_0,
-        Self::Q4_0,
-        Self::Q4_1,
-        Self::Q5_0,
-        Self::Q5_1,
-        Self::Iq4Nl,
-    ];
-
-    /// ggml's name of the type, as `-ctk` takes it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-            Self::F16 => "f16",
-            Self::Bf16 => "bf16",
-            Self::Q8_0 => "q8_0",
-            Self::Q4_0 => "q4_0",
-            Self::Q4_1 => "q4_1",
-            Self::Q5_0 => "q5_0",
-            Self::Q5_1 => "q5_1",
-            Self::Iq4Nl => "iq4_nl",
-        }
-    }
-}
-
-/// When to use flash attention.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FlashAttention {
-    /// llama.cpp decides when it builds the context (its default).
-    Auto,
-    /// Never.
-    Off,
-    /// Always; a context that cannot is a failed row.
-    On,
-}
-
-impl CacheType {
-    /// Bits of an element, its share of the block's scale included, times 32.
-    pub fn bits(self) -> u32 {
-        let bytes_of_32 = match self {
-            Self::F32 => 128,
-            Self::F16 | Self::Bf16 => 64,
-            Self::Q8_0 => 34,
-            Self::Q5_1 => 24,
-            Self::Q5_0 => 22,
-            Self::Q4_1 => 20,
-            Self::Q4_0 | Self::Iq4Nl => 18,
-        };
-        bytes_of_32 * 8
-    }
-}
-
-impl FlashAttention {
-    /// The number llama-bench writes into its `flash_attn` field.
-    pub fn number(self) -> i64 {
-        match self {
-            Self::Auto => -1,
-            Self::Off => 0,
-            Self::On => 1,
-        }
-    }
-}
-
-/// How a model is spread over several devices.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SplitMode {
-    /// One device has all of it.
-    None,
-    /// Each device has whole layers.
-    #[default]
-    Layer,
-    /// Each device has rows of every matrix.
-    Row,
-    /// Each device has a part of every tensor, and all compute at once.
-    Tensor,
-}
-
-impl SplitMode {
-    /// Every mode.
-    pub const ALL: [Self; 4] = [Self::None, Self::Layer, Self::Row, Self::Tensor];
-
-    /// The name that `-sm` takes.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Layer => "layer",
-            Self::Row => "row",
-            Self::Tensor => "tensor",
-        }
-    }
-}
-
 /// Every load and context axis at one value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
@@ -250,6 +141,12 @@ pub struct Config {
     /// Least size of the context, in tokens: for memory figures of a context that is really used.
     #[serde(default)]
     pub reserve_ctx: u32,
+    /// How the weights get into memory.
+    #[serde(default)]
+    pub loading: Loading,
+    /// How a context computes.
+    #[serde(default)]
+    pub compute: Compute,
 }
 
 impl Config {
@@ -276,6 +173,9 @@ impl Config {
     pub fn same_load(&self, other: &Self) -> bool {
         self.model == other.model
             && self.n_gpu_layers == other.n_gpu_layers
+            && self.loading == other.loading
+            // What is fitted is fitted to each context.
+            && !self.loading.fits()
             && self.same_devices(other)
     }
 }
@@ -355,15 +255,44 @@ impl Job {
             work,
         );
         // Numbers, strings and unit variants: serialising them into memory cannot fail.
-        let digest = Sha256::digest(serde_json::to_vec(&axes).unwrap_or_default());
+        let mut identity = serde_json::to_vec(&axes).unwrap_or_default();
+        // What lbench learned later counts where it is not at its default, so that a job keeps its id.
+        if config.loading != Loading::default() {
+            identity.extend(serde_json::to_vec(&config.loading).unwrap_or_default());
+        }
+        if config.compute != Compute::default() {
+            identity.extend(serde_json::to_vec(&config.compute).unwrap_or_default());
+        }
+        let digest = Sha256::digest(identity);
         let id = digest[..8].iter().fold(0_u64, |id, &byte| id << 8 | u64::from(byte));
         Self { id: JobId(format!("{id:016x}")), config, work }
     }
 
-    /// Size of the context, in tokens: depth, prompt and generation together, or what is reserved where
-    /// that is more.
+    /// Size of the context, in tokens: depth, prompt and generation of every sequence together, or what is
+    /// reserved where that is more.
     pub fn n_ctx(&self) -> u32 {
-        self.config.n_depth.saturating_add(self.work.tokens()).max(self.config.reserve_ctx)
+        let parallel = self.config.compute.n_parallel > 1;
+        let sequence = self.config.n_depth.saturating_add(self.work.tokens());
+        // Copying one sequence to the others takes a token more for a moment.
+        let sequence = sequence.saturating_add(u32::from(parallel));
+        sequence.saturating_mul(self.config.compute.n_parallel).max(self.config.reserve_ctx)
+    }
+
+    /// Tokens that a run processes: those of every sequence, a shared prompt once.
+    pub fn tokens(&self) -> u32 {
+        self.prompt_tokens().saturating_add(self.generated_tokens())
+    }
+
+    /// Tokens of all prompts of a run.
+    pub fn prompt_tokens(&self) -> u32 {
+        let compute = &self.config.compute;
+        let prompts = if compute.prompt_shared { 1 } else { compute.n_parallel };
+        self.work.n_prompt().saturating_mul(prompts)
+    }
+
+    /// Tokens that all sequences of a run generate.
+    pub fn generated_tokens(&self) -> u32 {
+        self.work.n_gen().saturating_mul(self.config.compute.n_parallel)
     }
 
     /// The name of the test, as llama-bench spells it: `pp512`, `tg128 @ d4096`, `pp512+tg128`.

@@ -1,0 +1,80 @@
+//! Flags that llama-bench has replaced: `-mmp` and `-dio` are load modes now.
+
+use clap::Args;
+
+use super::AxisArgs;
+use super::values;
+use crate::error::Error;
+use crate::job::{LoadMode, Word as _};
+use crate::plan::axis::{AXES, Grammar, Value};
+
+/// The flags.
+#[derive(Debug, Clone, Args)]
+pub struct DeprecatedArgs {
+    /// Older spelling of --load-mode mmap and none
+    #[arg(long, value_name = "0|1", value_parser = switches, hide = true)]
+    mmap: Vec<Switches>,
+    /// Older spelling of --load-mode dio
+    #[arg(long, value_name = "0|1", value_parser = switches, hide = true)]
+    direct_io: Vec<Switches>,
+}
+
+/// What one occurrence stands for. A type of its own, since clap would flatten a `Vec`.
+#[derive(Debug, Clone)]
+struct Switches(Vec<bool>);
+
+fn switches(text: &str) -> Result<Switches, String> {
+    let values = values::axis(Grammar::Switch, text)?;
+    Ok(Switches(values.iter().map(|value| *value == Value::Switch(true)).collect()))
+}
+
+impl DeprecatedArgs {
+    /// The load modes that they stand for, each once; none where no such flag was given. Direct reading
+    /// goes before mapping, as it did in llama.cpp.
+    fn modes(&self) -> Vec<LoadMode> {
+        let values = |given: &[Switches]| -> Vec<Option<bool>> {
+            let all: Vec<_> = given.iter().flat_map(|switches| &switches.0).copied().collect();
+            if all.is_empty() { vec![None] } else { all.into_iter().map(Some).collect() }
+        };
+        let mut modes = Vec::new();
+        for mmap in values(&self.mmap) {
+            for direct in values(&self.direct_io) {
+                let mode = match (direct, mmap) {
+                    (Some(true), _) => LoadMode::Dio,
+                    (_, Some(true)) => LoadMode::Mmap,
+                    (_, Some(false)) => LoadMode::None,
+                    (Some(false), None) => LoadMode::Auto,
+                    (None, None) => continue,
+                };
+                if !modes.contains(&mode) {
+                    modes.push(mode);
+                }
+            }
+        }
+        modes
+    }
+
+    /// Gives the axis of load modes their values.
+    ///
+    /// # Errors
+    /// When that axis has a flag of its own too.
+    pub fn apply(&self, axes: &mut AxisArgs) -> Result<(), Error> {
+        let modes = self.modes();
+        let place = AXES.iter().position(|axis| axis.name == "load_mode");
+        let Some(values) = place.and_then(|place| axes.0.get_mut(place)) else { return Ok(()) };
+        if !modes.is_empty() && !values.is_empty() {
+            let text = "-mmp and -dio are older spellings of -lm: give -lm alone";
+            return Err(Error::Usage(text.into()));
+        }
+        values.extend(modes.into_iter().map(Value::Load));
+        Ok(())
+    }
+
+    /// What to say about them.
+    pub fn notes(&self) -> Vec<String> {
+        let modes: Vec<_> = self.modes().into_iter().map(LoadMode::name).collect();
+        let text =
+            || format!("-mmp and -dio are deprecated: -lm {} says the same", modes.join(","));
+        if modes.is_empty() { Vec::new() } else { vec![text()] }
+    }
+}

@@ -1,0 +1,159 @@
+//! The script: what the engine shall do, and how it fails where it is told to.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::EngineError;
+use crate::record::Phase;
+
+/// What the engine shall do, as JSON on the command line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Script {
+    /// Prompt speed in tokens per second.
+    pub prompt_rate: f64,
+    /// Generation speed in tokens per second.
+    pub step_rate: f64,
+    /// Standard deviation of every timed call, relative to its length.
+    pub noise: f64,
+    /// How many times slower the first prompt and the first step of a context are.
+    pub cold_factor: f64,
+    /// How much of that excess is left after each further call: 0 is none, so that only the first is
+    /// slow; 0.5 halves it each time.
+    pub ramp: f64,
+    /// Share of calls that take a fifth longer.
+    pub outliers: f64,
+    /// Relative slowdown for each second of the engine's clock.
+    pub drift: f64,
+    /// A stretch of the engine's clock in which everything is slower, as behind a throttled CPU.
+    pub slow: Option<Slow>,
+    /// Seed of the noise.
+    pub seed: u64,
+    /// Whether to sleep instead of moving a virtual clock.
+    pub real_time: bool,
+    /// Whether to announce a GPU.
+    pub gpu: bool,
+    /// Exceptions, the first that fits a configuration wins.
+    pub rules: Vec<Rule>,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self {
+            prompt_rate: 1000.0,
+            step_rate: 100.0,
+            noise: 0.0,
+            cold_factor: 1.0,
+            ramp: 0.0,
+            outliers: 0.0,
+            drift: 0.0,
+            slow: None,
+            seed: 1,
+            real_time: false,
+            gpu: false,
+            rules: Vec::new(),
+        }
+    }
+}
+
+/// A slow stretch, in seconds of the engine's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Slow {
+    /// Where it begins.
+    pub from: f64,
+    /// Where it ends.
+    pub to: f64,
+    /// How many times longer a call takes.
+    pub factor: f64,
+}
+
+/// What is different for some configurations.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rule {
+    /// Axis names and the values they must have, e.g. `{"n_batch": "64"}`; empty fits all.
+    pub when: BTreeMap<String, String>,
+    /// Another prompt speed.
+    pub prompt_rate: Option<f64>,
+    /// Another generation speed.
+    pub step_rate: Option<f64>,
+    /// Where to fail.
+    pub phase: Option<Phase>,
+    /// How to fail.
+    pub fault: Option<Fault>,
+}
+
+/// A way to fail.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// `abort()`, as the engine does on a CUDA error.
+    Abort,
+    /// Raise this signal.
+    Signal(i32),
+    /// Exit with this code.
+    Exit(i32),
+    /// Never return.
+    Hang,
+    /// Report an error and live on.
+    Fail(String),
+    /// Write a line that is no event, then hang.
+    Rubbish,
+    /// Write half an event and die.
+    HalfLine,
+    /// Write this many bytes of log.
+    Flood(usize),
+    /// Print to standard output, as a careless library would, and go on.
+    Print,
+}
+
+/// Writes bytes to the parent past the protocol: the way to break it on purpose.
+pub type RawPipe = Rc<dyn Fn(&[u8])>;
+
+/// Fails as the rule says, if this is the phase.
+pub(super) fn fail(rule: &Rule, phase: Phase, pipe: &RawPipe) -> Result<(), EngineError> {
+    let Some(fault) = rule.fault.as_ref().filter(|_| rule.phase == Some(phase)) else {
+        return Ok(());
+    };
+    match fault {
+        Fault::Abort => std::process::abort(),
+        Fault::Signal(number) => raise(*number),
+        Fault::Exit(code) => std::process::exit(*code),
+        Fault::Hang => hang(),
+        Fault::Fail(cause) => return Err(EngineError(cause.clone())),
+        Fault::Rubbish => {
+            pipe(b"\xff\xfe this is no event\n");
+            hang()
+        }
+        Fault::HalfLine => {
+            pipe(b"{\"sample\":{\"job\":\"12");
+            std::process::exit(0)
+        }
+        Fault::Flood(bytes) => {
+            let line = "the engine has a lot to say ".repeat(36) + "\n";
+            for _ in 0..bytes / line.len() {
+                eprint!("{line}");
+            }
+        }
+        Fault::Print => println!("a stray print"),
+    }
+    Ok(())
+}
+
+fn raise(number: i32) -> ! {
+    // Again and again: Rust's own handler takes the first SIGSEGV or SIGBUS for a stack overflow, sees
+    // that it is none, and leaves the next one to the system.
+    while let Some(signal) = rustix::process::Signal::from_named_raw(number) {
+        let _ = rustix::process::kill_process(rustix::process::getpid(), signal);
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    hang()
+}
+
+fn hang() -> ! {
+    loop {
+        std::thread::sleep(std::time::Duration::from_mins(1));
+    }
+}
