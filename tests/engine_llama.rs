@@ -8,13 +8,18 @@ use lbench::engine::llama::LlamaEngine;
 use lbench::engine::{Engine, EngineError, Session};
 use lbench::gguf::Header;
 use lbench::gguf::synth::Spec;
-use lbench::job::{CacheType, Config, FlashAttention, Layout, Model, SplitMode};
+use lbench::job::{
+    CacheType, Compute, Config, FlashAttention, Layout, LoadMode, Loading, Model, Override,
+    Process, SplitMode,
+};
 use lbench::record::MemorySplit;
 use lbench::units::{Bytes, Nanos, Params};
 use lbench::wire::DeviceKind;
 
 const LAYERS: u32 = 3;
 const VOCAB: i32 = 512;
+/// Size of the contexts, in tokens.
+const N_CTX: u32 = 80;
 
 /// The settings of a model file, with what the engine does not read left out.
 fn config(path: &Path) -> Config {
@@ -47,6 +52,8 @@ fn config(path: &Path) -> Config {
         devices: vec![],
         rpc: vec![],
         reserve_ctx: 0,
+        loading: Loading::default(),
+        compute: Compute::default(),
     }
 }
 
@@ -59,8 +66,8 @@ fn the_engine_loads_runs_and_refuses() {
     spec.write(&path, &mut |_, _| {}).expect("a model");
     let config = config(&path);
 
-    let mut engine = LlamaEngine::new(false, None).expect("an engine");
-    assert!(LlamaEngine::new(false, None).is_err(), "one engine at a time");
+    let mut engine = LlamaEngine::new(false, None, Process::default()).expect("an engine");
+    assert!(LlamaEngine::new(false, None, Process::default()).is_err(), "one engine at a time");
     describes_itself(&mut engine);
     refuses_bad_files(&mut engine, &config, folder.path());
     assert!(reason(engine.open(&config, 64)).contains("no model"));
@@ -68,6 +75,8 @@ fn the_engine_loads_runs_and_refuses() {
     loads(&mut engine, &config, &Header::read(&path).expect("a header"));
     runs(&mut engine, &config);
     repeats_itself(&mut engine, &config);
+    runs_side_by_side(&mut engine, &config);
+    obeys(&mut engine, &config);
     keeps_its_state(&mut engine, &config);
     refuses_bad_contexts(&mut engine, &config);
     knows_flash_attention(&mut engine, &config);
@@ -77,8 +86,9 @@ fn the_engine_loads_runs_and_refuses() {
 
     predicts_what_it_takes(&mut engine, &config);
     drop(engine);
-    let mut again = LlamaEngine::new(false, None).expect("a second engine after the first");
-    again.load(&config).expect("a load");
+    let mut again =
+        LlamaEngine::new(false, None, Process::default()).expect("a second engine after the first");
+    again.load(&config, N_CTX).expect("a load");
     drop(again.open(&config, 64).expect("a session"));
 }
 
@@ -104,7 +114,7 @@ fn predicts_what_it_takes(engine: &mut LlamaEngine, config: &Config) {
     let model = found.expect("the header").remove(0);
     let config = Config { model, ..config.clone() };
     let predicted = engine.predict(&config, 512).expect("a simulated load");
-    engine.load(&config).expect("a load");
+    engine.load(&config, N_CTX).expect("a load");
     drop(engine.open(&config, 512).expect("a context"));
     let taken = engine.memory_split();
     println!("predicted {predicted:#?}\ntaken {taken:#?}");
@@ -134,7 +144,7 @@ fn refuses_bad_files(engine: &mut LlamaEngine, config: &Config, folder: &Path) {
         }
         let mut config = config.clone();
         config.model.path = path;
-        let reason = reason(engine.load(&config));
+        let reason = reason(engine.load(&config, N_CTX));
         println!("{reason}\n  {:?}", engine.log_tail());
         assert!(!engine.log_tail().is_empty());
         reason
@@ -153,7 +163,7 @@ fn refuses_bad_files(engine: &mut LlamaEngine, config: &Config, folder: &Path) {
 }
 
 fn loads(engine: &mut LlamaEngine, config: &Config, header: &Header) {
-    let loaded = engine.load(config).expect("a load");
+    let loaded = engine.load(config, N_CTX).expect("a load");
     println!("{loaded:#?}");
     assert!(loaded.load_ns > Nanos(0));
     assert!(loaded.description.starts_with("llama"), "{}", loaded.description);
@@ -200,6 +210,54 @@ fn tokens(engine: &mut LlamaEngine, config: &Config) -> [i32; 2] {
 
 fn repeats_itself(engine: &mut LlamaEngine, config: &Config) {
     assert_eq!(tokens(engine, config), tokens(engine, config));
+}
+
+/// Several sequences: each has room for its tokens, and all have what one was filled with.
+fn runs_side_by_side(engine: &mut LlamaEngine, config: &Config) {
+    for prompt_shared in [false, true] {
+        let compute = Compute { n_parallel: 3, prompt_shared, ..Compute::default() };
+        let config = Config { compute, n_batch: 2, ..config.clone() };
+        let mut session = engine.open(&config, 3 * N_CTX).expect("a session");
+        assert!(session.n_ctx() >= 3 * N_CTX);
+        session.fill(10).expect("a depth");
+        let state = session.save().expect("a state");
+        session.clear();
+        assert!(session.restore(&state));
+        session.prompt(20).expect("a prompt");
+        session.begin_generation();
+        for _ in 0..20 {
+            session.step().expect("a step of three sequences in batches of two");
+        }
+        assert!((0..VOCAB).contains(&session.sample_greedy().expect("a token")));
+    }
+    let compute = Compute { n_parallel: 100_000, ..Compute::default() };
+    let refused = engine.open(&Config { compute, ..config.clone() }, N_CTX);
+    assert!(reason(refused.map(|_| ())).contains("-np 100000"));
+}
+
+/// Settings that a model without a GPU can show: the log or the process says what they did.
+fn obeys(engine: &mut LlamaEngine, config: &Config) {
+    let with = |loading: Loading| Config { loading, ..config.clone() };
+    let place = |buffer: &str| vec![Override { pattern: "ffn_up".into(), buffer: buffer.into() }];
+    let placed = with(Loading { overrides: place("CPU"), ..Loading::default() });
+    engine.load(&placed, N_CTX).expect("a load");
+    let nowhere = with(Loading { overrides: place("ATTIC"), ..Loading::default() });
+    let cause = reason(engine.load(&nowhere, N_CTX));
+    assert!(
+        cause.contains("no buffer type ATTIC here; there are") && cause.contains("CPU"),
+        "{cause}"
+    );
+    for mode in [LoadMode::None, LoadMode::Mmap, LoadMode::Dio] {
+        engine.load(&with(Loading { mode, ..Loading::default() }), N_CTX).expect("a load");
+    }
+    let fitted = with(Loading { fit_target: 64, ..Loading::default() });
+    let loaded = engine.load(&fitted, N_CTX).expect("a fitted load");
+    assert!(loaded.fit.is_some_and(|fit| fit.found));
+    engine.load(config, N_CTX).expect("a load");
+    let compute = Compute { embeddings: true, cpu_mask: "0x1".into(), ..Compute::default() };
+    let mut session = engine.open(&Config { compute, ..config.clone() }, N_CTX).expect("a session");
+    session.prompt(8).expect("a prompt");
+    assert!((0..VOCAB).contains(&session.sample_greedy().expect("a token")));
 }
 
 fn keeps_its_state(engine: &mut LlamaEngine, config: &Config) {
@@ -257,7 +315,7 @@ fn knows_flash_attention(engine: &mut LlamaEngine, config: &Config) {
 
 fn sessions_keep_their_model(engine: &mut LlamaEngine, config: &Config) {
     let mut old = engine.open(config, 64).expect("a session");
-    engine.load(config).expect("a second load");
+    engine.load(config, N_CTX).expect("a second load");
     old.prompt(8).expect("a prompt on the model before");
     engine.open(config, 64).expect("a session").prompt(8).expect("a prompt");
     old.prompt(8).expect("another prompt on the model before");

@@ -2,6 +2,7 @@
 
 use crate::cli::RpcServerArgs;
 use crate::error::Error;
+use crate::job::Process;
 
 /// Serves until it is told to end.
 #[cfg(feature = "llama")]
@@ -18,7 +19,8 @@ pub(super) fn main(args: &RpcServerArgs) -> Result<u8, Error> {
     let endpoint = format!("{}:{}", args.host, args.port);
     end_on_signals()?;
     let broken = |e: crate::engine::EngineError| Error::Worker(e.to_string());
-    let _engine = LlamaEngine::new(args.verbose, args.backend_dir.as_deref()).map_err(broken)?;
+    let _engine = LlamaEngine::new(args.verbose, args.backend_dir.as_deref(), Process::default())
+        .map_err(broken)?;
     let cores = sysinfo::System::physical_core_count().unwrap_or(1);
     let threads = args.threads.unwrap_or_else(|| u32::try_from(cores).unwrap_or(1));
     if let Some(cache) = &args.cache {
