@@ -4,6 +4,8 @@
 //! The worker moves its standard output out of the way before the engine starts, so a stray `printf` in
 //! a library lands on standard error and never between two events.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::job::{Job, JobId};
@@ -13,7 +15,7 @@ use crate::units::Nanos;
 
 /// Version of this protocol. Parent and worker are one binary, so a mismatch means that the file was
 /// replaced while a sweep ran.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// Longest event line that the parent reads, in bytes: 64 bytes for each token of a long generation,
 /// and room to spare. Anything longer is not an event.
@@ -58,6 +60,13 @@ pub enum Request {
     Predict {
         /// The job.
         job: Box<Job>,
+    },
+    /// Turn texts into tokens of a model.
+    Tokenize {
+        /// The model's file.
+        model: PathBuf,
+        /// The texts.
+        texts: Vec<String>,
     },
     /// Load, process the prompt once, hold the first token, and say when that was.
     Cold {
@@ -117,6 +126,8 @@ pub enum Event {
     Linked(Result<Link, String>),
     /// Answer to [`Request::Predict`]: what each device would have to give, or why that is not known.
     Predicted(Result<Vec<MemorySplit>, String>),
+    /// Answer to [`Request::Tokenize`]: the tokens of each text, or why there are none.
+    Tokenized(Result<Vec<Vec<i32>>, String>),
     /// The first token of a cold start is held.
     FirstToken {
         /// Which job.
@@ -159,7 +170,8 @@ impl Event {
             | Self::Described(_)
             | Self::Roof(_)
             | Self::Linked(_)
-            | Self::Predicted(_) => None,
+            | Self::Predicted(_)
+            | Self::Tokenized(_) => None,
             Self::Phase { job, .. }
             | Self::Loaded { job, .. }
             | Self::Sample { job, .. }

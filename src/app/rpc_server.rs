@@ -2,12 +2,12 @@
 
 use crate::cli::RpcServerArgs;
 use crate::error::Error;
-use crate::job::Process;
 
 /// Serves until it is told to end.
 #[cfg(feature = "llama")]
 pub(super) fn main(args: &RpcServerArgs) -> Result<u8, Error> {
     use crate::engine::llama::{LlamaEngine, rpc};
+    use crate::job::Process;
 
     if args.host != "127.0.0.1" && args.host != "localhost" {
         super::tell(&format!(

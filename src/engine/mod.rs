@@ -8,6 +8,8 @@
 pub mod llama;
 pub mod scripted;
 
+use std::path::Path;
+
 use crate::job::Config;
 use crate::record::{DeviceMemory, Loaded, MemorySplit};
 use crate::units::Nanos;
@@ -41,6 +43,13 @@ pub trait Engine {
     /// # Errors
     /// When it has no devices, or no room. One that goes away ends the process.
     fn link(&mut self, endpoint: &str) -> Result<Link, EngineError>;
+
+    /// The tokens of each text, as the vocabulary of a model file has them, with those that it wants at the
+    /// beginning of a text. Leaves a loaded model alone.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or has no vocabulary for text.
+    fn tokenize(&mut self, model: &Path, texts: &[String]) -> Result<Vec<Vec<Token>>, EngineError>;
 
     /// Loads the model of `config` with its load axes, after freeing any other. Where it is to be fitted
     /// into free memory, a context of `n_ctx` tokens has room beside it.
@@ -93,6 +102,9 @@ pub trait Session {
 
     /// Forgets all tokens.
     fn clear(&mut self);
+
+    /// Has prompts begin with these tokens instead of random ones from now on.
+    fn use_text(&mut self, tokens: &[Token]);
 
     /// Processes `n` random tokens in batches of the configured size, with the logits of each batch's
     /// last token: for each of the context's sequences, or for one and then copied to all where they

@@ -235,11 +235,48 @@ pub struct Job {
     pub config: Config,
     /// What is timed.
     pub work: Work,
+    /// The prompt, where it is a text and not random tokens.
+    #[serde(default)]
+    pub text: Option<Text>,
+}
+
+/// A prompt that was given as a text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Text {
+    /// Where it stands: file and line or number, `prompts.txt:3`.
+    pub name: String,
+    /// First 16 hex digits of the SHA-256 of the text.
+    pub hash: String,
+    /// Its tokens in the job's model.
+    pub tokens: Vec<i32>,
+}
+
+impl Text {
+    /// A text that stands somewhere, and its tokens.
+    pub fn new(name: String, text: &str, tokens: Vec<i32>) -> Self {
+        Self { name, hash: short_hash(text.as_bytes()), tokens }
+    }
+}
+
+/// First 16 hex digits of a SHA-256.
+fn short_hash(bytes: &[u8]) -> String {
+    let number = Sha256::digest(bytes)[..8].iter().fold(0_u64, |n, &byte| n << 8 | u64::from(byte));
+    format!("{number:016x}")
 }
 
 impl Job {
     /// A job with its identity worked out.
     pub fn new(config: Config, work: Work) -> Self {
+        Self::identified(config, work, None)
+    }
+
+    /// A job that processes a text, with its identity worked out.
+    pub fn with_text(config: Config, text: Text) -> Self {
+        let n_prompt = u32::try_from(text.tokens.len()).unwrap_or(u32::MAX);
+        Self::identified(config, Work::Prompt { n_prompt }, Some(text))
+    }
+
+    fn identified(config: Config, work: Work, text: Option<Text>) -> Self {
         let axes = (
             (&config.model.header_hash, config.model.file_size),
             (config.n_gpu_layers, config.n_batch, config.n_ubatch),
@@ -263,9 +300,10 @@ impl Job {
         if config.compute != Compute::default() {
             identity.extend(serde_json::to_vec(&config.compute).unwrap_or_default());
         }
-        let digest = Sha256::digest(identity);
-        let id = digest[..8].iter().fold(0_u64, |id, &byte| id << 8 | u64::from(byte));
-        Self { id: JobId(format!("{id:016x}")), config, work }
+        if let Some(text) = &text {
+            identity.extend(text.hash.bytes());
+        }
+        Self { id: JobId(short_hash(&identity)), config, work, text }
     }
 
     /// Size of the context, in tokens: depth, prompt and generation of every sequence together, or what is
@@ -295,10 +333,14 @@ impl Job {
         self.work.n_gen().saturating_mul(self.config.compute.n_parallel)
     }
 
-    /// The name of the test, as llama-bench spells it: `pp512`, `tg128 @ d4096`, `pp512+tg128`.
+    /// The name of the test, as llama-bench spells it: `pp512`, `tg128 @ d4096`, `pp512+tg128`; a text's
+    /// has its place too.
     pub fn test_name(&self) -> String {
         let test = match self.work {
-            Work::Prompt { n_prompt } => format!("pp{n_prompt}"),
+            Work::Prompt { n_prompt } => match &self.text {
+                Some(text) => format!("pp{n_prompt} {}", text.name),
+                None => format!("pp{n_prompt}"),
+            },
             Work::Generate { n_gen } => format!("tg{n_gen}"),
             Work::PromptGenerate { n_prompt, n_gen } => format!("pp{n_prompt}+tg{n_gen}"),
         };

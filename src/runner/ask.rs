@@ -1,5 +1,6 @@
 //! Questions to a worker besides jobs: what a device can do at best, what a job would take, how good a link is.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::{Next, Runner, Spawn};
@@ -34,6 +35,22 @@ impl Runner {
         let request = Request::Predict { job: Box::new(job.clone()) };
         self.ask(&request, LIMIT, |event| match event {
             Event::Predicted(answer) => Some(answer),
+            _ => None,
+        })
+    }
+
+    /// The tokens of each text, as a model's vocabulary has them. The inner error says why there are none.
+    ///
+    /// # Errors
+    /// When the user ends it, or no worker can be started.
+    pub fn tokenize(
+        &mut self,
+        model: &Path,
+        texts: Vec<String>,
+    ) -> Result<Result<Vec<Vec<i32>>, String>, Error> {
+        let request = Request::Tokenize { model: model.to_path_buf(), texts };
+        self.ask(&request, LIMIT, |event| match event {
+            Event::Tokenized(answer) => Some(answer),
             _ => None,
         })
     }

@@ -35,7 +35,8 @@ impl JobRun<'_> {
             | Event::Described(_)
             | Event::Roof(_)
             | Event::Linked(_)
-            | Event::Predicted(_) => {
+            | Event::Predicted(_)
+            | Event::Tokenized(_) => {
                 return Ok(None);
             }
             Event::Phase { job, phase } => {

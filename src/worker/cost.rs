@@ -65,6 +65,8 @@ impl Session for Nothing {
         Ok(())
     }
 
+    fn use_text(&mut self, _: &[Token]) {}
+
     fn fill(&mut self, _: u32) -> Result<(), EngineError> {
         Ok(())
     }

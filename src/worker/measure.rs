@@ -182,17 +182,22 @@ impl<'a, S: Session> Bench<'a, S> {
         Failure { phase: self.phase, error }
     }
 
-    /// Brings the context to its depth: from the saved state where it fits, else by processing.
+    /// Brings the context to its depth: from the saved state where it fits, and further from there by
+    /// processing, so that a row of growing depths is filled in one pass.
     fn fill(&mut self) -> Result<(), EngineError> {
         let depth = self.job.config.n_depth;
-        let saved = self.depth_state.as_ref();
-        if let Some(saved) = saved.filter(|saved| saved.depth == depth) {
+        let mut reached = 0;
+        if let Some(saved) = self.depth_state.as_ref().filter(|saved| saved.depth <= depth) {
             if self.session.restore(&saved.state) {
-                return Ok(());
+                reached = saved.depth;
+            } else {
+                self.session.clear();
             }
-            self.session.clear();
         }
-        self.session.fill(depth)?;
+        if reached == depth {
+            return Ok(());
+        }
+        self.session.fill(depth - reached)?;
         let state = self.session.save();
         *self.depth_state = state.map(|state| DepthState { depth, state });
         Ok(())

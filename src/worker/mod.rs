@@ -157,6 +157,10 @@ fn serve<E: Engine>(engine: E, events: &Events, requests: &Receiver<Request>) {
                 let predicted = worker.engine.predict(&job.config, job.n_ctx());
                 events.send(&Event::Predicted(predicted.map_err(|error| error.to_string())));
             }
+            Request::Tokenize { model, texts } => {
+                let tokens = worker.engine.tokenize(&model, &texts);
+                events.send(&Event::Tokenized(tokens.map_err(|error| error.to_string())));
+            }
             Request::Run { job, settings } => {
                 worker.answer(&job, |worker| worker.run(&job, settings));
             }
@@ -298,9 +302,12 @@ impl<E: Engine> Worker<'_, E> {
 
     fn open(&mut self, job: &Job) -> Result<E::Session, Failure> {
         self.phase(job, Phase::Context);
-        self.engine
-            .open(&job.config, job.n_ctx())
-            .map_err(|error| Failure { phase: Phase::Context, error })
+        let session = self.engine.open(&job.config, job.n_ctx());
+        let mut session = session.map_err(|error| Failure { phase: Phase::Context, error })?;
+        if let Some(text) = &job.text {
+            session.use_text(&text.tokens);
+        }
+        Ok(session)
     }
 }
 

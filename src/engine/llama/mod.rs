@@ -43,7 +43,7 @@ use llama_cpp_sys_2 as sys;
 use self::handles::Context;
 use self::model::Model;
 pub use self::session::LlamaSession;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, Token};
 use crate::job::{Config, Process};
 use crate::record::{DeviceMemory, Loaded, MemorySplit};
 use crate::units::{Bytes, Nanos};
@@ -133,6 +133,11 @@ impl Engine for LlamaEngine {
 
     fn link(&mut self, endpoint: &str) -> Result<Link, EngineError> {
         rpc::link(endpoint)
+    }
+
+    fn tokenize(&mut self, model: &Path, texts: &[String]) -> Result<Vec<Vec<Token>>, EngineError> {
+        let vocabulary = Model::vocabulary(Rc::clone(&self.backend), model)?;
+        texts.iter().map(|text| vocabulary.tokenize(text)).collect()
     }
 
     fn load(&mut self, config: &Config, n_ctx: u32) -> Result<Loaded, EngineError> {

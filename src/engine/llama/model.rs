@@ -52,6 +52,46 @@ impl Model {
         }
     }
 
+    /// The vocabulary of a model file, without its weights.
+    pub(super) fn vocabulary(backend: Rc<LlamaBackend>, path: &Path) -> Result<Self, EngineError> {
+        let path = c_path(path)?;
+        logs::begin();
+        // SAFETY: takes nothing, returns plain data.
+        let mut params = unsafe { sys::llama_model_default_params() };
+        params.vocab_only = true;
+        // SAFETY: as in `load`; the parameters point to nothing.
+        let handle = unsafe { sys::llama_model_load_from_file(path.as_ptr(), params) };
+        match NonNull::new(handle) {
+            Some(handle) => Ok(Self { handle, fit: None, _backend: backend }),
+            None => Err(reason::failure("the vocabulary did not load")),
+        }
+    }
+
+    /// The tokens of a text, with those that the vocabulary wants at its beginning; names of special
+    /// tokens in it stand for these.
+    pub(super) fn tokenize(&self, text: &str) -> Result<Vec<Token>, EngineError> {
+        let too_long = |_| EngineError("a prompt is too long".into());
+        let length = i32::try_from(text.len()).map_err(too_long)?;
+        // A token stands for a byte or more, but for a few that are added.
+        let mut tokens = vec![0; text.len() + 8];
+        let room = i32::try_from(tokens.len()).map_err(too_long)?;
+        // SAFETY: a live model, whose vocabulary lives as long; text and tokens are as long as is said.
+        let count = unsafe {
+            let vocabulary = sys::llama_model_get_vocab(self.handle());
+            if sys::llama_vocab_type(vocabulary) == sys::LLAMA_VOCAB_TYPE_NONE {
+                return Err(EngineError(
+                    "it has no vocabulary for texts, as a model with random weights".into(),
+                ));
+            }
+            let text = text.as_ptr().cast();
+            sys::llama_tokenize(vocabulary, text, length, tokens.as_mut_ptr(), room, true, true)
+        };
+        let count = usize::try_from(count)
+            .map_err(|_| EngineError("its vocabulary cannot take the text apart".into()))?;
+        tokens.truncate(count);
+        Ok(tokens)
+    }
+
     /// The handle, for the calls of a session. Valid as long as this value.
     pub(super) fn handle(&self) -> *mut sys::llama_model {
         self.handle.as_ptr()

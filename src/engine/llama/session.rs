@@ -33,6 +33,8 @@ pub struct LlamaSession {
     /// The tokens that the next step processes, one for each sequence.
     tokens: Vec<Token>,
     n_vocab: Token,
+    /// What prompts begin with, if it is not random.
+    text: Vec<Token>,
     /// Sequences side by side.
     n_parallel: sys::llama_seq_id,
     /// Whether all sequences have one prompt, processed once.
@@ -72,6 +74,7 @@ impl LlamaSession {
             rng: Pcg64Mcg::seed_from_u64(SEED),
             position: 0,
             n_vocab,
+            text: Vec::new(),
             n_parallel: sequences(config.compute.n_parallel)?,
             prompt_shared: config.compute.prompt_shared,
             tokens: Vec::with_capacity(config.compute.n_parallel as usize),
@@ -105,21 +108,25 @@ impl LlamaSession {
         if code == 0 { Ok(()) } else { Err(reason::decode_failure(code)) }
     }
 
-    /// Processes a prompt of the first sequence, with the logits of each batch's last token.
-    fn prompt_of_one(&mut self, n: u32) -> Result<(), EngineError> {
+    /// Processes a prompt of the first sequence, with the logits of each batch's last token; `text` says
+    /// whether it is the one that was given.
+    fn prompt_of_one(&mut self, n: u32, text: bool) -> Result<(), EngineError> {
         let mut token = self.first_token();
-        let mut left = n;
-        while left > 0 {
-            let chunk = left.min(self.batch.capacity());
+        let mut done = 0;
+        while done < n {
+            let chunk = (n - done).min(self.batch.capacity());
             self.batch.clear();
             self.find_position();
             for i in 1..=chunk {
+                if text {
+                    token = self.text.get((done + i - 1) as usize).copied().unwrap_or(token);
+                }
                 self.batch.push(token, SEQUENCE, self.position, i == chunk)?;
                 self.position += 1;
                 token = self.random_token();
             }
             self.decode()?;
-            left -= chunk;
+            done += chunk;
         }
         self.synchronize();
         Ok(())
@@ -139,6 +146,7 @@ impl LlamaSession {
                     self.decode()?;
                     self.batch.clear();
                 }
+                token = self.text.get(i as usize - 1).copied().unwrap_or(token);
                 self.batch.push(token, sequence, self.position, i == n)?;
                 self.position += 1;
                 token = self.random_token();
@@ -225,9 +233,13 @@ impl Session for LlamaSession {
         self.has_logits = false;
     }
 
+    fn use_text(&mut self, tokens: &[Token]) {
+        self.text = tokens.to_vec();
+    }
+
     fn prompt(&mut self, n: u32) -> Result<(), EngineError> {
         if self.n_parallel == 1 {
-            return self.prompt_of_one(n);
+            return self.prompt_of_one(n, true);
         }
         let prompts = if self.prompt_shared { 1 } else { self.n_parallel };
         self.prompts_of(prompts, n)?;
@@ -235,7 +247,7 @@ impl Session for LlamaSession {
     }
 
     fn fill(&mut self, n: u32) -> Result<(), EngineError> {
-        self.prompt_of_one(n)?;
+        self.prompt_of_one(n, false)?;
         self.spread()
     }
 

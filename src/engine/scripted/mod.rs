@@ -7,6 +7,7 @@
 mod script;
 
 use std::cell::RefCell;
+use std::path::Path;
 use std::rc::Rc;
 
 use rand::{RngExt as _, SeedableRng as _};
@@ -127,6 +128,12 @@ impl Engine for Scripted {
         let mut devices = self.describe().devices;
         devices.retain(|device| device.kind == DeviceKind::Cpu);
         Ok(Link { devices, round_trip: Nanos(100_000), up: Some(1e9), down: Some(2e9) })
+    }
+
+    /// A token for each word.
+    fn tokenize(&mut self, _: &Path, texts: &[String]) -> Result<Vec<Vec<Token>>, EngineError> {
+        let words = |text: &String| (1..).take(text.split_whitespace().count()).collect();
+        Ok(texts.iter().map(words).collect())
     }
 
     fn load(&mut self, config: &Config, _: u32) -> Result<Loaded, EngineError> {
@@ -261,6 +268,8 @@ impl Session for ScriptedSession {
         self.prompts += 1;
         Ok(())
     }
+
+    fn use_text(&mut self, _: &[Token]) {}
 
     fn fill(&mut self, n: u32) -> Result<(), EngineError> {
         self.clock.borrow_mut().spend(f64::from(n) / self.prompt_rate);
