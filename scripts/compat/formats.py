@@ -23,7 +23,8 @@ import tempfile
 import time
 from pathlib import Path
 
-# Each flag of llama-bench's README but -hf, -hff and -hft, for a machine without a GPU.
+# Each flag of llama-bench's README but -hf, -hff and -hft, for a machine without a GPU. Two lines where
+# llama-bench's README has flags that it does not take any more: what it takes, and what lbench still does.
 LINES = [
     "-p 16 -n 4",
     "-p 16,32 -n 0 -b 16,32 -ub 8,16",
@@ -40,8 +41,8 @@ LINES = [
     "-p 16 -n 0 -C 0x1,0x3 --cpu-strict 0,1",
     "-p 16 -n 0 --poll 0,50 --numa isolate",
     "-p 16 -n 0 -lm none,mmap -lzm on,off",
-    "-p 16 -n 0 -mmp 0,1",
-    "-p 16 -n 0 -dio 0,1",
+    ("-p 16 -n 0 -lm none,mmap", "-p 16 -n 0 -mmp 0,1"),
+    ("-p 16 -n 0 -lm dio", "-p 16 -n 0 -dio 1"),
     "-p 16 -n 0 -embd 0,1",
     "-p 16 -n 0 -ot blk\\.0\\.ffn_up=CPU;blk\\.1\\.=CPU",
     "-p 16 -n 0 --no-host 0,1 --repack 0,1",
@@ -184,26 +185,27 @@ def differences(theirs, ours):
 def compare_fields(args, state, endpoint):
     bad = 0
     for number, line in enumerate(LINES, 1):
-        if "ENDPOINT" in line and not endpoint:
-            print(f"{number:2} {line}\n     not run: no RPC in this llama-bench")
+        theirs_typed, typed = line if isinstance(line, tuple) else (line, line)
+        if "ENDPOINT" in typed and not endpoint:
+            print(f"{number:2} {typed}\n     not run: no RPC in this llama-bench")
             continue
-        line = line.replace("ENDPOINT", endpoint or "")
+        theirs_typed, typed = (text.replace("ENDPOINT", endpoint or "") for text in (theirs_typed, typed))
         found = {}
         for form in FORMATS:
             try:
-                theirs = run(args.llama_bench, args.model, line, form, state)
+                theirs = run(args.llama_bench, args.model, theirs_typed, form, state)
             except RuntimeError as error:
                 found[("", f"llama-bench: {error}")] = [form]
                 break
             try:
-                ours = READ[form](run(args.lbench, args.model, line, form, state))
+                ours = READ[form](run(args.lbench, args.model, typed, form, state))
                 for difference in differences(READ[form](theirs), ours):
                     found.setdefault(difference, []).append(form)
             except (RuntimeError, AssertionError, ValueError, sqlite3.Error) as error:
                 found.setdefault(("", f"lbench: {error}"), []).append(form)
         new = {what: forms for what, forms in found.items() if what[0] not in KNOWN}
         bad += bool(new)
-        print(f"{number:2} {line}\n     {'differs' if new else 'same'}", flush=True)
+        print(f"{number:2} {typed}\n     {'differs' if new else 'same'}", flush=True)
         for (field, what), forms in new.items():
             print(f"     {','.join(dict.fromkeys(forms))}: {field} {what}")
     print("\nmeant to differ:")
@@ -251,7 +253,7 @@ def compare_script(args, state):
                     files.append(folder / f"{index}.{form}")
                     files[-1].write_text(text)
             inputs = [part for file in files for part in ("-i", str(file))]
-            done = subprocess.run([sys.executable, args.compare, "-b", old, "-c", new, *inputs],
+            done = subprocess.run([sys.executable, args.compare, "-t", "llama-bench", "-b", old, "-c", new, *inputs],
                                   capture_output=True, text=True, cwd=folder)
             rows = [text for text in done.stdout.splitlines() if text.startswith("|")][2:]
             good = done.returncode == 0 and len(rows) == 6
