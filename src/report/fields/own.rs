@@ -321,7 +321,7 @@ pub(super) static FIELDS: [Field; 113] = [
     Field::text("baseline_verdict", "faster, slower, same, unclear, failed_in_baseline", |row| {
         row.against.as_ref().and_then(Against::verdict).into()
     }),
-    Field::list("fit", "", "What fitting chose: layers, shares, places", |row| {
+    Field::list("fit", &shape::FIT, "", "What fitting chose: layers, shares, places", |row| {
         let fit = row.measured.loaded.as_ref().and_then(|loaded| loaded.fit.as_ref());
         json!(fit.into_iter().collect::<Vec<_>>())
     }),

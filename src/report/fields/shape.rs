@@ -88,3 +88,15 @@ pub(super) static DEVICE: Shape = Record(&[
     ("after_context", Maybe(&Int), "The same once the context was there"),
     ("total", Int, "Size of the device's memory in bytes"),
 ]);
+
+/// The places that fitting chose.
+pub(super) static FIT: Shape = Record(&[
+    ("found", Bool, "Whether places were found with which it fits"),
+    ("n_gpu_layers", Int, "Layers to offload; negative means all"),
+    (
+        "tensor_split",
+        Several(&Int),
+        "Shares of the devices, in hundredths; empty is left to the engine",
+    ),
+    ("overrides", Several(&Text), "Patterns of tensors that go elsewhere than their layers"),
+]);

@@ -6,7 +6,7 @@ use jsonschema::Validator;
 use serde_json::{Value, json};
 
 use super::{cpu_sweep, failures, interrupted, offload_sweep, render, single};
-use crate::record::{DeviceMemory, DeviceTelemetry, MemorySplit, RemoteTraffic};
+use crate::record::{DeviceMemory, DeviceTelemetry, Fit, MemorySplit, RemoteTraffic};
 use crate::report::Format;
 use crate::report::fields::{Kind, Shape, all};
 use crate::units::Bytes;
@@ -80,7 +80,7 @@ fn what_is_not_a_row_is_none_by_the_schema() {
 }
 
 /// The records that rows carry, each with all that it may have.
-fn records() -> [(&'static str, Value); 6] {
+fn records() -> [(&'static str, Value); 7] {
     let device = "CUDA0".to_string();
     let some = Some(Bytes(1));
     let telemetry = DeviceTelemetry {
@@ -113,6 +113,12 @@ fn records() -> [(&'static str, Value); 6] {
         free: 1,
         total: 2,
     };
+    let fit = Fit {
+        found: true,
+        n_gpu_layers: 20,
+        tensor_split: vec![300, 100],
+        overrides: vec!["exps=CPU".into()],
+    };
     let link = json!({
         "endpoint": "a:1", "round_trip_ns": 1, "up": 1.5, "down": 1.5, "devices": [remote],
         "cause": "no route",
@@ -124,6 +130,7 @@ fn records() -> [(&'static str, Value); 6] {
         ("memory_predicted", json!(split)),
         ("rpc_traffic", json!(RemoteTraffic::default())),
         ("rpc_links", link),
+        ("fit", json!(fit)),
     ]
 }
 
