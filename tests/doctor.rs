@@ -94,7 +94,8 @@ fn doctor_roofline_is_in_json_unless_unwanted() {
         * number(generation, "avg_ts").unwrap()
         / number(generation, "device_bandwidth").unwrap();
     let share = number(generation, "bandwidth_share").unwrap();
-    assert!((share / reached - 1.0).abs() < 1e-9);
+    // The speed has six decimals.
+    assert!((share / reached - 1.0).abs() < 1e-6);
     assert_eq!(generation["compute_share"], Value::Null);
     assert_eq!(prompt["bandwidth_share"], Value::Null);
     let reached = number(prompt, "flop_per_token").unwrap() * number(prompt, "avg_ts").unwrap()

@@ -78,7 +78,7 @@ const SWEEP: [&str; 8] = ["-p", "512", "-n", "16", "-b", "64-512*2", "-r", "3"];
 
 #[test]
 fn a_report_is_the_run_again() {
-    for format in ["md", "json", "jsonl", "csv"] {
+    for format in ["md", "json", "jsonl", "csv", "sql"] {
         let place = Place::new();
         let crash = json!({"when": {"n_batch": "128"}, "phase": "prompt", "fault": "abort"});
         let script = json!({"noise": 0.01, "rules": [crash]});

@@ -41,6 +41,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Result<u8, Error> {
         Some(Command::Compare(args)) => compare_files(&args),
         Some(Command::Doctor(args)) => crate::doctor::main(&args, &mut |text| tell(text)),
         Some(Command::Report(args)) => report(&args),
+        Some(Command::Schema) => print(|out| crate::report::write_schema(out)).map(|()| exit::OK),
         Some(Command::RpcServer(args)) => rpc_server::main(&args),
         None => sweep::main(cli.bench, &args),
     }

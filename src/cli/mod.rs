@@ -75,6 +75,8 @@ pub enum Command {
     Report(ReportArgs),
     /// Measure lbench itself and this machine: what differences can be told from noise here.
     Doctor(DoctorArgs),
+    /// Print the JSON Schema of what -o json and -o jsonl write.
+    Schema,
     /// Serve this machine's devices to llama.cpp's RPC on another, for trusted networks only.
     RpcServer(RpcServerArgs),
     /// The child process that measures.
@@ -210,7 +212,7 @@ pub struct BenchArgs {
     #[arg(long, help_heading = "Measuring")]
     pub no_collapse: bool,
 
-    /// Format of the results on standard output: md, json, jsonl, csv, none
+    /// Format of the results on standard output: md, json, jsonl, csv, sql, none
     #[arg(short = 'o', long, value_name = "FORMAT", default_value = "md", help_heading = "Output")]
     #[arg(value_parser = format)]
     pub output: Format,
@@ -365,7 +367,7 @@ impl BenchArgs {
     /// Whether the results have room for what devices can do at best.
     pub fn needs_roof(&self, columns: &[Extra]) -> bool {
         let formats = [Some(self.output), self.output_err];
-        let whole = [Format::Json, Format::Jsonl, Format::Csv];
+        let whole = [Format::Json, Format::Jsonl, Format::Csv, Format::Sql];
         let named = columns.iter().any(|column| column.needs_roof());
         !self.no_roofline && (named || formats.iter().flatten().any(|f| whole.contains(f)))
     }

@@ -14,7 +14,7 @@ use crate::report::Format;
 pub struct ReportArgs {
     /// Journals; the last run's if none is given
     pub files: Vec<PathBuf>,
-    /// Format: md, json, jsonl, csv, none
+    /// Format: md, json, jsonl, csv, sql, none
     #[arg(short = 'o', long, value_name = "FORMAT", default_value = "md")]
     #[arg(value_parser = super::format)]
     pub output: Format,

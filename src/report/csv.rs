@@ -21,7 +21,7 @@ impl Renderer for Csv {
 
     fn row(&mut self, report: &Report, index: usize, out: &mut dyn Write) -> io::Result<()> {
         let row = report.row(index);
-        let values = columns().map(|field| text(field.kind, &(field.get)(&row)));
+        let values = columns().map(|field| text(field, &(field.get)(&row)));
         write(out, QuoteStyle::Always, values)
     }
 
@@ -46,13 +46,12 @@ fn write(
 }
 
 /// The text of a value; empty where there is none.
-fn text(kind: Kind, value: &Value) -> String {
+fn text(field: &Field, value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::Bool(value) => u8::from(*value).to_string(),
-        Value::String(text) if kind == Kind::Text => harmless(text),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
+        Value::String(text) => harmless(text),
+        other => field.json(other),
     }
 }
 
@@ -72,9 +71,8 @@ mod tests {
 
     #[test]
     fn text_never_begins_like_a_formula() {
-        assert_eq!(text(Kind::Text, &"=1+1".into()), "'=1+1");
-        assert_eq!(text(Kind::Text, &"\t\r@a".into()), "'@a");
-        assert_eq!(text(Kind::Text, &"a=1".into()), "a=1");
-        assert_eq!(text(Kind::Int, &(-1).into()), "-1");
+        assert_eq!(harmless("=1+1"), "'=1+1");
+        assert_eq!(harmless("\t\r@a"), "'@a");
+        assert_eq!(harmless("a=1"), "a=1");
     }
 }

@@ -40,8 +40,7 @@ impl Renderer for Jsonl {
     }
 
     fn row(&mut self, report: &Report, index: usize, out: &mut dyn Write) -> io::Result<()> {
-        let fields = encoded(report, index).join(", ");
-        out.write_all(format!("{{{fields}}}\n").as_bytes())
+        out.write_all(format!("{}\n", object(report, index)).as_bytes())
     }
 
     fn end(&mut self, _: &Report, _: &mut dyn Write) -> io::Result<()> {
@@ -49,8 +48,13 @@ impl Renderer for Jsonl {
     }
 }
 
+/// A row on one line.
+pub(super) fn object(report: &Report, index: usize) -> String {
+    format!("{{{}}}", encoded(report, index).join(", "))
+}
+
 /// Every field as `"name": value`, in the order of the table, which a JSON map would not keep.
 fn encoded(report: &Report, index: usize) -> Vec<String> {
     let row = report.row(index);
-    all().map(|field| format!("\"{}\": {}", field.name, (field.get)(&row))).collect()
+    all().map(|field| format!("\"{}\": {}", field.name, field.json(&(field.get)(&row)))).collect()
 }

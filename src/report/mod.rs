@@ -13,7 +13,8 @@
 //! | `stream.rs` | formats, and rows in the order of the plan as they finish |
 //! | `markdown.rs`, `columns.rs`, `notes.rs` | the table, its columns, what stands under it |
 //! | `extra.rs` | columns on request |
-//! | `json.rs`, `csv.rs` | for programs |
+//! | `json.rs`, `csv.rs`, `sql.rs` | for programs |
+//! | `schema.rs` | what JSON holds, as JSON Schema |
 //! | `text.rs` | text from model files and logs made harmless |
 
 mod baseline;
@@ -25,6 +26,8 @@ mod json;
 mod markdown;
 mod notes;
 mod row;
+mod schema;
+mod sql;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -36,6 +39,7 @@ pub use baseline::{Against, Base, Baseline};
 pub(crate) use baseline::{name, percent, word};
 pub use extra::{Extra, list as list_columns, scaled};
 pub use row::{Row, Same};
+pub use schema::write as write_schema;
 pub use stream::{Format, Renderer, Stream, write_all};
 
 use crate::facts::RunFacts;

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::str::FromStr;
 
-use super::{Report, csv, json, markdown};
+use super::{Report, csv, json, markdown, sql};
 
 /// Writes a report row by row. What was written last is always a beginning of a valid document, and
 /// [`Renderer::end`] completes it.
@@ -38,17 +38,20 @@ pub enum Format {
     Jsonl,
     /// Comma-separated values with a header.
     Csv,
+    /// Statements for `SQLite`.
+    Sql,
     /// Nothing.
     None,
 }
 
 impl Format {
     /// Every format with the name that `-o` takes.
-    pub const NAMES: [(&'static str, Self); 5] = [
+    pub const NAMES: [(&'static str, Self); 6] = [
         ("md", Self::Markdown),
         ("json", Self::Json),
         ("jsonl", Self::Jsonl),
         ("csv", Self::Csv),
+        ("sql", Self::Sql),
         ("none", Self::None),
     ];
 
@@ -59,6 +62,7 @@ impl Format {
             Self::Json => Box::new(json::Json::default()),
             Self::Jsonl => Box::new(json::Jsonl),
             Self::Csv => Box::new(csv::Csv),
+            Self::Sql => Box::new(sql::Sql),
             Self::None => Box::new(Nothing),
         }
     }

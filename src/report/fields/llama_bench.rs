@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Field, Row, whole};
+use super::{Field, Row, Shape, whole};
 use crate::job::Word as _;
 use crate::plan::axis::AXES;
 use crate::units::rfc3339;
@@ -115,16 +115,16 @@ pub(super) static FIELDS: [Field; 44] = [
     Field::int("stddev_ns", "ns", "Its standard deviation", |row| {
         whole(row.summary.ns.and_then(|ns| ns.sd))
     }),
-    Field::float("avg_ts", "tokens/s", "Mean speed over the repetitions", |row| {
+    Field::speed("avg_ts", "Mean speed over the repetitions", |row| {
         row.summary.rate.as_ref().map(|rate| rate.mean).into()
     }),
-    Field::float("stddev_ts", "tokens/s", "Its standard deviation", |row| {
+    Field::speed("stddev_ts", "Its standard deviation", |row| {
         row.summary.rate.as_ref().and_then(|rate| rate.sd).into()
     }),
-    Field::list("samples_ns", "ns", "Time of each repetition", |row| {
+    Field::list("samples_ns", &Shape::Int, "ns", "Time of each repetition", |row| {
         row.summary.samples_ns.iter().map(|ns| ns.0).collect::<Value>()
     }),
-    Field::list("samples_ts", "tokens/s", "Speed of each repetition", |row| {
+    Field::list("samples_ts", &Shape::Float, "tokens/s", "Speed of each repetition", |row| {
         row.summary.samples_rate.iter().copied().collect::<Value>()
     }),
 ];

@@ -4,10 +4,12 @@
 
 mod llama_bench;
 mod own;
+pub mod shape;
 
 use serde_json::Value;
 
 use super::Row;
+pub use shape::Shape;
 
 /// What the values of a field are. Every field may also be null: absent is never 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +37,10 @@ pub struct Field {
     pub unit: &'static str,
     /// One sentence about it.
     pub doc: &'static str,
+    /// Decimal places that its numbers are written with; `None` is as many as they need.
+    pub places: Option<usize>,
+    /// What its entries are, where it is a list.
+    pub items: Option<&'static Shape>,
     /// Reads it.
     pub get: fn(&Row<'_>) -> Value,
 }
@@ -50,7 +56,7 @@ impl Field {
         doc: &'static str,
         get: Get,
     ) -> Self {
-        Self { name, kind, unit, doc, get }
+        Self { name, kind, unit, doc, places: None, items: None, get }
     }
 
     const fn text(name: &'static str, doc: &'static str, get: Get) -> Self {
@@ -69,14 +75,38 @@ impl Field {
         Self::new(name, Kind::Float, unit, doc, get)
     }
 
-    const fn list(name: &'static str, unit: &'static str, doc: &'static str, get: Get) -> Self {
-        Self::new(name, Kind::List, unit, doc, get)
+    /// A speed as llama-bench writes it, with the six decimals of C++'s `std::to_string`.
+    const fn speed(name: &'static str, doc: &'static str, get: Get) -> Self {
+        Self { places: Some(6), ..Self::float(name, "tokens/s", doc, get) }
+    }
+
+    const fn list(
+        name: &'static str,
+        items: &'static Shape,
+        unit: &'static str,
+        doc: &'static str,
+        get: Get,
+    ) -> Self {
+        Self { items: Some(items), ..Self::new(name, Kind::List, unit, doc, get) }
+    }
+
+    /// A value of this field as JSON.
+    pub fn json(&self, value: &Value) -> String {
+        match (self.places, value.as_f64()) {
+            (Some(places), Some(number)) => format!("{number:.places$}"),
+            _ => value.to_string(),
+        }
     }
 }
 
 /// Every field: llama-bench's, then ours.
 pub fn all() -> impl Iterator<Item = &'static Field> {
     llama_bench::FIELDS.iter().chain(&own::FIELDS)
+}
+
+/// The fields of llama-bench's JSON. Its CSV and its SQL have those that are no lists.
+pub fn llama_bench() -> impl Iterator<Item = &'static Field> {
+    llama_bench::FIELDS.iter()
 }
 
 /// A figure in nanoseconds, to the nearest whole one.

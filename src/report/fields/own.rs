@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Field, whole};
+use super::{Field, Shape, shape, whole};
 use crate::job::{Job, Numa, Word as _};
 use crate::report::{Against, Row};
 use crate::roofline;
@@ -11,9 +11,12 @@ use crate::stats::spread::Spread;
 use crate::stats::stopping::Rule;
 use crate::stats::verdict::Comparison;
 use crate::units::Rate;
-use crate::wire::{DeviceKind, Roof};
+use crate::wire::{DeviceKind, Link, Roof};
 
-pub(super) static FIELDS: [Field; 112] = [
+pub(super) static FIELDS: [Field; 113] = [
+    Field::int("schema_version", "", "Version of the schema that the row follows", |_| {
+        shape::VERSION.into()
+    }),
     Field::text(
         "outcome",
         "completed, failed, crashed, timed_out, skipped or interrupted",
@@ -26,14 +29,14 @@ pub(super) static FIELDS: [Field; 112] = [
     }),
     Field::int("signal", "", "The signal that ended the worker", |row| row.signal().into()),
     Field::text("hint", "What to try", |row| row.hint().into()),
-    Field::list("log", "", "Last lines of the engine's log", |row| json!(row.log())),
+    Field::list("log", &Shape::Text, "", "Last lines of the engine's log", |row| json!(row.log())),
     Field::text("same_as", "The job whose measurement this row shows", |row| {
         row.same.map(|same| same.job.id.0.as_str()).into()
     }),
     Field::text("same_as_reason", "Why the two are the same thing", |row| {
         row.same.map(|same| same.reason).into()
     }),
-    Field::list("warnings", "", "What a reader must know", |row| {
+    Field::list("warnings", &Shape::Text, "", "What a reader must know", |row| {
         row.warnings().map(|warning| warning.text.as_str()).collect::<Value>()
     }),
     Field::text("job_id", "Identity: equal jobs on equal model files have equal ids", |row| {
@@ -50,21 +53,29 @@ pub(super) static FIELDS: [Field; 112] = [
     Field::int("ttft_stddev_ns", "ns", "Its standard deviation", |row| {
         sd_of(row.summary.first_token_ns.as_ref())
     }),
-    Field::list("ttft_samples_ns", "ns", "Time to first token of each repetition", |row| {
-        row.first_token_samples().collect::<Value>()
-    }),
+    Field::list(
+        "ttft_samples_ns",
+        &Shape::Int,
+        "ns",
+        "Time to first token of each repetition",
+        |row| row.first_token_samples().collect::<Value>(),
+    ),
     Field::int("cold_avg_ns", "ns", "Mean time from process start to first token", |row| {
         mean_of(row.summary.cold_ns.as_ref())
     }),
     Field::int("cold_stddev_ns", "ns", "Its standard deviation", |row| {
         sd_of(row.summary.cold_ns.as_ref())
     }),
-    Field::list("cold_samples_ns", "ns", "Each cold start", |row| {
+    Field::list("cold_samples_ns", &Shape::Int, "ns", "Each cold start", |row| {
         row.cold_samples().collect::<Value>()
     }),
-    Field::list("token_ns", "ns", "Time of each token of each repetition", |row| {
-        row.token_samples().collect::<Value>()
-    }),
+    Field::list(
+        "token_ns",
+        &Shape::Several(&Shape::Int),
+        "ns",
+        "Time of each token of each repetition",
+        |row| row.token_samples().collect::<Value>(),
+    ),
     Field::int("load_ns", "ns", "Time of loading the model", |row| {
         row.measured.loaded.as_ref().map(|loaded| loaded.load_ns.0).into()
     }),
@@ -81,12 +92,20 @@ pub(super) static FIELDS: [Field; 112] = [
     Field::float("rpc_share", "share", "Least share of the time that the links take", |row| {
         row.remote().and_then(|remote| remote.share).into()
     }),
-    Field::list("rpc_traffic", "bytes", "To and from each server in the measured runs", |row| {
-        json!(row.measured.reading.traffic)
-    }),
-    Field::list("rpc_links", "", "Round trip and bandwidth of each server's link", |row| {
-        json!(row.links().collect::<Vec<_>>())
-    }),
+    Field::list(
+        "rpc_traffic",
+        &shape::TRAFFIC,
+        "bytes",
+        "To and from each server in the measured runs",
+        |row| json!(row.measured.reading.traffic),
+    ),
+    Field::list(
+        "rpc_links",
+        &shape::LINK,
+        "",
+        "Round trip and bandwidth of each server's link",
+        |row| row.links().map(|(endpoint, found)| link(endpoint, found)).collect::<Value>(),
+    ),
     Field::int("n_parallel", "", "Sequences side by side", |row| {
         row.job.config.compute.n_parallel.into()
     }),
@@ -139,16 +158,24 @@ pub(super) static FIELDS: [Field; 112] = [
         "Whether heat, a fault or a falling clock held a device back",
         |row| row.throttled().into(),
     ),
-    Field::list("telemetry", "", "What the driver said of each device", |row| {
+    Field::list("telemetry", &shape::TELEMETRY, "", "What the driver said of each device", |row| {
         json!(row.measured.reading.telemetry)
     }),
-    Field::list("memory_split", "bytes", "What the engine takes, by what it is for", |row| {
-        json!(row.measured.reading.split)
-    }),
-    Field::list("memory_predicted", "bytes", "The same, predicted before the load", |row| {
-        json!(row.measured.reading.predicted)
-    }),
-    Field::list("devices_memory", "bytes", "Memory taken on each device", |row| {
+    Field::list(
+        "memory_split",
+        &shape::SPLIT,
+        "bytes",
+        "What the engine takes, by what it is for",
+        |row| json!(row.measured.reading.split),
+    ),
+    Field::list(
+        "memory_predicted",
+        &shape::SPLIT,
+        "bytes",
+        "The same, predicted before the load",
+        |row| json!(row.measured.reading.predicted),
+    ),
+    Field::list("devices_memory", &shape::DEVICE, "bytes", "Memory taken on each device", |row| {
         json!(row.measured.reading.devices)
     }),
     Field::text("model_architecture", "The model's architecture", |row| {
@@ -213,7 +240,7 @@ pub(super) static FIELDS: [Field; 112] = [
     Field::flag("warmup_steady", "Whether the warm-up runs came to agree", |row| {
         row.measured.reading.steady.into()
     }),
-    Field::list("warmup_ns", "ns", "Each warm-up run; in no other figure", |row| {
+    Field::list("warmup_ns", &Shape::Int, "ns", "Each warm-up run; in no other figure", |row| {
         json!(row.summary.warmup_ns)
     }),
     Field::int("runs_per_sample", "", "How often the test runs within a sample", |row| {
@@ -233,9 +260,13 @@ pub(super) static FIELDS: [Field; 112] = [
     Field::float("n_effective", "", "Independent samples that would know as much", |row| {
         rate(row, |spread| Some(spread.n_eff))
     }),
-    Field::list("outliers", "", "Positions of outlying samples, from 0; they count", |row| {
-        json!(row.summary.rate.as_ref().map_or(&[][..], |spread| &spread.outliers))
-    }),
+    Field::list(
+        "outliers",
+        &Shape::Int,
+        "",
+        "Positions of outlying samples, from 0; they count",
+        |row| json!(row.summary.rate.as_ref().map_or(&[][..], |spread| &spread.outliers)),
+    ),
     Field::int("ttft_p50_ns", "ns", "Median time to first token", |row| {
         whole(row.summary.first_token_ns.as_ref().map(|spread| spread.median))
     }),
@@ -290,7 +321,7 @@ pub(super) static FIELDS: [Field; 112] = [
     Field::text("baseline_verdict", "faster, slower, same, unclear, failed_in_baseline", |row| {
         row.against.as_ref().and_then(Against::verdict).into()
     }),
-    Field::list("fit", "", "What fitting chose: layers, shares, places", |row| {
+    Field::list("fit", &shape::FIT, "", "What fitting chose: layers, shares, places", |row| {
         let fit = row.measured.loaded.as_ref().and_then(|loaded| loaded.fit.as_ref());
         json!(fit.into_iter().collect::<Vec<_>>())
     }),
@@ -320,16 +351,35 @@ pub(super) static FIELDS: [Field; 112] = [
     Field::int("memory_total", "bytes", "The machine's memory", |row| row.facts.host.memory.into()),
     Field::text("os", "Operating system", |row| row.facts.host.os.as_str().into()),
     Field::text("kernel", "Kernel version", |row| row.facts.host.kernel.as_deref().into()),
-    Field::list("gpu_devices", "", "Devices that can take layers, by ggml's names", |row| {
-        let devices = row.facts.host.engine.devices.iter();
-        let gpus =
-            devices.filter(|device| matches!(device.kind, DeviceKind::Gpu | DeviceKind::Igpu));
-        gpus.map(|device| device.name.as_str()).collect::<Value>()
-    }),
+    Field::list(
+        "gpu_devices",
+        &Shape::Text,
+        "",
+        "Devices that can take layers, by ggml's names",
+        |row| {
+            let devices = row.facts.host.engine.devices.iter();
+            let gpus =
+                devices.filter(|device| matches!(device.kind, DeviceKind::Gpu | DeviceKind::Igpu));
+            gpus.map(|device| device.name.as_str()).collect::<Value>()
+        },
+    ),
     Field::flag("can_offload", "Whether a device here can take layers", |row| {
         row.facts.host.can_offload.into()
     }),
 ];
+
+/// What is known of the link to a server.
+fn link(endpoint: &str, found: &Result<Link, String>) -> Value {
+    let link = found.as_ref().ok();
+    json!({
+        "endpoint": endpoint,
+        "round_trip_ns": link.map(|link| link.round_trip),
+        "up": link.and_then(|link| link.up),
+        "down": link.and_then(|link| link.down),
+        "devices": link.map_or(&[][..], |link| &link.devices),
+        "cause": found.as_ref().err(),
+    })
+}
 
 /// A figure of the speeds.
 fn rate(row: &Row<'_>, pick: fn(&Spread) -> Option<f64>) -> Value {

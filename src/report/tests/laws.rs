@@ -80,6 +80,8 @@ proptest! {
         for row in &rows {
             prop_assert_eq!(row.len(), all().count());
         }
+        let whole = serde_json::to_value(&rows).unwrap();
+        prop_assert!(super::schema::validator().is_valid(&whole));
         let lines = written(Format::Jsonl, &happenings);
         let lines: Result<Vec<Map<String, Value>>, _> =
             lines.lines().map(serde_json::from_str).collect();
@@ -95,6 +97,21 @@ proptest! {
         for row in reader.records() {
             prop_assert_eq!(row.unwrap().len(), columns);
         }
+    }
+
+    #[test]
+    fn sql_is_what_json_is(happenings in happenings()) {
+        let database = rusqlite::Connection::open_in_memory().unwrap();
+        database.execute_batch(&written(Format::Sql, &happenings)).unwrap();
+        let rows: Vec<Map<String, Value>> =
+            serde_json::from_str(&written(Format::Json, &happenings)).unwrap();
+        let count = |what: &str| -> u32 {
+            database.query_row(&format!("SELECT count(*) FROM {what}"), [], |row| row.get(0)).unwrap()
+        };
+        prop_assert_eq!(count("lbench") as usize, rows.len());
+        let measured = rows.iter().filter(|row| !row["avg_ts"].is_null()).count();
+        prop_assert_eq!(count("llama_bench") as usize, measured);
+        prop_assert_eq!(count("llama_bench WHERE avg_ts IS NULL"), 0);
     }
 
     #[test]

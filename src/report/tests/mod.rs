@@ -2,6 +2,8 @@
 
 mod fixture;
 mod laws;
+mod schema;
+mod sql;
 mod table;
 
 use fixture::{Run, bad_endings, cpu_host, gpu_host, sweep};
@@ -85,6 +87,11 @@ fn failures_as_a_table() {
 #[test]
 fn failures_as_json() {
     insta::assert_snapshot!(render(&failures(), Format::Json));
+}
+
+#[test]
+fn failures_as_sql() {
+    insta::assert_snapshot!(render(&failures(), Format::Sql));
 }
 
 #[test]
@@ -218,7 +225,7 @@ fn formats_have_names() {
     assert_eq!("md".parse(), Ok(Format::Markdown));
     assert_eq!("markdown".parse(), Ok(Format::Markdown));
     assert_eq!(
-        "sql".parse::<Format>().unwrap_err(),
-        "there is no format 'sql'; there are md, json, jsonl, csv, none"
+        "xml".parse::<Format>().unwrap_err(),
+        "there is no format 'xml'; there are md, json, jsonl, csv, sql, none"
     );
 }

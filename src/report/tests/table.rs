@@ -121,6 +121,71 @@ fn values_are_of_the_kind_that_the_table_says() {
 }
 
 #[test]
+fn every_format_begins_with_llama_benchs_fields() {
+    let all: Vec<_> = LLAMA_BENCH.iter().map(|(name, _)| *name).collect();
+    let flat: Vec<_> = LLAMA_BENCH.iter().filter(|(_, letter)| *letter != 'l').collect();
+    assert_eq!((all.len(), flat.len()), (44, 42));
+    let report = cpu_sweep();
+    let csv = render(&report, Format::Csv);
+    let header = csv.lines().next().unwrap();
+    assert_eq!(header.split(',').take(42).collect::<Vec<_>>(), all[..42]);
+    assert!(!header.contains('"'));
+    let json = render(&report, Format::Json);
+    let keys = json.lines().filter_map(|line| line.strip_prefix("    \"")?.split('"').next());
+    assert_eq!(keys.take(44).collect::<Vec<_>>(), all);
+    let jsonl = render(&report, Format::Jsonl);
+    let keys =
+        jsonl.lines().next().unwrap().split("\": ").map(|part| part.rsplit('"').next().unwrap());
+    assert_eq!(keys.take(44).collect::<Vec<_>>(), all);
+    let sql = render(&report, Format::Sql);
+    let columns = flat.iter().map(|(name, letter)| {
+        let kind = match letter {
+            's' => "TEXT",
+            'f' => "REAL",
+            _ => "INTEGER",
+        };
+        format!("  {name} {kind}")
+    });
+    let columns = columns.collect::<Vec<_>>().join(",\n");
+    let created = format!("CREATE TABLE IF NOT EXISTS llama_bench (\n{columns}\n);\n\n");
+    assert!(sql.starts_with(&created), "{sql}");
+    let insert = format!("\nINSERT INTO llama_bench ({}) VALUES ('", all[..42].join(", "));
+    assert_eq!(sql.matches(&insert).count(), report.len());
+}
+
+/// Types and decimals of JSON and CSV as llama-bench writes them: numbers bare or in quotes, truth values
+/// as words or as 1 and 0, speeds with six decimals.
+#[test]
+fn values_are_written_as_llama_bench_writes_them() {
+    let json = render(&cpu_sweep(), Format::Jsonl);
+    let first = json.lines().next().unwrap();
+    for (name, letter) in LLAMA_BENCH {
+        let value = first.split(&format!("\"{name}\": ")).nth(1).unwrap();
+        let fits = match letter {
+            's' => value.starts_with('"'),
+            'b' => value.starts_with("true,") || value.starts_with("false,"),
+            'i' => value.split(',').next().unwrap().parse::<i64>().is_ok(),
+            'f' => value.split(',').next().unwrap().split('.').nth(1).unwrap().len() == 6,
+            _ => value.starts_with('['),
+        };
+        assert!(fits, "{name}: {}", value.split(", \"").next().unwrap());
+    }
+    let csv = render(&cpu_sweep(), Format::Csv);
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let row = reader.records().next().unwrap().unwrap();
+    for ((name, letter), cell) in LLAMA_BENCH.iter().zip(&row) {
+        let fits = match letter {
+            'b' => ["0", "1"].contains(&cell),
+            'i' => cell.parse::<i64>().is_ok(),
+            'f' => cell.split('.').nth(1).is_some_and(|decimals| decimals.len() == 6),
+            _ => true,
+        };
+        assert!(fits, "{name}: {cell}");
+    }
+    assert!(csv.lines().nth(1).unwrap().split("\",\"").count() > 42, "every value is in quotes");
+}
+
+#[test]
 fn json_keeps_the_order_of_the_table() {
     let text = render(&offload_sweep(), Format::Json);
     let names = text.lines().filter_map(|line| line.strip_prefix("    \"")?.split('"').next());
