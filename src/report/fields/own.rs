@@ -13,7 +13,7 @@ use crate::stats::verdict::Comparison;
 use crate::units::Rate;
 use crate::wire::{DeviceKind, Roof};
 
-pub(super) static FIELDS: [Field; 112] = [
+pub(super) static FIELDS: [Field; 113] = [
     Field::text(
         "outcome",
         "completed, failed, crashed, timed_out, skipped or interrupted",
@@ -40,6 +40,9 @@ pub(super) static FIELDS: [Field; 112] = [
         row.job.id.0.as_str().into()
     }),
     Field::text("test", "The test's name", |row| row.job.test_name().into()),
+    Field::text("model_source", "Where a model of the hub is from, with its commit", |row| {
+        row.job.config.model.source.as_deref().into()
+    }),
     Field::int("n_gpu_layers_effective", "layers", "Layers on a device", |row| {
         row.gpu_layers().into()
     }),
