@@ -41,6 +41,7 @@ pub(super) fn fetch(
         let _lock = lock.ok_or("another process is downloading it: wait for its end")?;
         let mut part = Part::open(blob.with_extension("part"), known.size).map_err(stored)?;
         hear(Step::Told(part.intention(repo, name, &known)));
+        part.hash_what_is_there().map_err(stored)?;
         hear(Step::Begins { name: name.into(), done: part.len, total: known.size });
         let fetched = complete(caller, (repo, &url), &mut part, hear);
         hear(Step::Ends);
@@ -185,12 +186,17 @@ impl Part {
         if part.len > size {
             part.clear()?;
         }
-        part.file.seek(SeekFrom::Start(0))?;
+        Ok(part)
+    }
+
+    /// Takes a moment for each GiB.
+    fn hash_what_is_there(&mut self) -> io::Result<()> {
+        self.file.seek(SeekFrom::Start(0))?;
         let mut chunk = vec![0; CHUNK];
         loop {
-            match part.file.read(&mut chunk)? {
-                0 => return Ok(part),
-                read => part.sum.update(&chunk[..read]),
+            match self.file.read(&mut chunk)? {
+                0 => return Ok(()),
+                read => self.sum.update(&chunk[..read]),
             }
         }
     }
