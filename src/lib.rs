@@ -12,7 +12,8 @@
 //! | [`units`] | quantities that print themselves |
 //! | [`cli`] | flags as typed, the value grammar, llama-bench's spellings |
 //! | [`gguf`] | reading headers, writing synthetic models: pure bytes |
-//! | [`models`] | from what `-m` says to a model whose header is known |
+//! | [`hub`] | models of the Hugging Face hub: from `-hf` to a file in the cache |
+//! | [`models`] | from what `-m` and `-hf` say to a model whose header is known |
 //! | [`plan`] | axes as data; sweep to plan: expansion, ordering, collapsing. Pure |
 //! | [`wire`] | what parent and worker say to each other |
 //! | [`runner`] | the parent's loop: spawn, watch, end, record |
@@ -44,6 +45,7 @@ pub mod error;
 pub mod facts;
 pub mod gguf;
 pub mod host;
+pub mod hub;
 pub mod job;
 pub mod journal;
 pub mod models;

@@ -1,10 +1,11 @@
-//! From what `-m` says to a model whose header is known: files are read, synthetic ones made.
+//! From what `-m` and `-hf` say to a model whose header is known: files are read, synthetic ones made.
 
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::gguf::synth::{self, Spec};
 use crate::gguf::{Header, HeaderError};
+use crate::hub::Found;
 use crate::job::{Layout, Model};
 use crate::units::{Bytes, Params};
 
@@ -96,6 +97,20 @@ pub fn make(
     spec.write(path, &mut |_, _| {}).map_err(|e| Error::Usage(format!("{}: {e}", path.display())))
 }
 
+/// Reads the header of a model of the hub.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn of_hub(found: &Found) -> Result<Model, Error> {
+    let model = file(&found.path).map_err(|error| match error {
+        Error::Model { path, reason } => {
+            Error::Usage(format!("{}: {}: {reason}", found.source, path.display()))
+        }
+        other => other,
+    })?;
+    Ok(Model { source: Some(found.source.clone()), ..model })
+}
+
 fn file(path: &Path) -> Result<Model, Error> {
     let header = Header::read(path).map_err(|error: HeaderError| Error::Model {
         path: path.to_path_buf(),
@@ -116,6 +131,7 @@ fn model(path: PathBuf, header: &Header) -> Model {
         n_layers: header.n_layers(),
         n_vocab: header.n_vocab(),
         synthetic_seed: header.synthetic_seed(),
+        source: None,
         token_cost: crate::roofline::token_cost(header),
         layout: layout(header),
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms that must not be imported, for each room that has such a rule.
-const FORBIDDEN: [(&str, &[&str]); 16] = [
+const FORBIDDEN: [(&str, &[&str]); 17] = [
     ("cli", &["engine::llama", "runner", "worker", "progress"]),
     ("runner", &["engine", "cli", "report", "worker"]),
     ("report", &["engine", "cli", "runner", "worker", "compare"]),
@@ -22,6 +22,13 @@ const FORBIDDEN: [(&str, &[&str]); 16] = [
     ),
     ("job", &["engine", "runner", "cli", "report", "worker", "plan", "record", "gguf", "host"]),
     ("wire.rs", &["engine", "runner", "cli", "report", "worker", "plan", "host"]),
+    (
+        "hub",
+        &[
+            "app", "cli", "engine", "gguf", "host", "job", "journal", "models", "plan", "progress",
+            "record", "report", "runner", "stats", "wire", "worker",
+        ],
+    ),
     ("units.rs", &[""]),
     (
         "gguf",

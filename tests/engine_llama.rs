@@ -35,6 +35,7 @@ fn config(path: &Path) -> Config {
             n_layers: LAYERS,
             n_vocab: None,
             synthetic_seed: None,
+            source: None,
             token_cost: None,
             layout: Layout::default(),
         },

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::tell;
-use crate::cli::{BenchArgs, Cli};
+use crate::cli::{BenchArgs, Cli, without_token};
 use crate::error::Error;
 use crate::facts::RunFacts;
 use crate::host::Host;
@@ -21,8 +21,9 @@ pub(super) fn arguments(
     args: BenchArgs,
     typed: &[OsString],
 ) -> Result<(BenchArgs, Vec<String>, Option<Journal>), Error> {
+    let given = without_token(typed);
     let given: Vec<String> =
-        typed.iter().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+        given.iter().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     let Some(file) = &args.resume else { return Ok((args, given, None)) };
     let path = match file.as_ref().or(args.journal.as_ref()) {
         Some(path) => path.clone(),

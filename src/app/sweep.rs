@@ -12,6 +12,7 @@ use crate::compare::Run;
 use crate::error::{Error, exit};
 use crate::facts::{Links, RunFacts};
 use crate::host::Host;
+use crate::hub::{Hub, Shown};
 use crate::job::Model;
 use crate::journal::{Kept, Writer};
 use crate::models;
@@ -106,20 +107,27 @@ pub(super) fn main(args: BenchArgs, typed: &[OsString]) -> Result<u8, Error> {
     run.measure(&mut runner, report, kept, journal)
 }
 
-/// The models of `-m`, or the one that is measured without it.
+/// The models of `-m` and then those of `-hf`, or the one that is measured without either.
 fn find_models(args: &BenchArgs) -> Result<Vec<Model>, Error> {
-    let names = match args.model.as_slice() {
-        [] => vec![models::DEFAULT.to_string()],
-        given => models::names(given),
-    };
-    if args.model.is_empty() {
+    let wanted = args.hub.wanted()?;
+    let none = args.model.is_empty() && wanted.is_empty();
+    let names = if none { vec![models::DEFAULT.to_string()] } else { models::names(&args.model) };
+    if none {
         tell(&format!(
             "no -m given: measuring {}, a small model with random weights",
             models::DEFAULT
         ));
     }
     let write = !args.dry_run && args.scripted.is_none();
-    models::resolve(&names, &args.models_dir, write, &mut |text| tell(&text))
+    let mut models = models::resolve(&names, &args.models_dir, write, &mut |text| tell(&text))?;
+    if !wanted.is_empty() {
+        let hub = Hub::of_user(args.hub.token(), args.hub.offline)?;
+        let found = hub.get_all(wanted, Shown::new(args.progress))?;
+        for found in &found {
+            models.push(models::of_hub(found)?);
+        }
+    }
+    Ok(models)
 }
 
 /// The links to all RPC servers of a plan, measured once.

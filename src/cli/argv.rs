@@ -6,8 +6,16 @@ use std::ffi::{OsStr, OsString};
 use crate::plan::axis::AXES;
 
 /// Flags of several letters that are not axes, with their long forms.
-const OTHERS: [(&str, &str); 4] =
-    [("pg", "prompt-gen"), ("oe", "output-err"), ("mmp", "mmap"), ("dio", "direct-io")];
+const OTHERS: [(&str, &str); 8] = [
+    ("pg", "prompt-gen"),
+    ("oe", "output-err"),
+    ("mmp", "mmap"),
+    ("dio", "direct-io"),
+    ("hf", "hf-repo"),
+    ("hfr", "hf-repo"),
+    ("hff", "hf-file"),
+    ("hft", "hf-token"),
+];
 
 /// Rewrites arguments so that clap understands them; the program's name is passed through.
 pub fn normalise(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {

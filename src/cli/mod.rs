@@ -5,6 +5,7 @@ mod axes;
 mod compare;
 mod deprecated;
 mod doctor;
+mod hub;
 mod message;
 mod process;
 mod report;
@@ -23,6 +24,7 @@ pub use axes::AxisArgs;
 pub use compare::{CompareArgs, CompareFormat, HowArgs};
 pub use deprecated::DeprecatedArgs;
 pub use doctor::{DoctorArgs, DoctorFormat};
+pub use hub::{HubArgs, without_token};
 pub use process::ProcessArgs;
 pub use report::ReportArgs;
 pub use rpc_server::RpcServerArgs;
@@ -61,6 +63,7 @@ Examples:
   lbench -m model.gguf -p 1024 -n 0 -b 64,128,512       a sweep over batch sizes
   lbench -m model.gguf -ngl 10,20,99 -t 4,8 --dry-run   what would be measured
   lbench -m synth:llama-3.2-3b:q6_k -ngl 99             a model that lbench makes itself
+  lbench -hf user/model-GGUF:q8_0                       a model of the Hugging Face hub
 
 Exit codes: 0 all measured, 1 some rows failed or are what --fail-on names, 2 bad flag or file, 3 lbench itself broke, 130 interrupted.";
 
@@ -124,6 +127,9 @@ pub struct BenchArgs {
     /// Model file, or synth:SPEC for one made on the spot [default: synth:llama-135m:q4_0]
     #[arg(short, long, value_name = "FILE", help_heading = "Sweep")]
     pub model: Vec<String>,
+    /// Models of the hub; they come after those of -m.
+    #[command(flatten)]
+    pub hub: HubArgs,
     /// Prompt lengths to test; 0 for none [default: 512]
     #[arg(short = 'p', long, value_name = "N", value_parser = counts, help_heading = "Sweep")]
     #[arg(allow_hyphen_values = true)]
@@ -272,7 +278,7 @@ pub struct BenchArgs {
 }
 
 /// Flags that do not change what is measured.
-const SHOWING: [&str; 14] = [
+const SHOWING: [&str; 16] = [
     "output",
     "output_err",
     "columns",
@@ -287,6 +293,8 @@ const SHOWING: [&str; 14] = [
     "fail_on",
     "by",
     "force",
+    "hf_token",
+    "offline",
 ];
 
 /// Whether any other flag was typed.
@@ -351,7 +359,7 @@ impl BenchArgs {
         }
     }
 
-    /// Takes over how results are shown and kept.
+    /// Takes over how results are shown and kept, and how the hub is reached.
     pub fn show_as(&mut self, other: &Self) {
         self.output = other.output;
         self.output_err = other.output_err;
@@ -362,6 +370,7 @@ impl BenchArgs {
         self.no_journal = other.no_journal;
         self.baseline.clone_from(&other.baseline);
         self.resume.clone_from(&other.resume);
+        self.hub.reach_as(&other.hub);
     }
 
     /// Whether the results have room for what devices can do at best.

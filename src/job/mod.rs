@@ -53,6 +53,9 @@ pub struct Model {
     pub n_vocab: Option<u32>,
     /// Seed of the random weights, for a model that lbench made (`synth:`).
     pub synthetic_seed: Option<u64>,
+    /// Where the file is from, for one of the hub: `hf:user/model:file@commit`.
+    #[serde(default)]
+    pub source: Option<String>,
     /// What a token costs. `None` where the header does not tell.
     #[serde(default)]
     pub token_cost: Option<TokenCost>,

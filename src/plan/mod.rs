@@ -116,6 +116,7 @@ pub(crate) mod tests {
             n_layers: 28,
             n_vocab: Some(128_256),
             synthetic_seed: Some(1),
+            source: None,
             token_cost: None,
             layout: Layout::default(),
         }

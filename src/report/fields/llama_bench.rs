@@ -20,7 +20,16 @@ pub(super) static FIELDS: [Field; 44] = [
     }),
     Field::text("gpu_info", "The GPUs' names", |row| {
         let engine = &row.facts.host.engine;
-        engine.device_names(&[DeviceKind::Gpu, DeviceKind::Igpu]).into()
+        let own = engine.device_names(&[DeviceKind::Gpu, DeviceKind::Igpu]);
+        // A device of an RPC server goes by its address.
+        let remote = row.links().flat_map(|(endpoint, link)| {
+            std::iter::repeat_n(
+                endpoint.clone(),
+                link.as_ref().map_or(0, |link| link.devices.len()),
+            )
+        });
+        let own = Some(own).filter(|own| !own.is_empty());
+        own.into_iter().chain(remote).collect::<Vec<_>>().join(", ").into()
     }),
     Field::text("backends", "Where it ran: the backends that hold weights", |row| {
         row.backends().into()

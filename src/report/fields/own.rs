@@ -13,7 +13,7 @@ use crate::stats::verdict::Comparison;
 use crate::units::Rate;
 use crate::wire::{DeviceKind, Link, Roof};
 
-pub(super) static FIELDS: [Field; 113] = [
+pub(super) static FIELDS: [Field; 114] = [
     Field::int("schema_version", "", "Version of the schema that the row follows", |_| {
         shape::VERSION.into()
     }),
@@ -43,6 +43,9 @@ pub(super) static FIELDS: [Field; 113] = [
         row.job.id.0.as_str().into()
     }),
     Field::text("test", "The test's name", |row| row.job.test_name().into()),
+    Field::text("model_source", "Where a model of the hub is from, with its commit", |row| {
+        row.job.config.model.source.as_deref().into()
+    }),
     Field::int("n_gpu_layers_effective", "layers", "Layers on a device", |row| {
         row.gpu_layers().into()
     }),
