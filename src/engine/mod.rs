@@ -107,12 +107,17 @@ pub trait Session {
     fn use_text(&mut self, tokens: &[Token]);
 
     /// Processes `n` random tokens in batches of the configured size, with the logits of each batch's
-    /// last token: for each of the context's sequences, or for one and then copied to all where they
-    /// share it.
+    /// last token: for each of the context's sequences, or for one alone where they share it.
     ///
     /// # Errors
     /// When the engine reports a failed decode.
     fn prompt(&mut self, n: u32) -> Result<(), EngineError>;
+
+    /// Gives all sequences the prompt of the first, where they share it. Leaves no logits behind.
+    ///
+    /// # Errors
+    /// As [`Session::prompt`].
+    fn share_prompt(&mut self) -> Result<(), EngineError>;
 
     /// Brings every sequence further by the same `n` random tokens, before anything is timed.
     ///

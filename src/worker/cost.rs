@@ -65,6 +65,10 @@ impl Session for Nothing {
         Ok(())
     }
 
+    fn share_prompt(&mut self) -> Result<(), EngineError> {
+        Ok(())
+    }
+
     fn use_text(&mut self, _: &[Token]) {}
 
     fn fill(&mut self, _: u32) -> Result<(), EngineError> {

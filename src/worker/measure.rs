@@ -205,7 +205,8 @@ impl<'a, S: Session> Bench<'a, S> {
 
     /// The work itself. The clock is read outside of everything that is lbench's own; the sampling
     /// between prompt and generation counts towards the first token and not towards the total, which
-    /// llama-bench has without it.
+    /// llama-bench has without it, and copying a shared prompt counts towards neither, as in
+    /// llama-batched-bench.
     fn timed(&mut self, warmup: bool, token_ns: &mut Vec<Nanos>) -> Result<Timing, EngineError> {
         let (n_prompt, n_gen) = (self.job.work.n_prompt(), self.job.work.n_gen());
         let mut timing = Timing::default();
@@ -223,6 +224,9 @@ impl<'a, S: Session> Bench<'a, S> {
         if n_gen > 0 {
             if !warmup {
                 self.enter(Phase::Generate);
+            }
+            if n_prompt > 0 {
+                self.session.share_prompt()?;
             }
             token_ns.reserve(n_gen as usize);
             let start = self.session.now();

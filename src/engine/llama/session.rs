@@ -242,7 +242,10 @@ impl Session for LlamaSession {
             return self.prompt_of_one(n, true);
         }
         let prompts = if self.prompt_shared { 1 } else { self.n_parallel };
-        self.prompts_of(prompts, n)?;
+        self.prompts_of(prompts, n)
+    }
+
+    fn share_prompt(&mut self) -> Result<(), EngineError> {
         if self.prompt_shared { self.spread() } else { Ok(()) }
     }
 

@@ -269,6 +269,10 @@ impl Session for ScriptedSession {
         Ok(())
     }
 
+    fn share_prompt(&mut self) -> Result<(), EngineError> {
+        Ok(())
+    }
+
     fn use_text(&mut self, _: &[Token]) {}
 
     fn fill(&mut self, n: u32) -> Result<(), EngineError> {
