@@ -84,7 +84,7 @@ impl Relay {
 
     /// Waits until the connection is held.
     pub fn wait_until_held(&self) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let deadline = Instant::now() + Duration::from_mins(1);
         let mut state = self.shared.state.lock().unwrap();
         while !state.held {
             assert!(Instant::now() < deadline, "no connection is held");
