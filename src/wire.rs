@@ -195,6 +195,9 @@ pub struct Roof {
 /// The link to an RPC server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Link {
+    /// Version of the protocol that the server speaks.
+    #[serde(default)]
+    pub protocol: Option<String>,
     /// Its devices, with their free memory.
     pub devices: Vec<Device>,
     /// Median time of a small request and its answer.

@@ -227,14 +227,26 @@ fn every_outcome_is_as_the_schema_says() {
     }
     assert!(rows.iter().any(|row| !row["same_as"].is_null()));
 
-    // The scripted engine does not talk to it, but something has to listen.
+    // The scripted engine does not talk to it, but something has to greet: before the link is measured and
+    // before the row. Then it is gone.
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = server.local_addr().unwrap().to_string();
+    let greeter = std::thread::spawn(move || {
+        use std::io::{Read as _, Write as _};
+        for _ in 0..2 {
+            let (mut stream, _) = server.accept().unwrap();
+            stream.read_exact(&mut [0; 33]).unwrap();
+            let mut answer = 28_u64.to_le_bytes().to_vec();
+            answer.extend([7, 0, 0]);
+            answer.resize(36, 0);
+            stream.write_all(&answer).unwrap();
+        }
+    });
     let rows = checked(&json!({}), &["-p", "64", "-n", "0", "--rpc", &endpoint]);
     let link = &rows[0]["rpc_links"][0];
     assert_eq!((&link["endpoint"], &link["cause"]), (&json!(endpoint), &Value::Null));
-    assert_eq!(link["devices"][0]["kind"], "cpu");
-    drop(server);
+    assert_eq!((&link["devices"][0]["kind"], &link["protocol"]), (&json!("cpu"), &json!("7.0.0")));
+    greeter.join().unwrap();
     let rows = checked(&json!({}), &["-p", "64", "-n", "0", "--rpc", &endpoint]);
     let link = &rows[0]["rpc_links"][0];
     assert!(link["round_trip_ns"].is_null() && link["cause"].is_string(), "{link}");

@@ -171,6 +171,8 @@ fn effective(job: &Job, can_offload: bool) -> Job {
 
 /// Why the two are the same thing, in one sentence.
 fn reason(job: &Job, earlier: &Job, can_offload: bool) -> String {
+    // Remote devices take layers as well.
+    let can_offload = can_offload || !job.config.rpc.is_empty();
     let mut reasons = Vec::new();
     if job.config.loading.fits() {
         reasons.push("fitting chooses layers, shares and places itself".to_string());
@@ -234,6 +236,16 @@ mod tests {
             format!("{} ngl {}", planned.job.test_name(), planned.job.config.n_gpu_layers)
         })
         .collect()
+    }
+
+    #[test]
+    fn layers_beyond_the_model_are_too_many_for_servers_as_well() {
+        let job = |n_gpu_layers| {
+            let rpc = vec!["127.0.0.1:50052".to_string()];
+            Job::new(Config { n_gpu_layers, rpc, ..crate::plan::tests::config() }, TG)
+        };
+        assert_eq!(effective(&job(40), false).id, effective(&job(35), false).id);
+        assert!(reason(&job(40), &job(35), false).starts_with("the model has"));
     }
 
     #[test]

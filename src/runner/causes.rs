@@ -4,7 +4,7 @@ use crate::record::Trouble;
 
 /// Words of the engine, in lower case, and the trouble that they stand for. The first that is found
 /// counts, so the telling ones come first.
-static WORDS: [(&str, Trouble); 25] = [
+static WORDS: [(&str, Trouble); 27] = [
     ("quantized v cache", Trouble::CacheType),
     ("v cache quantization requires", Trouble::CacheType),
     ("requires flash_attn", Trouble::CacheType),
@@ -14,7 +14,7 @@ static WORDS: [(&str, Trouble); 25] = [
     ("failed to connect to", Trouble::Remote),
     ("rpc: ", Trouble::Remote),
     ("failed to send rpc command", Trouble::Remote),
-    ("rpc protocol version mismatch", Trouble::Remote),
+    ("rpc handshake failed", Trouble::Remote),
     ("cudamalloc failed", Trouble::DeviceMemory),
     ("cuda error: out of memory", Trouble::DeviceMemory),
     ("out of device memory", Trouble::DeviceMemory),
@@ -22,6 +22,8 @@ static WORDS: [(&str, Trouble); 25] = [
     ("hipmalloc failed", Trouble::DeviceMemory),
     ("failed to allocate cuda", Trouble::DeviceMemory),
     ("unable to allocate cuda", Trouble::DeviceMemory),
+    ("failed to allocate rpc", Trouble::DeviceMemory),
+    ("unable to allocate rpc", Trouble::DeviceMemory),
     ("failed to allocate cpu buffer", Trouble::HostMemory),
     ("failed to allocate buffer", Trouble::HostMemory),
     ("unable to allocate", Trouble::HostMemory),

@@ -2,7 +2,7 @@
 
 use super::anchor::{self, Anchors, Trace};
 use super::job_run::{self, JobRun};
-use super::{Halt, Runner, Sink, remote, rounds};
+use super::{Halt, Runner, Sink, rounds};
 use crate::error::Error;
 use crate::job::Job;
 use crate::plan;
@@ -80,7 +80,7 @@ impl Runner {
     }
 
     /// How a job ends before it began: it would not fit, or a server that it needs is not there.
-    fn obstacle(&mut self, job: &Job) -> Result<Option<Outcome>, Halt> {
+    pub(super) fn obstacle(&mut self, job: &Job) -> Result<Option<Outcome>, Halt> {
         let doomed = self.doomed.reason(job).filter(|_| !self.options.try_all);
         let reason = match doomed {
             Some(reason) => Some(reason),
@@ -102,7 +102,7 @@ impl Runner {
         }
         // A server has one client at a time: an earlier worker's connection must be closed.
         self.stop_worker();
-        job.config.rpc.iter().find_map(|endpoint| remote::trouble(endpoint))
+        job.config.rpc.iter().find_map(|endpoint| self.servers.trouble(endpoint))
     }
 
     /// Why a job would take more of a device than it may; `None` if it would not, or nobody knows.

@@ -30,6 +30,7 @@ use doomed::Doomed;
 use guard::Clock;
 use job_run::JobRun;
 use patience::{Limit, Patience};
+use remote::Servers;
 
 use crate::error::Error;
 use crate::job::{Config, Job};
@@ -138,6 +139,7 @@ pub struct Runner {
     /// Kills of the out-of-memory killer when the worker started.
     oom_kills: Option<u64>,
     doomed: Doomed,
+    servers: Servers,
     patience: Patience,
     /// The time for the whole run.
     clock: Clock,
@@ -182,6 +184,7 @@ impl Runner {
             sampler: None,
             oom_kills: None,
             doomed: Doomed::default(),
+            servers: Servers::default(),
             jobs_left: 0,
         })
     }

@@ -31,8 +31,28 @@ impl Runner {
             }
             end?;
             self.look_around(sink)?;
+            left = self.still_worth_it(left, sink)?;
         }
         Ok(())
+    }
+
+    /// Those of these jobs that are worth another try after a worker died; the others end here.
+    fn still_worth_it<'a>(
+        &mut self,
+        jobs: Vec<&'a Job>,
+        sink: &mut Sink<'_>,
+    ) -> Result<Vec<&'a Job>, Halt> {
+        let mut left = Vec::new();
+        for job in jobs {
+            match self.obstacle(job)? {
+                None => left.push(job),
+                Some(outcome) => {
+                    finish(job, outcome, Reading::default(), sink)?;
+                    self.jobs_left = self.jobs_left.saturating_sub(1);
+                }
+            }
+        }
+        Ok(left)
     }
 
     /// Has a worker measure these jobs, taking away each that is finished, until all are or it is gone. The

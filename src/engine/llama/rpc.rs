@@ -97,6 +97,8 @@ pub(super) fn link(endpoint: &str) -> Result<Link, EngineError> {
         traveller.fetch(traveller.data.len());
     });
     Ok(Link {
+        // Who greeted the server knows it.
+        protocol: None,
         devices: remote,
         round_trip,
         up: up.map(|seconds| traveller.per_second(seconds, round_trip)),

@@ -127,7 +127,8 @@ impl Engine for Scripted {
     fn link(&mut self, _: &str) -> Result<Link, EngineError> {
         let mut devices = self.describe().devices;
         devices.retain(|device| device.kind == DeviceKind::Cpu);
-        Ok(Link { devices, round_trip: Nanos(100_000), up: Some(1e9), down: Some(2e9) })
+        let round_trip = Nanos(100_000);
+        Ok(Link { protocol: None, devices, round_trip, up: Some(1e9), down: Some(2e9) })
     }
 
     /// A token for each word.

@@ -376,6 +376,7 @@ fn link(endpoint: &str, found: &Result<Link, String>) -> Value {
     let link = found.as_ref().ok();
     json!({
         "endpoint": endpoint,
+        "protocol": link.and_then(|link| link.protocol.as_deref()),
         "round_trip_ns": link.map(|link| link.round_trip),
         "up": link.and_then(|link| link.up),
         "down": link.and_then(|link| link.down),

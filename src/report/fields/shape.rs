@@ -35,6 +35,7 @@ pub(super) static TRAFFIC: Shape = Record(&[
 /// The link to an RPC server.
 pub(super) static LINK: Shape = Record(&[
     ("endpoint", Text, "The server: host:port"),
+    ("protocol", Maybe(&Text), "Version of the protocol that it speaks"),
     ("round_trip_ns", Maybe(&Int), "Median time of a small request and its answer"),
     ("up", Maybe(&Float), "Bytes a second to it"),
     ("down", Maybe(&Float), "Bytes a second from it"),

@@ -120,7 +120,8 @@ fn records() -> [(&'static str, Value); 7] {
         overrides: vec!["exps=CPU".into()],
     };
     let link = json!({
-        "endpoint": "a:1", "round_trip_ns": 1, "up": 1.5, "down": 1.5, "devices": [remote],
+        "endpoint": "a:1", "protocol": "7.0.0", "round_trip_ns": 1, "up": 1.5, "down": 1.5,
+        "devices": [remote],
         "cause": "no route",
     });
     [
