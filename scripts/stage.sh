@@ -21,11 +21,8 @@ unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CFLAGS CXXFLAGS
 for folder in "$target"/release "$target"/release/deps "$target"/release/examples; do
   [ ! -d "$folder" ] || find "$folder" -maxdepth 1 -name 'lib*.so' -type l ! -exec test -e {} \; -delete
 done
-cargo build --release --locked --target-dir "$target" >&2
-
-# The engine's folders: the newest of them is the one that was just built or used.
-engine=$(find "$target"/release/build -maxdepth 2 -path '*/llama-cpp-sys-2-*/out' -printf '%T@ %p\n' |
-  sort -n | while read -r _ folder; do [ ! -d "$folder/lib" ] || echo "$folder"; done | tail -1)
+engine=$(cargo build --release --locked --target-dir "$target" --message-format json-render-diagnostics |
+  sed -n 's/^{"reason":"build-script-executed".*llama-cpp-sys-2.*"out_dir":"\([^"]*\)".*/\1/p' | tail -1)
 source=$(cargo metadata --locked --format-version 1 |
   sed 's/.*"manifest_path":"\([^"]*llama-cpp-sys-2-[^"]*\)\/Cargo.toml".*/\1/')
 if [ ! -d "$engine" ] || [ ! -d "$source/llama.cpp" ]; then fail 'the engine was not found'; fi
