@@ -27,7 +27,7 @@ check() {
 }
 
 list() { # list FILE KEY: a list of a TOML file, on one line
-  sed -n "/^$2 = \[/,/\]/p" "$1" | sed "s/^$2 = //" | tr -d ' \n'
+  sed -n "/^$2 = \[/,/\]/{p;/\]/q}" "$1" | sed "s/^$2 = //" | tr -d ' \n'
 }
 
 # The notices in llama.cpp's source that stand in the libraries: its own, and that of every file which has another.

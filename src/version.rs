@@ -59,6 +59,7 @@ fn kernels(engine: &Description) -> String {
         Some(module) if ALL_LEVELS => format!("chosen at start: {}", module.file_name()),
         Some(module) => module.file_name().to_string(),
         None if TARGET_CPU.is_empty() => "for any CPU of this kind".to_string(),
+        None if TARGET_CPU == "native" => "for the CPU they were built on".to_string(),
         None => format!("for {TARGET_CPU}"),
     };
     format!("{} ({how})", engine.cpu_features.join(", "))
