@@ -19,7 +19,7 @@ TESTS  := $(if $(shell command -v cargo-nextest),nextest run,test --tests --no-f
 
 .DEFAULT_GOAL := build
 .NOTPARALLEL:
-.PHONY: help setup build run test bench bundle deny install clean
+.PHONY: help setup build run test bench dist bundle deny install clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
@@ -50,14 +50,20 @@ test: setup ## check formatting and lints, run every test
 bench: setup ## what measuring itself costs: prints figures
 	$(NATIVE) bench --locked --bench '*'
 
+dist: setup ## make target/lbench-VERSION-TARGET.tar.xz, a release archive (needs cargo-about)
+	$(CARGO) --version > /dev/null && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL scripts/dist.sh
+
 bundle: setup ## make target/lbench-bundle.tar.xz for a GPU host without Rust or network
 	$(CARGO) --version > /dev/null && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL scripts/bundle.sh
 
-deny: ## check licences and origin of every dependency (needs cargo-deny)
-	@if command -v cargo-deny >/dev/null; then \
-	  $(CARGO) deny --locked check bans licenses sources; \
+deny: ## check licences, origin and known faults of every dependency (needs cargo-deny)
+	@command -v cargo-deny >/dev/null || \
+	  { echo 'deny: cargo-deny is missing: cargo install --locked cargo-deny' >&2; exit 1; }
+	$(CARGO) deny --locked check bans licenses sources
+	@if $(CARGO) deny --locked --log-level off fetch db; then \
+	  $(CARGO) deny --locked check advisories; \
 	else \
-	  echo 'deny: cargo-deny is not installed: cargo install --locked cargo-deny' >&2; exit 1; \
+	  echo 'deny: advisories SKIPPED: their database (github.com/RustSec/advisory-db) could not be fetched' >&2; \
 	fi
 
 install: build ## copy lbench to PREFIX/bin

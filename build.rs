@@ -1,9 +1,90 @@
-//! Libraries that travel with the program are looked for beside it: a bundle for a host without Rust needs
-//! nothing else.
+//! What this build is, for `--version`; and libraries that travel with the program are looked for beside it:
+//! an archive for a host without Rust needs nothing else.
+
+use std::env;
+use std::path::Path;
+use std::process::Command;
+
+/// Settings of the engine's build that make another flavour of it.
+const FLAVOURS: [&str; 4] =
+    ["LLAMA_BUILD_SHARED_LIBS", "GGML_BACKEND_DL", "GGML_CPU_ALL_VARIANTS", "GGML_RPC"];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    if std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux") {
+    if env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux") {
         println!("cargo::rustc-link-arg-bins=-Wl,-rpath,$ORIGIN/lib");
     }
+    for name in FLAVOURS {
+        println!("cargo::rerun-if-env-changed={name}");
+        tell(name, if is_on(name) { "on" } else { "" });
+    }
+    tell("TARGET", &env::var("TARGET").unwrap_or_default());
+    tell("PROFILE", &env::var("PROFILE").unwrap_or_default());
+    tell("TARGET_CPU", &target_cpu().unwrap_or_default());
+    tell("SYS_CRATE", &locked_version("llama-cpp-sys-2").unwrap_or_default());
+    tell("COMMIT", &commit().unwrap_or_default());
+}
+
+/// Hands a fact to the program, as `LBENCH_BUILD_<NAME>`; empty for none.
+fn tell(name: &str, value: &str) {
+    println!("cargo::rustc-env=LBENCH_BUILD_{name}={}", value.lines().next().unwrap_or_default());
+}
+
+/// Whether a setting of the engine's build is on, as `CMake` reads it.
+fn is_on(name: &str) -> bool {
+    let value = env::var(name).unwrap_or_default().to_ascii_uppercase();
+    !["", "0", "OFF", "NO", "FALSE", "N"].contains(&value.as_str())
+}
+
+/// The CPU that was built for, where flags named one: the engine's kernels follow it.
+fn target_cpu() -> Option<String> {
+    let flags = env::var("CARGO_ENCODED_RUSTFLAGS").ok()?;
+    let mut cpu = flags.split('\u{1f}').filter_map(|flag| flag.split_once("target-cpu="));
+    cpu.next_back().map(|(_, cpu)| cpu.to_string())
+}
+
+/// The version of a crate in `Cargo.lock`.
+fn locked_version(name: &str) -> Option<String> {
+    println!("cargo::rerun-if-changed=Cargo.lock");
+    let lock = std::fs::read_to_string("Cargo.lock").ok()?;
+    let (_, entry) = lock.split_once(&format!("name = \"{name}\"\nversion = \""))?;
+    Some(entry.split('"').next()?.to_string())
+}
+
+/// The commit that was built, and whether files differ from it: of a checkout by git, of a package by what
+/// cargo wrote into it. Builds for developing have none, since it would build everything anew with each commit.
+fn commit() -> Option<String> {
+    if env::var("PROFILE").is_ok_and(|profile| profile != "release") {
+        return None;
+    }
+    if !Path::new(".git").exists() {
+        let note = std::fs::read_to_string(".cargo_vcs_info.json").ok()?;
+        let (_, hash) = note.split_once("\"sha1\": \"")?;
+        return hash.get(..9).map(str::to_string);
+    }
+    for file in ["HEAD", "logs/HEAD"] {
+        // A file that is not there would run this with every build.
+        if let Some(path) =
+            git(&["rev-parse", "--git-path", file]).filter(|p| Path::new(p).exists())
+        {
+            println!("cargo::rerun-if-changed={path}");
+        }
+    }
+    for source in ["src", "Cargo.toml"] {
+        println!("cargo::rerun-if-changed={source}");
+    }
+    let hash = git(&["rev-parse", "--short=9", "HEAD"])?;
+    let changed = git(&["status", "--porcelain", "--untracked-files=no"]);
+    Some(if changed.is_none_or(|files| files.is_empty()) {
+        hash
+    } else {
+        format!("{hash} with changes")
+    })
+}
+
+/// What git says; `None` where there is no git, or it cannot tell.
+fn git(args: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(args).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_string())
 }

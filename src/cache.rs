@@ -105,7 +105,7 @@ pub fn key(host: &Host) -> String {
         engine.device_names(&[DeviceKind::Cpu]),
         format!("{} cores", host.logical_cores),
         format!("{} bytes", host.memory),
-        format!("lbench {}", env!("CARGO_PKG_VERSION")),
+        format!("lbench {}", crate::version::NUMBER),
         engine.engine.clone(),
         engine.build_commit.clone(),
         engine.cpu_features.join(" "),

@@ -31,6 +31,7 @@
 //! | [`app`] | the whole run, in one page |
 //! | [`host`] | the machine: taken once, recorded once |
 //! | [`facts`] | what is true of a whole run |
+//! | [`version`] | what this build is |
 //! | [`error`] | what ends a run early, and the exit codes |
 //!
 //! Data flows one way: `cli → plan → runner → journal → stats → report`.
@@ -58,5 +59,6 @@ pub mod runner;
 pub mod stats;
 pub mod telemetry;
 pub mod units;
+pub mod version;
 pub mod wire;
 pub mod worker;

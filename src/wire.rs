@@ -237,6 +237,13 @@ pub struct Module {
     pub trouble: Option<String>,
 }
 
+impl Module {
+    /// Name of the file.
+    pub fn file_name(&self) -> &str {
+        self.file.rsplit(std::path::MAIN_SEPARATOR).next().unwrap_or(&self.file)
+    }
+}
+
 /// A device that ggml can compute on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Device {

@@ -30,6 +30,7 @@ const FORBIDDEN: [(&str, &[&str]); 17] = [
         ],
     ),
     ("units.rs", &[""]),
+    ("version.rs", &["engine", "runner", "cli", "report", "worker", "plan", "host", "app"]),
     (
         "gguf",
         &[
@@ -96,6 +97,17 @@ fn unsafe_lives_in_one_folder() {
             assert!(explained, "{}:{}: no SAFETY comment", file.display(), number + 1);
         }
     }
+}
+
+/// One list in two files: cargo-deny decides what may be linked, cargo-about writes down what is.
+#[test]
+fn the_lists_of_licences_are_the_same() {
+    let list = |file: &str, key: &str| {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+        let (_, list) = text.split_once(&format!("\n{key} = [")).unwrap();
+        list.split(']').next().unwrap().split_whitespace().collect::<String>()
+    };
+    assert_eq!(list("deny.toml", "allow"), list("about.toml", "accepted"));
 }
 
 #[test]

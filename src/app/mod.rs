@@ -7,11 +7,13 @@
 //! | `beside.rs` | an earlier run beside it |
 //! | `rpc_server.rs` | the other end of RPC |
 //! | `keeping.rs` | its journal, and what an earlier one has of it |
+//! | `version.rs` | what this build is |
 
 mod beside;
 mod keeping;
 mod rpc_server;
 mod sweep;
+mod version;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -43,6 +45,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Result<u8, Error> {
         Some(Command::Report(args)) => report(&args),
         Some(Command::Schema) => print(|out| crate::report::write_schema(out)).map(|()| exit::OK),
         Some(Command::RpcServer(args)) => rpc_server::main(&args),
+        None if cli.bench.version => version::main(&cli.bench),
         None => sweep::main(cli.bench, &args),
     }
 }

@@ -39,11 +39,7 @@ pub(super) fn main(args: BenchArgs, typed: &[OsString]) -> Result<u8, Error> {
     let works = args.works()?;
     let models = if args.list_devices { Vec::new() } else { find_models(&args)? };
 
-    let settings = Settings {
-        stop: args.rule(),
-        warmup: !args.no_warmup,
-        delay: Duration::from_secs(args.delay).into(),
-    };
+    let settings = settings(&args);
     let interleave = args.interleave.map(|seed| seed.unwrap_or_else(some_seed));
     let mut runner = Runner::new(runner_options(&args, settings, interleave))?;
     let mut host = Host::take(runner.describe()?);
@@ -72,7 +68,7 @@ pub(super) fn main(args: BenchArgs, typed: &[OsString]) -> Result<u8, Error> {
     if args.scripted.is_none() {
         host.floors = Cache::of_user("noise").get(&cache::key(&host));
     }
-    let version = env!("CARGO_PKG_VERSION").to_string();
+    let version = crate::version::NUMBER.to_string();
     let (stop, cold) = (settings.stop, args.cold);
     let (roofs, links) = (Vec::new(), Vec::new());
     let process = args.process.process();
@@ -173,7 +169,15 @@ fn some_seed() -> u64 {
     since.map_or(0, |since| u64::from(since.subsec_nanos()))
 }
 
-fn runner_options(
+pub(super) fn settings(args: &BenchArgs) -> Settings {
+    Settings {
+        stop: args.rule(),
+        warmup: !args.no_warmup,
+        delay: Duration::from_secs(args.delay).into(),
+    }
+}
+
+pub(super) fn runner_options(
     args: &BenchArgs,
     settings: Settings,
     interleave: Option<u64>,

@@ -43,7 +43,8 @@ use crate::units::Bytes;
 /// llama-bench's flags work as they do there. Values are lists (64,128,512), ranges (1-8, 1-8+2, 64-1024*2)
 /// or repeated flags; every combination becomes a row.
 #[derive(Debug, Parser)]
-#[command(name = "lbench", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(name = "lbench", version, disable_version_flag = true)]
+#[command(args_conflicts_with_subcommands = true, max_term_width = 100)]
 #[command(after_help = EXAMPLES)]
 pub struct Cli {
     /// What to do instead of a sweep.
@@ -262,6 +263,12 @@ pub struct BenchArgs {
     /// Print the devices that the engine finds, and stop
     #[arg(long, help_heading = "Other")]
     pub list_devices: bool,
+    /// Print what this build is, with its engine, kernels and flavour, and stop
+    #[arg(long, help_heading = "Other")]
+    pub version: bool,
+    /// Print the version of lbench alone, and stop
+    #[arg(short = 'V', action = clap::ArgAction::Version, help_heading = "Other")]
+    short_version: Option<bool>,
     /// Folder of the engine's backend modules, where the build has any [default: backends, beside lbench]
     #[arg(long, value_name = "DIR", env = "LBENCH_BACKENDS", help_heading = "Other")]
     pub backend_dir: Option<PathBuf>,

@@ -115,7 +115,7 @@ fn check(args: &DoctorArgs, tell: &mut dyn FnMut(&str)) -> Result<Checkup, Error
     }
     let machine = watch.finish();
     let mut checkup = Checkup {
-        version: env!("CARGO_PKG_VERSION").to_string(),
+        version: crate::version::NUMBER.to_string(),
         model: model.label,
         conclusion: self_test.conclusion(),
         advice: Vec::new(),

@@ -1,17 +1,14 @@
 //! What the engine can compute on: backends, devices, and the kernels that were compiled for the CPU.
 
-use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::ffi::{CStr, c_char, c_void};
-use std::path::Path;
 
 use llama_cpp_2::{LlamaBackendDeviceType, list_llama_ggml_backend_devices};
 use llama_cpp_sys_2 as sys;
 
-use super::logs;
 use crate::engine::EngineError;
 use crate::record::DeviceMemory;
 use crate::units::Bytes;
-use crate::wire::{Device, DeviceKind, Module};
+use crate::wire::{Device, DeviceKind};
 
 /// Every device, the CPU included.
 pub(super) fn list() -> Vec<Device> {
@@ -140,47 +137,6 @@ pub(super) fn weight_buffers() -> Vec<(String, String)> {
 pub(super) fn buffers() -> Vec<(String, String)> {
     let names = weight_buffers().into_iter().map(|(buffer, _)| buffer);
     names.zip(offload().into_iter().map(|device| device.name)).collect()
-}
-
-/// Loads the backends that are not linked in, where the build keeps even the CPU in a module: from
-/// `folder` if one is named, else from `backends/` beside the program, else from where the engine looks by
-/// itself. What became of each file is returned.
-pub(super) fn load_modules(folder: Option<&Path>) -> Vec<Module> {
-    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("backends")));
-    let beside = beside.filter(|path| path.is_dir() && cpu().is_none());
-    let Some(folder) = folder.map(Path::to_path_buf).or(beside) else {
-        if cpu().is_none() {
-            // SAFETY: takes nothing.
-            unsafe { sys::ggml_backend_load_all() }
-        }
-        return Vec::new();
-    };
-    let files = std::fs::read_dir(&folder).into_iter().flatten().flatten();
-    let mut files: Vec<_> =
-        files.map(|entry| entry.path()).filter(|path| is_module(path)).collect();
-    // Accelerators first, the CPU last, as the engine orders its own.
-    files.sort_by_key(|path| (file_name(path).contains("ggml-cpu"), path.clone()));
-    files.iter().map(|path| load_module(path)).collect()
-}
-
-fn load_module(path: &Path) -> Module {
-    logs::begin();
-    let loaded = super::model::c_path(path).is_ok_and(|c_path| {
-        // SAFETY: a NUL-terminated path that outlives the call.
-        !unsafe { sys::ggml_backend_load(c_path.as_ptr()) }.is_null()
-    });
-    let trouble = (!loaded).then(|| super::reason::failure("it did not load").0);
-    Module { file: path.display().to_string(), trouble }
-}
-
-fn is_module(path: &Path) -> bool {
-    let name = file_name(path);
-    let (begins, ends) = (format!("{DLL_PREFIX}ggml-"), DLL_SUFFIX);
-    name.starts_with(&begins) && name.ends_with(ends) && !name.contains("ggml-base")
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// The CPU's registry; `None` where no CPU backend is loaded.

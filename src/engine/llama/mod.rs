@@ -9,6 +9,7 @@
 //! | `logs` | the engine's log, caught and kept |
 //! | `reason` | one sentence out of its error lines |
 //! | `devices` | backends, devices, CPU kernels |
+//! | `modules` | backends in files of their own |
 //! | `params` | from a `Config` to the engine's parameters |
 //! | `model` | a loaded model |
 //! | `weights` | where its weights ended up |
@@ -26,6 +27,7 @@ mod handles;
 mod logs;
 mod memory;
 mod model;
+mod modules;
 mod params;
 mod process;
 mod reason;
@@ -79,7 +81,7 @@ impl LlamaEngine {
     ) -> Result<Self, EngineError> {
         logs::install(verbose);
         let backend = LlamaBackend::init().map_err(|error| EngineError(error.to_string()))?;
-        let modules = devices::load_modules(modules);
+        let modules = modules::load(modules);
         if devices::cpu().is_none() {
             return Err(reason::failure("there is no backend for the CPU"));
         }
