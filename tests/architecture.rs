@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms that must not be imported, for each room that has such a rule.
-const FORBIDDEN: [(&str, &[&str]); 17] = [
+const FORBIDDEN: [(&str, &[&str]); 18] = [
     ("cli", &["engine::llama", "runner", "worker", "progress"]),
     ("runner", &["engine", "cli", "report", "worker"]),
     ("report", &["engine", "cli", "runner", "worker", "compare"]),
