@@ -18,7 +18,7 @@ use crate::units::Nanos;
 fn plan(jobs: u32) -> Plan {
     let job = |n| Job::new(config(), Work::Prompt { n_prompt: n });
     let jobs = (1..=jobs).map(|n| Planned { job: job(n), same_as: None }).collect();
-    Plan { jobs, varying: vec![false; crate::plan::axis::AXES.len()] }
+    Plan { jobs, varying: vec![false; crate::plan::axis::AXES.len()], parts: vec![] }
 }
 
 fn header(plan: &Plan) -> Header {
