@@ -60,9 +60,17 @@ deny: ## check licences and origin of every dependency (needs cargo-deny)
 	  echo 'deny: cargo-deny is not installed: cargo install --locked cargo-deny' >&2; exit 1; \
 	fi
 
-install: build ## copy lbench to PREFIX/bin
-	install -d "$(DESTDIR)$(PREFIX)/bin"
+SHARE := $(DESTDIR)$(PREFIX)/share
+SAYS  := $(TARGET_DIR)/release/lbench
+
+install: build ## copy lbench to PREFIX/bin, its manual and completions to PREFIX/share
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(SHARE)/man/man1" "$(SHARE)/bash-completion/completions" \
+	  "$(SHARE)/zsh/site-functions" "$(SHARE)/fish/vendor_completions.d"
 	install -m 755 "$(TARGET_DIR)/release/lbench" "$(DESTDIR)$(PREFIX)/bin/lbench"
+	$(SAYS) man --output "$(SHARE)/man/man1"
+	$(SAYS) completions bash > "$(SHARE)/bash-completion/completions/lbench"
+	$(SAYS) completions zsh > "$(SHARE)/zsh/site-functions/_lbench"
+	$(SAYS) completions fish > "$(SHARE)/fish/vendor_completions.d/lbench.fish"
 
 clean: ## remove everything that was built; models stay
 	$(CARGO) clean
