@@ -66,9 +66,17 @@ deny: ## check licences, origin and known faults of every dependency (needs carg
 	  echo 'deny: advisories SKIPPED: their database (github.com/RustSec/advisory-db) could not be fetched' >&2; \
 	fi
 
-install: build ## copy lbench to PREFIX/bin
-	install -d "$(DESTDIR)$(PREFIX)/bin"
+SHARE := $(DESTDIR)$(PREFIX)/share
+SAYS  := $(TARGET_DIR)/release/lbench
+
+install: build ## copy lbench to PREFIX/bin, its manual and completions to PREFIX/share
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(SHARE)/man/man1" "$(SHARE)/bash-completion/completions" \
+	  "$(SHARE)/zsh/site-functions" "$(SHARE)/fish/vendor_completions.d"
 	install -m 755 "$(TARGET_DIR)/release/lbench" "$(DESTDIR)$(PREFIX)/bin/lbench"
+	$(SAYS) man --output "$(SHARE)/man/man1"
+	$(SAYS) completions bash > "$(SHARE)/bash-completion/completions/lbench"
+	$(SAYS) completions zsh > "$(SHARE)/zsh/site-functions/_lbench"
+	$(SAYS) completions fish > "$(SHARE)/fish/vendor_completions.d/lbench.fish"
 
 clean: ## remove everything that was built; models stay
 	$(CARGO) clean

@@ -11,6 +11,7 @@
 //! | [`record`] | what happened: `Sample`, `Reading`, `Outcome`, `Record` |
 //! | [`units`] | quantities that print themselves |
 //! | [`cli`] | flags as typed, the value grammar, llama-bench's spellings |
+//! | [`config`] | defaults from a file, the environment and presets, for the parser of [`cli`] |
 //! | [`gguf`] | reading headers, writing synthetic models: pure bytes |
 //! | [`hub`] | models of the Hugging Face hub: from `-hf` to a file in the cache |
 //! | [`models`] | from what `-m` and `-hf` say to a model whose header is known |
@@ -40,6 +41,7 @@ pub mod app;
 pub mod cache;
 pub mod cli;
 pub mod compare;
+pub mod config;
 pub mod doctor;
 pub mod engine;
 pub mod error;

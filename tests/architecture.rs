@@ -4,8 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms that must not be imported, for each room that has such a rule.
-const FORBIDDEN: [(&str, &[&str]); 18] = [
-    ("cli", &["engine::llama", "runner", "worker", "progress"]),
+const FORBIDDEN: [(&str, &[&str]); 19] = [
+    ("cli", &["engine::llama", "runner", "worker", "progress", "config"]),
+    (
+        "config",
+        &["app", "engine", "journal", "models", "record", "report", "runner", "stats", "worker"],
+    ),
     ("runner", &["engine", "cli", "report", "worker"]),
     ("report", &["engine", "cli", "runner", "worker", "compare"]),
     ("compare", &["engine", "cli", "runner", "worker", "plan", "wire", "progress", "app"]),

@@ -371,7 +371,7 @@ fn the_token_goes_to_the_hub_alone_and_is_written_down_nowhere() {
     let dry = place.run(&[&args[..4], &["--dry-run"]].concat());
     assert_eq!(dry.status.code(), Some(0), "{}", stderr(&dry));
     let text = std::fs::read_to_string(journal).unwrap();
-    assert!(text.contains("\"-hf\",\"user/model\",\"--journal\""), "{text}");
+    assert!(text.contains("\"--hf-repo=user/model\"") && !text.contains("hf-token"), "{text}");
     for bytes in [text.as_bytes(), &output.stdout, &output.stderr, &dry.stdout, &dry.stderr] {
         assert!(!String::from_utf8_lossy(bytes).contains(SECRET));
     }

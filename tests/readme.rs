@@ -52,8 +52,15 @@ fn examples() {
 #[test]
 fn links_lead_somewhere() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let docs = ["docs/process-model.md", "docs/models.md", "docs/shipping.md"];
-    for file in ["README.md", "CONTRIBUTING.md"].into_iter().chain(docs) {
+    let files = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/process-model.md",
+        "docs/models.md",
+        "docs/configuration.md",
+        "docs/shipping.md",
+    ];
+    for file in files {
         let text = std::fs::read_to_string(root.join(file)).unwrap();
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if !target.starts_with("http") && !target.starts_with('#') {

@@ -58,16 +58,17 @@ fn the_memory_of_the_process_is_the_figure() {
     let seen = &row["telemetry"][0];
     assert_eq!(seen["baseline"], 1024 * MIB, "what others had before the worker started");
     assert_eq!((&seen["celsius"], &seen["memory_mhz"]), (&json!(61), &json!(3200.0)));
-    assert!(seen["looks"].as_u64().unwrap() > 20, "{seen}");
+    assert!(seen["looks"].as_u64().unwrap() > 5, "{seen}");
     assert_eq!(row["throttled"], false);
 }
 
 #[test]
 fn energy_is_that_of_the_measured_runs() {
     let Some(row) = row("") else { return };
-    // 300 W for 48 tokens at 40 a second, by a counter that steps ten times a second.
+    // 300 W for as long as 16 tokens took, by a counter that steps ten times a second.
     let joules = row["joules_per_token"].as_f64().unwrap();
-    assert!((joules / 7.5 - 1.0).abs() < 0.25, "{joules}");
+    let expected = 300.0 * row["avg_ns"].as_f64().unwrap() * 1e-9 / 16.0;
+    assert!((joules / expected - 1.0).abs() < 0.25, "{joules}, {expected}");
     assert!((row["power_w"].as_f64().unwrap() / 300.0 - 1.0).abs() < 0.2, "{row}");
 }
 

@@ -4,27 +4,23 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::tell;
-use crate::cli::{BenchArgs, Cli, without_token};
+use crate::cli::{BenchArgs, Cli};
+use crate::config::{Asked, Request};
 use crate::error::Error;
 use crate::facts::RunFacts;
 use crate::host::Host;
-use crate::journal::{self, Ending, Header, Journal, Kept, SCHEMA, Writer};
+use crate::journal::{self, Ending, Given, Header, Journal, Kept, SCHEMA, Writer};
 use crate::plan::Plan;
 use crate::record::Record;
 use crate::runner::End;
 use crate::units::unix_time;
 use crate::wire::Settings;
 
-/// The arguments that a resumed run goes by: its own where it was given any that say what to measure, else
-/// those of the run that it resumes. What is shown, and where, is always its own.
-pub(super) fn arguments(
-    args: BenchArgs,
-    typed: &[OsString],
-) -> Result<(BenchArgs, Vec<String>, Option<Journal>), Error> {
-    let given = without_token(typed);
-    let given: Vec<String> =
-        given.iter().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
-    let Some(file) = &args.resume else { return Ok((args, given, None)) };
+/// What a resumed run goes by: what was asked for now, where any of it says what to measure, else what the run
+/// that it resumes went by. What is shown, and where, is always what was asked for now.
+pub(super) fn resumed(mut request: Request) -> Result<(Request, Option<Journal>), Error> {
+    let args = &request.sweeps[0].args;
+    let Some(file) = &args.resume else { return Ok((request, None)) };
     let path = match file.as_ref().or(args.journal.as_ref()) {
         Some(path) => path.clone(),
         None => journal::last_path().ok_or_else(|| {
@@ -33,15 +29,21 @@ pub(super) fn arguments(
     };
     let found = journal::read(&path)?;
     found.notes.iter().for_each(|note| tell(note));
-    if args.says_what {
-        return Ok((args, given, Some(found)));
+    if request.says_what {
+        return Ok((request, Some(found)));
     }
-    let program = OsString::from("lbench");
-    let old = found.header.args.iter().map(OsString::from);
-    let mut resumed = Cli::parse_args(std::iter::once(program).chain(old))?.bench;
-    resumed.show_as(&args);
-    let old = found.header.args.clone();
-    Ok((resumed, old, Some(found)))
+    let old = &found.header;
+    let whole = [Given { title: None, args: old.args.clone() }];
+    let sweeps = if old.sweeps.is_empty() { &whole[..] } else { &old.sweeps };
+    let again = sweeps.iter().map(|Given { title, args: given }| {
+        let line = std::iter::once("lbench").chain(given.iter().map(String::as_str));
+        let mut again = Cli::parse_args(line.map(OsString::from))?.bench;
+        again.show_as(args);
+        Ok(Asked { title: title.clone(), args: again, given: given.clone() })
+    });
+    request.sweeps = again.collect::<Result<_, Error>>()?;
+    request.typed.clone_from(&old.args);
+    Ok((request, Some(found)))
 }
 
 /// What an earlier journal has of a plan; with a word about what has changed since.
@@ -96,15 +98,22 @@ fn differences(header: &Header, plan: &Plan, host: &Host) -> Vec<String> {
 
 /// The journal of a run that begins now; `None` where it is not wanted, or cannot be had.
 pub(super) fn open(
-    args: &BenchArgs,
-    given: Vec<String>,
+    request: &Request,
     earlier: Option<&Journal>,
     (plan, facts, settings): (&Plan, &RunFacts, Settings),
 ) -> Result<Option<Writer>, Error> {
     let unix_time = unix_time();
-    let Some(path) = path(args, earlier, unix_time) else { return Ok(None) };
-    let (plan, facts) = (plan.clone(), facts.clone());
-    let header = Header { schema: SCHEMA, unix_time, args: given, plan, settings, facts };
+    let Some(path) = path(&request.sweeps[0].args, earlier, unix_time) else { return Ok(None) };
+    let given = |asked: &Asked| Given { title: asked.title.clone(), args: asked.given.clone() };
+    let header = Header {
+        schema: SCHEMA,
+        unix_time,
+        args: request.typed.clone(),
+        sweeps: request.sweeps.iter().map(given).collect(),
+        plan: plan.clone(),
+        settings,
+        facts: facts.clone(),
+    };
     match Writer::open(&path, &header)? {
         Ok(writer) => Ok(Some(writer)),
         Err(warning) => {

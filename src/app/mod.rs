@@ -6,12 +6,14 @@
 //! | `sweep.rs` | a sweep, step by step |
 //! | `beside.rs` | an earlier run beside it |
 //! | `rpc_server.rs` | the other end of RPC |
+//! | `shell.rs` | defaults, completions, manual pages |
 //! | `keeping.rs` | its journal, and what an earlier one has of it |
 //! | `version.rs` | what this build is |
 
 mod beside;
 mod keeping;
 mod rpc_server;
+mod shell;
 mod sweep;
 mod version;
 
@@ -35,8 +37,7 @@ use crate::{models, worker};
 /// # Errors
 /// When there is nothing to show: a flag or file that cannot be used, or lbench itself broke.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> Result<u8, Error> {
-    let args: Vec<_> = args.into_iter().collect();
-    let cli = Cli::parse_args(args.iter().cloned())?;
+    let cli = Cli::parse_args(args)?;
     match cli.command {
         Some(Command::Worker(args)) => serve(args),
         Some(Command::Synth(args)) => synth(&args),
@@ -45,8 +46,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Result<u8, Error> {
         Some(Command::Report(args)) => report(&args),
         Some(Command::Schema) => print(|out| crate::report::write_schema(out)).map(|()| exit::OK),
         Some(Command::RpcServer(args)) => rpc_server::main(&args),
-        None if cli.bench.version => version::main(&cli.bench),
-        None => sweep::main(cli.bench, &args),
+        None if cli.version => version::main(&cli.bench),
+        Some(Command::Config(args)) => shell::show_config(&args),
+        Some(Command::Completions(args)) => shell::completions(&args),
+        Some(Command::Man(args)) => shell::man(&args),
+        None => sweep::main(&cli.bench),
     }
 }
 

@@ -1,6 +1,5 @@
 //! A sweep, step by step: arguments to plan, plan to runner, records to journal and report.
 
-use std::ffi::OsString;
 use std::io;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use super::{keeping, list_devices, output_error, print, rooflines, tell};
 use crate::cache::{self, Cache};
 use crate::cli::BenchArgs;
 use crate::compare::Run;
+use crate::config::{self, Asked, Request, Sources};
 use crate::error::{Error, exit};
 use crate::facts::{Links, RunFacts};
 use crate::host::Host;
@@ -16,7 +16,7 @@ use crate::hub::{Hub, Shown};
 use crate::job::Model;
 use crate::journal::{Kept, Writer};
 use crate::models;
-use crate::plan::{self, Plan, Sweep};
+use crate::plan::{self, Plan, Sweep, Titled};
 use crate::progress::Progress;
 use crate::record::Record;
 use crate::report::{Extra, Report, Stream};
@@ -25,9 +25,16 @@ use crate::runner::{self, End, Runner, Spawn};
 use crate::telemetry::sampler::Sampler;
 use crate::wire::Settings;
 
-/// Does the sweep that the flags describe.
-pub(super) fn main(args: BenchArgs, typed: &[OsString]) -> Result<u8, Error> {
-    let (args, given, earlier) = keeping::arguments(args, typed)?;
+/// Does the sweeps that the flags describe, with what comes from the environment, a preset and the file.
+pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
+    let sources = Sources::read(typed)?;
+    sources.notes.iter().for_each(|note| tell(note));
+    if typed.preset.as_deref() == Some("list") {
+        print(|out| config::show_presets(&sources.presets(), false, out))?;
+        return Ok(exit::OK);
+    }
+    let (request, earlier) = keeping::resumed(Request::new(typed, &sources)?)?;
+    let args = &request.sweeps[0].args;
     let file = match &args.baseline {
         Some(path) => Some(Run::read(path)?),
         None => args.how.need_baseline().map(|()| None)?,
@@ -36,21 +43,20 @@ pub(super) fn main(args: BenchArgs, typed: &[OsString]) -> Result<u8, Error> {
         print(|out| crate::report::list_columns(out))?;
         return Ok(exit::OK);
     };
-    let works = args.works()?;
-    let models = if args.list_devices { Vec::new() } else { find_models(&args)? };
+    request.sweeps.iter().try_for_each(|asked| asked.args.works().map(drop))?;
+    let models = if args.list_devices { Vec::new() } else { find_models(args)? };
 
-    let settings = settings(&args);
+    let settings = settings(args);
     let interleave = args.interleave.map(|seed| seed.unwrap_or_else(some_seed));
-    let mut runner = Runner::new(runner_options(&args, settings, interleave))?;
+    let mut runner = Runner::new(runner_options(args, settings, interleave))?;
     let mut host = Host::take(runner.describe()?);
     if args.list_devices {
         print(|out| list_devices(&host.engine, out))?;
         return Ok(exit::OK);
     }
-    let axes = args.axes.resolve(&host);
     args.deprecated.notes().iter().for_each(|note| tell(note));
-    let sweep = Sweep { models, axes, works, collapse: !args.no_collapse };
-    let plan = plan::expand(&sweep, &host)?;
+    let plan = plan_of(&request.sweeps, &models, &host)?;
+    runner.cold_starts(plan.cold_starts());
     if args.dry_run {
         let memory = predictions(&mut runner, &plan)?;
         print(|out| plan::print(&plan, &memory, out))?;
@@ -69,7 +75,8 @@ pub(super) fn main(args: BenchArgs, typed: &[OsString]) -> Result<u8, Error> {
         host.floors = Cache::of_user("noise").get(&cache::key(&host));
     }
     let version = crate::version::NUMBER.to_string();
-    let (stop, cold) = (settings.stop, args.cold);
+    let cold = request.sweeps.iter().map(|asked| asked.args.cold).max().unwrap_or(0);
+    let stop = settings.stop;
     let (roofs, links) = (Vec::new(), Vec::new());
     let process = args.process.process();
     let mut facts = RunFacts { version, host, stop, cold, interleave, roofs, links, process };
@@ -93,14 +100,29 @@ pub(super) fn main(args: BenchArgs, typed: &[OsString]) -> Result<u8, Error> {
         }
     }
     let kept = keeping::kept(earlier.as_ref(), &plan, &facts.host);
-    let journal = keeping::open(&args, given, earlier.as_ref(), (&plan, &facts, settings))?;
+    let journal = keeping::open(&request, earlier.as_ref(), (&plan, &facts, settings))?;
     drop(earlier);
     let mut report = Report::new(plan.clone(), facts).with_columns(columns);
     if let Some(beside) = &beside {
         report = beside.enter(report);
     }
-    let run = Measuring { args: &args, settings, plan: &plan, beside: beside.as_ref() };
+    let run = Measuring { args, settings, plan: &plan, beside: beside.as_ref() };
     run.measure(&mut runner, report, kept, journal)
+}
+
+/// The sweeps as one plan.
+fn plan_of(sweeps: &[Asked], models: &[Model], host: &Host) -> Result<Plan, Error> {
+    let sweep = |asked: &Asked| {
+        let args = &asked.args;
+        let (axes, works) = (args.axes.resolve(host), args.works()?);
+        let sweep = Sweep { models: models.to_vec(), axes, works, collapse: !args.no_collapse };
+        Ok(Titled { title: asked.title.clone().unwrap_or_default(), cold: args.cold, sweep })
+    };
+    let sweeps: Vec<_> = sweeps.iter().map(sweep).collect::<Result<_, Error>>()?;
+    match sweeps.as_slice() {
+        [one] => plan::expand(&one.sweep, host),
+        several => plan::expand_all(several, host),
+    }
 }
 
 /// The models of `-m` and then those of `-hf`, or the one that is measured without either.

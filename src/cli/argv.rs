@@ -3,6 +3,9 @@
 
 use std::ffi::{OsStr, OsString};
 
+use clap::CommandFactory as _;
+
+use super::Cli;
 use crate::plan::axis::AXES;
 
 /// Flags of several letters that are not axes, with their long forms.
@@ -42,17 +45,75 @@ fn rewrite(arg: &str) -> Option<String> {
         long.contains('_').then(|| long.replace('_', "-"))?
     } else {
         let short = flag.strip_prefix('-').filter(|short| short.len() > 1)?;
-        let axes = AXES.iter().map(|axis| (axis.short, axis.long));
-        axes.chain(OTHERS).find(|(spelling, _)| *spelling == short)?.1.to_string()
+        spellings().find(|(spelling, _)| *spelling == short)?.1.to_string()
     };
     Some(value.map_or_else(|| format!("--{long}"), |value| format!("--{long}={value}")))
 }
 
 /// The flag as llama-bench users know it, for a message that names its long form.
 pub fn spelling(long: &str) -> Option<&'static str> {
+    spellings().find(|(_, known)| *known == long).map(|(short, _)| short)
+}
+
+/// The long flag that llama-bench's users know by this short name.
+pub fn long_form(short: &str) -> Option<&'static str> {
+    spellings().find(|(known, _)| *known == short).map(|(_, long)| long)
+}
+
+/// llama-bench's flags of several letters behind one dash, with their long forms.
+pub fn spellings() -> impl Iterator<Item = (&'static str, &'static str)> {
     let axes = AXES.iter().map(|axis| (axis.short, axis.long));
-    let mut all = axes.chain(OTHERS).filter(|(short, _)| !short.is_empty());
-    all.find(|(_, known)| *known == long).map(|(short, _)| short)
+    axes.chain(OTHERS).filter(|(short, _)| short.len() > 1)
+}
+
+/// Whether `-h` was typed, and no command.
+pub fn wants_brief_help(args: &[OsString]) -> bool {
+    !is_command(args) && args.iter().any(|arg| arg == "-h")
+}
+
+/// What is wrong with a flag of several letters behind one dash that nobody knows. To clap, `-nglx` would be
+/// `-n glx`, and `-ctkv` a flag `-c`.
+pub fn unknown(args: &[OsString]) -> Option<String> {
+    if is_command(args) && args[1] != "config" {
+        return None;
+    }
+    let command = Cli::command();
+    let typed = args.iter().skip(1).map_while(|arg| arg.to_str().filter(|arg| *arg != "--"));
+    let flags = typed.filter_map(|arg| {
+        let word = arg.strip_prefix('-')?.split('=').next()?;
+        (word.len() > 1 && word.starts_with(|c: char| c.is_ascii_alphabetic())).then_some(word)
+    });
+    let word = { flags }.find(|word| !is_known(&command, word))?;
+    // What follows -hft may be a token.
+    let word = if word.starts_with("hft") { "hft…" } else { word };
+    let scored = spellings().map(|(short, long)| (strsim::jaro_winkler(word, short), short, long));
+    let nearest = scored.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|best| best.0 > 0.7);
+    Some(match nearest {
+        Some((_, short, long)) => {
+            format!("there is no flag -{word}: did you mean -{short} (--{long})? (see --help)")
+        }
+        None => format!("there is no flag -{word} (see --help)"),
+    })
+}
+
+/// Whether a word behind one dash is one of llama-bench's flags, or a letter with its value: `-t4`, `-ojson`.
+fn is_known(command: &clap::Command, word: &str) -> bool {
+    if spellings().any(|(short, _)| short == word) {
+        return true;
+    }
+    let (letter, value) = word.split_at(1);
+    let mut args = command.get_arguments();
+    let Some(arg) = args.find(|arg| arg.get_short().is_some_and(|short| letter.starts_with(short)))
+    else {
+        return false;
+    };
+    let is_number = arg.get_value_names().is_some_and(|names| names == ["N"]);
+    !is_number || !value.starts_with(|c: char| c.is_ascii_alphabetic())
+}
+
+/// Whether the first word is a command and no flag.
+fn is_command(args: &[OsString]) -> bool {
+    args.get(1).and_then(|arg| arg.to_str()).is_some_and(|arg| !arg.starts_with('-'))
 }
 
 /// Whether this is the hidden worker role: known before anything is parsed.

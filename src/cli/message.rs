@@ -4,6 +4,11 @@ use super::argv;
 
 /// What is wrong, which flag, and what to do: one line, with the flag spelled as llama-bench spells it.
 pub fn one_line(error: &clap::Error) -> String {
+    format!("{} (see --help)", what(error))
+}
+
+/// The same without where to read more.
+pub fn what(error: &clap::Error) -> String {
     let text = error.to_string();
     let mut parts = Vec::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -16,9 +21,9 @@ pub fn one_line(error: &clap::Error) -> String {
     let mut line = parts.join("; ").replace(":; ", ": ");
     // `--n-gpu-layers <N>` is right, but `-ngl` is what was typed.
     let long = line.split("'--").nth(1).and_then(|rest| rest.split([' ', '\'', '=']).next());
-    let short = long.and_then(argv::spelling).filter(|short| short.len() > 1);
+    let short = long.and_then(argv::spelling);
     if let (Some(long), Some(short)) = (long, short) {
         line = line.replacen(&format!("'--{long}"), &format!("'-{short}, --{long}"), 1);
     }
-    format!("{line} (see --help)")
+    line
 }

@@ -3,31 +3,37 @@
 mod argv;
 mod axes;
 mod compare;
+mod config;
 mod deprecated;
 mod doctor;
+mod help;
 mod hub;
 mod message;
 mod process;
 mod report;
 mod rpc_server;
+pub mod settings;
+mod shell;
 mod values;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use settings::{Flags, Setting};
 
-pub use argv::is_worker;
+pub use argv::{is_worker, long_form};
 pub use axes::AxisArgs;
 pub use compare::{CompareArgs, CompareFormat, HowArgs};
+pub use config::{ConfigArgs, ConfigWhat};
 pub use deprecated::DeprecatedArgs;
 pub use doctor::{DoctorArgs, DoctorFormat};
-pub use hub::{HubArgs, without_token};
+pub use hub::HubArgs;
 pub use process::ProcessArgs;
 pub use report::ReportArgs;
 pub use rpc_server::RpcServerArgs;
+pub use shell::{CompletionsArgs, ManArgs, Shell, man_pages};
 pub use values::axis as parse_value;
 
 use crate::engine::scripted::Script;
@@ -45,11 +51,17 @@ use crate::units::Bytes;
 #[derive(Debug, Parser)]
 #[command(name = "lbench", version, disable_version_flag = true)]
 #[command(args_conflicts_with_subcommands = true, max_term_width = 100)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = help::EXAMPLES)]
 pub struct Cli {
     /// What to do instead of a sweep.
     #[command(subcommand)]
     pub command: Option<Command>,
+    /// Print what this build is, with its engine, kernels and flavour, and stop
+    #[arg(long, help_heading = "Other")]
+    pub version: bool,
+    /// Print the version of lbench alone, and stop
+    #[arg(short = 'V', action = clap::ArgAction::Version, help_heading = "Other")]
+    short_version: Option<bool>,
     /// The sweep.
     #[command(flatten)]
     pub bench: BenchArgs,
@@ -57,16 +69,6 @@ pub struct Cli {
 
 /// Fewest samples of a test whose precision decides.
 const MIN_SAMPLES: i64 = 5;
-
-const EXAMPLES: &str = "\
-Examples:
-  lbench -m model.gguf                                  pp512 and tg128, as llama-bench
-  lbench -m model.gguf -p 1024 -n 0 -b 64,128,512       a sweep over batch sizes
-  lbench -m model.gguf -ngl 10,20,99 -t 4,8 --dry-run   what would be measured
-  lbench -m synth:llama-3.2-3b:q6_k -ngl 99             a model that lbench makes itself
-  lbench -hf user/model-GGUF:q8_0                       a model of the Hugging Face hub
-
-Exit codes: 0 all measured, 1 some rows failed or are what --fail-on names, 2 bad flag or file, 3 lbench itself broke, 130 interrupted.";
 
 /// What to do instead of a sweep.
 #[derive(Debug, Subcommand)]
@@ -83,6 +85,12 @@ pub enum Command {
     Schema,
     /// Serve this machine's devices to llama.cpp's RPC on another, for trusted networks only.
     RpcServer(RpcServerArgs),
+    /// Show every flag's value and where it came from: command line, environment, preset, file
+    Config(Box<ConfigArgs>),
+    /// Print completions for a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write those of all commands into a folder
+    Man(ManArgs),
     /// The child process that measures.
     #[command(hide = true)]
     Worker(WorkerArgs),
@@ -127,6 +135,7 @@ pub struct WorkerArgs {
 pub struct BenchArgs {
     /// Model file, or synth:SPEC for one made on the spot [default: synth:llama-135m:q4_0]
     #[arg(short, long, value_name = "FILE", help_heading = "Sweep")]
+    #[arg(value_hint = clap::ValueHint::FilePath)]
     pub model: Vec<String>,
     /// Models of the hub; they come after those of -m.
     #[command(flatten)]
@@ -143,6 +152,9 @@ pub struct BenchArgs {
     #[arg(long, value_name = "PP,TG", value_parser = values::pair, help_heading = "Sweep")]
     #[arg(allow_hyphen_values = true)]
     prompt_gen: Vec<(u32, u32)>,
+    /// Named sweeps: report, quick, llama-bench, or your own; list shows them. Flags win over a preset's
+    #[arg(long, value_name = "NAME", help_heading = "Sweep")]
+    pub preset: Option<String>,
     /// The axes.
     #[command(flatten)]
     pub axes: AxisArgs,
@@ -257,61 +269,51 @@ pub struct BenchArgs {
     #[command(flatten)]
     pub how: HowArgs,
 
+    /// Read no defaults from the configuration file and the environment
+    #[arg(long, help_heading = "Other")]
+    pub no_config: bool,
     /// Print what would be measured, and stop
     #[arg(long, help_heading = "Other")]
     pub dry_run: bool,
     /// Print the devices that the engine finds, and stop
     #[arg(long, help_heading = "Other")]
     pub list_devices: bool,
-    /// Print what this build is, with its engine, kernels and flavour, and stop
-    #[arg(long, help_heading = "Other")]
-    pub version: bool,
-    /// Print the version of lbench alone, and stop
-    #[arg(short = 'V', action = clap::ArgAction::Version, help_heading = "Other")]
-    short_version: Option<bool>,
     /// Folder of the engine's backend modules, where the build has any [default: backends, beside lbench]
-    #[arg(long, value_name = "DIR", env = "LBENCH_BACKENDS", help_heading = "Other")]
+    /// [env: `LBENCH_BACKENDS`]
+    #[arg(long, value_name = "DIR", help_heading = "Other")]
     pub backend_dir: Option<PathBuf>,
-    /// Folder of synthetic models
-    #[arg(long, value_name = "DIR", default_value = "models", env = "LBENCH_MODELS")]
+    /// Folder of synthetic models [env: `LBENCH_MODELS`]
+    #[arg(long, value_name = "DIR", default_value = "models")]
     #[arg(help_heading = "Other")]
     pub models_dir: PathBuf,
     /// Use the scripted engine: for tests.
     #[arg(long, hide = true, value_parser = script)]
     pub scripted: Option<Script>,
-    /// Whether any flag says what to measure or how, as opposed to how to show it and where to keep it.
+    /// What was typed, flag by flag.
     #[arg(skip)]
-    pub says_what: bool,
+    pub typed: Vec<Setting>,
 }
 
 /// Flags that do not change what is measured.
-const SHOWING: [&str; 16] = [
+const SHOWING: [&str; 17] = [
     "output",
-    "output_err",
+    "output-err",
     "columns",
     "progress",
     "verbose",
     "journal",
-    "no_journal",
+    "no-journal",
     "resume",
     "baseline",
     "threshold",
     "floor",
-    "fail_on",
+    "fail-on",
     "by",
     "force",
-    "hf_token",
+    "hf-token",
     "offline",
+    "no-config",
 ];
-
-/// Whether any other flag was typed.
-fn says_what(matches: &ArgMatches) -> bool {
-    let typed = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
-    let flags = matches.ids().map(clap::Id::as_str);
-    // Groups of flags have ids too, and no values.
-    let mut flags = flags.filter(|id| matches.try_contains_id(id).is_ok());
-    flags.any(|id| !SHOWING.contains(&id) && !id.ends_with("Args") && typed(id))
-}
 
 /// What one `-p` or `-n` stands for. A type of its own, since clap would flatten a `Vec`.
 #[derive(Debug, Clone)]
@@ -335,10 +337,21 @@ impl Cli {
     /// # Errors
     /// A usage error in one line. `--help` and `--version` print and leave.
     pub fn parse_args(args: impl IntoIterator<Item = OsString>) -> Result<Self, Error> {
+        let args: Vec<_> = args.into_iter().collect();
+        if let Some(text) = argv::unknown(&args) {
+            return Err(Error::Usage(text));
+        }
+        let brief = argv::wants_brief_help(&args);
         let matches = Self::command().try_get_matches_from(argv::normalise(args));
         let parsed = matches.and_then(|matches| {
             let mut cli = Self::from_arg_matches(&matches)?;
-            cli.bench.says_what = says_what(&matches);
+            match (&mut cli.command, matches.subcommand()) {
+                (Some(Command::Config(config)), Some((_, matches))) => {
+                    config.bench.typed = Flags::new().typed(matches);
+                }
+                (None, _) => cli.bench.typed = Flags::new().typed(&matches),
+                _ => {}
+            }
             Ok(cli)
         });
         match parsed {
@@ -347,12 +360,19 @@ impl Cli {
                 Ok(cli)
             }
             Err(error) if error.use_stderr() => Err(Error::Usage(message::one_line(&error))),
+            Err(_) if brief => help::exit(),
             Err(help) => help.exit(),
         }
     }
 }
 
 impl BenchArgs {
+    /// Whether any flag that was typed says what to measure or how, as opposed to how to show it and where
+    /// to keep it.
+    pub fn says_what(&self) -> bool {
+        self.typed.iter().any(|setting| !SHOWING.contains(&setting.flag.as_str()))
+    }
+
     /// When a test has been measured enough.
     pub fn rule(&self) -> Rule {
         match self.repetitions {

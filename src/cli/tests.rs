@@ -68,6 +68,11 @@ fn what_is_wrong_is_said_in_one_line() {
         "lbench stray",
         "lbench synth",
         "lbench --delay -1",
+        "lbench -nglx 9",
+        "lbench -ctkv q8_0",
+        "lbench --n-gpu-layer 9",
+        "lbench -xyz",
+        "lbench config -ngll 9",
     ]
     .iter()
     .map(|line| {

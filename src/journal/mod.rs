@@ -43,12 +43,25 @@ pub struct Header {
     pub unix_time: u64,
     /// The command line, without the program.
     pub args: Vec<String>,
+    /// The sweeps of the run, with all that counted for each: what was typed, and what came from a preset,
+    /// the environment and the configuration file. Whoever repeats the run goes by these alone.
+    #[serde(default)]
+    pub sweeps: Vec<Given>,
     /// What was to be measured, in order.
     pub plan: Plan,
     /// How.
     pub settings: Settings,
     /// The machine, the build, and what else is true of the whole run.
     pub facts: RunFacts,
+}
+
+/// What was given for one sweep.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Given {
+    /// What stands above its table, where there are several.
+    pub title: Option<String>,
+    /// Arguments, without the program.
+    pub args: Vec<String>,
 }
 
 /// A line of a journal.

@@ -75,7 +75,7 @@ pub fn parse(path: &Path, mut text: impl BufRead) -> Result<Journal, String> {
     }
     let mut header: Header =
         header.ok_or("it is no journal of lbench: there is no header in it")?;
-    header.plan.varying = plan::varying(&header.plan.jobs, &header.facts.host);
+    plan::find_varying(&mut header.plan, &header.facts.host);
     let mut notes = Vec::new();
     if strange > 0 {
         let lines = if strange == 1 { "1 line is".into() } else { format!("{strange} lines are") };

@@ -18,7 +18,7 @@ use crate::units::Nanos;
 fn plan(jobs: u32) -> Plan {
     let job = |n| Job::new(config(), Work::Prompt { n_prompt: n });
     let jobs = (1..=jobs).map(|n| Planned { job: job(n), same_as: None }).collect();
-    Plan { jobs, varying: vec![false; crate::plan::axis::AXES.len()] }
+    Plan { jobs, varying: vec![false; crate::plan::axis::AXES.len()], parts: vec![] }
 }
 
 fn header(plan: &Plan) -> Header {
@@ -34,7 +34,15 @@ fn header(plan: &Plan) -> Header {
     };
     let settings = Settings { stop: Rule::default(), warmup: true, delay: Nanos(0) };
     let args = vec!["-p".into(), "1-3".into()];
-    Header { schema: SCHEMA, unix_time: 7, args, plan: plan.clone(), settings, facts }
+    Header {
+        schema: SCHEMA,
+        unix_time: 7,
+        args,
+        sweeps: vec![],
+        plan: plan.clone(),
+        settings,
+        facts,
+    }
 }
 
 fn attempt(job: &JobId, ns: u64, outcome: Option<Outcome>) -> Vec<Record> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::axis::{AXES, Axis, Value};
-use super::{Plan, Planned, SameAs, Sweep};
+use super::{Part, Plan, Planned, SameAs, Sweep, Titled};
 use crate::error::Error;
 use crate::host::Host;
 use crate::job::{
@@ -24,52 +24,38 @@ const CONTEXT_GRAIN: u32 = 256;
 /// # Errors
 /// When the combinations are more than a million.
 pub fn expand(sweep: &Sweep, host: &Host) -> Result<Plan, Error> {
-    let counts = sweep.axes.iter().map(Vec::len);
-    let total = counts
-        .chain([sweep.models.len(), sweep.works.len()])
-        .try_fold(1_usize, usize::checked_mul)
-        .filter(|&total| total <= MAX_JOBS)
-        .ok_or_else(|| {
-            Error::Usage(format!(
-                "the flags combine to more than {MAX_JOBS} tests: give fewer values"
-            ))
-        })?;
+    let mut rows = Rows::default();
+    rows.add(sweep, host)?;
+    Ok(rows.plan(Vec::new(), host))
+}
 
-    let mut jobs = Vec::with_capacity(total);
-    let mut measured = HashMap::new();
-    for model in &sweep.models {
-        let mut config = base_config(model, host);
-        let mut place = vec![0; AXES.len()];
-        loop {
-            for (axis, (values, &at)) in AXES.iter().zip(sweep.axes.iter().zip(&place)) {
-                (axis.set)(&mut config, values[at].clone());
-            }
-            for &work in &sweep.works {
-                let job = Job::new(config.clone(), work);
-                let tokens = [config.n_depth, work.n_prompt(), work.n_gen()].map(u64::from);
-                let each = tokens.iter().sum::<u64>() + u64::from(CONTEXT_GRAIN);
-                if each.saturating_mul(config.compute.n_parallel.into()) > MAX_TOKENS {
-                    let text =
-                        "-p, -n, -d and -np together are more tokens than a context can hold";
-                    return Err(Error::Usage(format!("{}: {text}", job.test_name())));
-                }
-                let same_as = sweep
-                    .collapse
-                    .then(|| same_as(&job, &jobs, &mut measured, host.can_offload))
-                    .flatten();
-                jobs.push(Planned { job, same_as });
-            }
-            if !advance(&mut place, &sweep.axes) {
-                break;
-            }
-        }
+/// Several sweeps as one plan, one after another. What one of them measures is not measured again in another.
+///
+/// # Errors
+/// As [`expand`].
+pub fn expand_all(sweeps: &[Titled], host: &Host) -> Result<Plan, Error> {
+    let mut rows = Rows::default();
+    let mut parts = Vec::new();
+    for Titled { title, cold, sweep } in sweeps {
+        let (first, varying) = (rows.jobs.len(), Vec::new());
+        parts.push(Part { title: title.clone(), first, varying, cold: *cold });
+        rows.add(sweep, host)?;
     }
-    let varying = varying(&jobs, host);
-    Ok(Plan { jobs, varying })
+    Ok(rows.plan(parts, host))
+}
+
+/// Finds out which axes vary, in a plan and in each of its parts.
+pub fn find_varying(plan: &mut Plan, host: &Host) {
+    plan.varying = varying(&plan.jobs, host);
+    let of_parts = plan.parts.iter().map(|part| varying(&plan.jobs[plan.rows_of(part)], host));
+    let of_parts: Vec<_> = of_parts.collect();
+    for (part, varying) in plan.parts.iter_mut().zip(of_parts) {
+        part.varying = varying;
+    }
 }
 
 /// For each axis, whether it takes more than one value or another than the default.
-pub fn varying(jobs: &[Planned], host: &Host) -> Vec<bool> {
+fn varying(jobs: &[Planned], host: &Host) -> Vec<bool> {
     let varies = |axis: &Axis| {
         let mut values = jobs.iter().map(|planned| (axis.get)(&planned.job.config));
         let first = values.next();
@@ -78,6 +64,68 @@ pub fn varying(jobs: &[Planned], host: &Host) -> Vec<bool> {
         })
     };
     AXES.iter().map(varies).collect()
+}
+
+/// The rows of a plan, as they come.
+#[derive(Default)]
+struct Rows {
+    jobs: Vec<Planned>,
+    /// Which row measures what.
+    measured: HashMap<JobId, usize>,
+}
+
+impl Rows {
+    fn plan(self, parts: Vec<Part>, host: &Host) -> Plan {
+        let mut plan = Plan { jobs: self.jobs, varying: Vec::new(), parts };
+        find_varying(&mut plan, host);
+        plan
+    }
+
+    fn add(&mut self, sweep: &Sweep, host: &Host) -> Result<(), Error> {
+        let counts = sweep.axes.iter().map(Vec::len);
+        let total = counts
+            .chain([sweep.models.len(), sweep.works.len()])
+            .try_fold(1_usize, usize::checked_mul)
+            .filter(|&total| total.saturating_add(self.jobs.len()) <= MAX_JOBS)
+            .ok_or_else(|| {
+                Error::Usage(format!(
+                    "the flags combine to more than {MAX_JOBS} tests: give fewer values"
+                ))
+            })?;
+
+        self.jobs.reserve(total);
+        for model in &sweep.models {
+            let mut config = base_config(model, host);
+            let mut place = vec![0; AXES.len()];
+            loop {
+                for (axis, (values, &at)) in AXES.iter().zip(sweep.axes.iter().zip(&place)) {
+                    (axis.set)(&mut config, values[at].clone());
+                }
+                for &work in &sweep.works {
+                    self.push(Job::new(config.clone(), work), sweep.collapse, host)?;
+                }
+                if !advance(&mut place, &sweep.axes) {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, job: Job, collapse: bool, host: &Host) -> Result<(), Error> {
+        let (config, work) = (&job.config, job.work);
+        let tokens = [config.n_depth, work.n_prompt(), work.n_gen()].map(u64::from);
+        let each = tokens.iter().sum::<u64>() + u64::from(CONTEXT_GRAIN);
+        if each.saturating_mul(config.compute.n_parallel.into()) > MAX_TOKENS {
+            let text = "-p, -n, -d and -np together are more tokens than a context can hold";
+            return Err(Error::Usage(format!("{}: {text}", job.test_name())));
+        }
+        let same_as = collapse
+            .then(|| same_as(&job, &self.jobs, &mut self.measured, host.can_offload))
+            .flatten();
+        self.jobs.push(Planned { job, same_as });
+        Ok(())
+    }
 }
 
 /// Counts through all combinations, the last axis fastest. `false` after the last one.
@@ -288,6 +336,33 @@ mod tests {
             sweep(&[("n_batch", (1..2000).collect()), ("n_ubatch", (1..2000).collect())], &[PP]);
         let error = expand(&sweep, &host(true)).unwrap_err().to_string();
         assert_eq!(error, "the flags combine to more than 1000000 tests: give fewer values");
+    }
+
+    #[test]
+    fn several_sweeps_are_one_plan_and_share_what_is_the_same() {
+        let titled = |title: &str, cold, set: &[(&str, Vec<i64>)], works: &[Work]| Titled {
+            title: title.into(),
+            cold,
+            sweep: sweep(set, works),
+        };
+        let sweeps = [
+            titled("layers", 0, &[("n_gpu_layers", vec![10, 29])], &[PP, TG]),
+            titled("batches", 0, &[("n_batch", vec![64, 2048])], &[PP]),
+            titled("cold", 5, &[("n_gpu_layers", vec![10])], &[PP]),
+        ];
+        let plan = expand_all(&sweeps, &host(true)).unwrap();
+        assert_eq!(plan.jobs.len(), 7);
+        let own = ["pp512 ngl 10", "tg128 ngl 10", "pp512 ngl 29", "tg128 ngl 29", "pp512 ngl -1"];
+        assert_eq!(measured(&plan), own);
+        assert_eq!(plan.jobs[5].same_as.as_ref().unwrap().index, 2);
+        let rows: Vec<_> = plan.parts.iter().map(|part| plan.rows_of(part)).collect();
+        assert_eq!(rows, [0..4, 4..6, 6..7]);
+        assert_eq!(plan.part(5).unwrap().title, "batches");
+        let varying = |part: &Part| AXES.iter().zip(&part.varying).filter(|(_, v)| **v).count();
+        assert_eq!(plan.parts.iter().map(varying).collect::<Vec<_>>(), [1, 1, 1]);
+        // The first row is measured for the last one too, which wants cold starts.
+        let cold = plan.cold_starts();
+        assert_eq!(plan.measured().map(|job| cold[&job.id]).collect::<Vec<_>>(), [5, 0, 0, 0, 0]);
     }
 
     proptest! {

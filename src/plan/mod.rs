@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 pub use cover::cover;
-pub use expand::{config, expand, varying};
+pub use expand::{config, expand, expand_all, find_varying};
 pub use print::print;
 
 use crate::job::{Job, JobId, Model, Work};
@@ -31,6 +31,17 @@ pub struct Sweep {
     pub collapse: bool,
 }
 
+/// One sweep of several that make one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Titled {
+    /// What stands above its table.
+    pub title: String,
+    /// Cold starts of each job with a prompt.
+    pub cold: u32,
+    /// What was asked for.
+    pub sweep: Sweep,
+}
+
 /// What will be done, in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
@@ -40,6 +51,23 @@ pub struct Plan {
     /// default: it then has a column. Found anew when a plan is read.
     #[serde(skip)]
     pub varying: Vec<bool>,
+    /// The sweeps that the run is made of, in order; empty where it is one.
+    #[serde(default)]
+    pub parts: Vec<Part>,
+}
+
+/// One of several sweeps in a plan: a table of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// What stands above its table.
+    pub title: String,
+    /// Index in [`Plan::jobs`] of its first row; its rows end where the next part's begin.
+    pub first: usize,
+    /// [`Plan::varying`], of this sweep alone.
+    #[serde(skip)]
+    pub varying: Vec<bool>,
+    /// Cold starts of each job with a prompt.
+    pub cold: u32,
 }
 
 /// A row to come.
@@ -61,6 +89,33 @@ pub struct SameAs {
 }
 
 impl Plan {
+    /// The part that a row belongs to; `None` where the run is one sweep.
+    pub fn part(&self, row: usize) -> Option<&Part> {
+        self.parts.iter().rev().find(|part| part.first <= row)
+    }
+
+    /// The rows of a part.
+    pub fn rows_of(&self, part: &Part) -> std::ops::Range<usize> {
+        let next = self.parts.iter().map(|other| other.first).find(|first| *first > part.first);
+        let all = self.jobs.len();
+        part.first.min(all)..next.unwrap_or(all).min(all)
+    }
+
+    /// How many cold starts each job gets, where the parts of a plan differ in it: the most that any row
+    /// which shows the job asks for.
+    pub fn cold_starts(&self) -> HashMap<JobId, u32> {
+        let mut cold = HashMap::new();
+        for part in &self.parts {
+            for row in self.rows_of(part) {
+                let planned = &self.jobs[row];
+                let source = planned.same_as.as_ref().map_or(row, |same| same.index);
+                let most: &mut u32 = cold.entry(self.jobs[source].job.id.clone()).or_default();
+                *most = part.cold.max(*most);
+            }
+        }
+        cold
+    }
+
     /// The jobs that are measured themselves, in order.
     pub fn measured(&self) -> impl Iterator<Item = &Job> {
         let own = self.jobs.iter().filter(|planned| planned.same_as.is_none());

@@ -17,8 +17,13 @@ pub fn print(plan: &Plan, memory: &[Option<String>], out: &mut dyn Write) -> io:
     let width = plan.jobs.iter().map(|planned| planned.job.test_name().len()).max().unwrap_or(0);
     for (index, planned) in plan.jobs.iter().enumerate() {
         let job = &planned.job;
+        let part = plan.part(index);
+        if let Some(part) = part.filter(|part| part.first == index) {
+            writeln!(out, "{}:", part.title)?;
+        }
+        let varying = part.map_or(&plan.varying, |part| &part.varying);
         write!(out, "{:>5}  {}  {:<width$}", index + 1, job.config.model.label, job.test_name())?;
-        for (axis, _) in AXES.iter().zip(&plan.varying).filter(|(_, varies)| **varies) {
+        for (axis, _) in AXES.iter().zip(varying).filter(|(_, varies)| **varies) {
             if let Some(column) = axis.column {
                 write!(out, "  {column} {}", (axis.get)(&job.config))?;
             }

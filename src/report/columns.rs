@@ -1,11 +1,13 @@
 //! The columns of the table: llama-bench's first, with its names, order, widths and alignment, then ours.
 
+use std::ops::Range;
+
 use super::row::expected_backends;
 use super::text::cell;
 use super::{Against, Extra, Report, Row};
 use crate::job::Work;
-use crate::plan::Planned;
 use crate::plan::axis::{AXES, Axis};
+use crate::plan::{Part as Sweep, Planned};
 use crate::record::Outcome;
 use crate::stats::Part;
 use crate::stats::spread::Spread;
@@ -30,7 +32,35 @@ pub(super) struct Column {
     read: Read,
 }
 
-type Room = fn(&Report) -> Option<usize>;
+type Room = fn(&Scope<'_>) -> Option<usize>;
+
+/// The rows of one table.
+pub(super) struct Scope<'a> {
+    report: &'a Report,
+    rows: Range<usize>,
+    /// For each axis, whether it has a column.
+    varying: &'a [bool],
+    /// Cold starts of each row.
+    cold: u32,
+}
+
+impl<'a> Scope<'a> {
+    /// The rows of a part, or all where the run is one sweep.
+    pub(super) fn new(report: &'a Report, part: Option<&'a Sweep>) -> Self {
+        let plan = &report.plan;
+        match part {
+            None => Self {
+                report,
+                rows: 0..report.len(),
+                varying: &plan.varying,
+                cold: report.facts.cold,
+            },
+            Some(part) => {
+                Self { report, rows: plan.rows_of(part), varying: &part.varying, cold: part.cold }
+            }
+        }
+    }
+}
 
 /// How a column gets its cells.
 #[derive(Clone, Copy)]
@@ -82,12 +112,12 @@ impl Column {
         }
     }
 
-    /// As wide as it needs to be; `None` where the report does without it.
-    fn fitted(self, report: &Report) -> Option<Self> {
+    /// As wide as it needs to be; `None` where the table does without it.
+    fn fitted(self, scope: &Scope<'_>) -> Option<Self> {
         let width = match self.room {
-            Some(room) => room(report)?,
-            None => (0..report.len())
-                .map(|index| self.cell(&report.row(index), "").chars().count())
+            Some(room) => room(scope)?,
+            None => (scope.rows.clone())
+                .map(|index| self.cell(&scope.report.row(index), "").chars().count())
                 .fold(self.width, usize::max),
         };
         let width = width.max(self.heading.len());
@@ -127,7 +157,7 @@ static AFTER_AXES: [Column; 11] = [
     ),
     Column::measured(
         "vs base",
-        |report| report.baseline.is_some().then_some(15),
+        |scope| scope.report.baseline.is_some().then_some(15),
         Read::Row(|row| {
             let cell = row.against.as_ref().and_then(Against::cell);
             cell.unwrap_or_else(|| NOTHING.into())
@@ -135,8 +165,8 @@ static AFTER_AXES: [Column; 11] = [
     ),
     Column::measured(
         "ttft ms",
-        |report| {
-            let mut jobs = report.plan.jobs.iter();
+        |scope| {
+            let mut jobs = scope.report.plan.jobs[scope.rows.clone()].iter();
             let any = jobs.any(|planned| planned.job.work.n_prompt() > 0);
             any.then_some(16)
         },
@@ -144,7 +174,7 @@ static AFTER_AXES: [Column; 11] = [
     ),
     Column::measured(
         "cold ms",
-        |report| (report.facts.cold > 0).then_some(16),
+        |scope| (scope.cold > 0).then_some(16),
         Read::Row(|row| millis(row.summary.cold_ns.as_ref())),
     ),
     Column::measured(
@@ -158,27 +188,28 @@ static AFTER_AXES: [Column; 11] = [
     Column::measured("VRAM MiB", room_for_devices, Read::Row(device_memory)),
 ];
 
-/// The columns of a report, as wide as the plan's cells need.
-pub(super) fn of(report: &Report) -> Vec<Column> {
+/// The columns of a table, as wide as the plan's cells need.
+pub(super) fn of(scope: &Scope<'_>) -> Vec<Column> {
     let before = BEFORE_AXES.iter().copied();
     let after = AFTER_AXES.iter().copied();
-    let extras = report.columns.iter().map(|extra| Column {
+    let extras = scope.report.columns.iter().map(|extra| Column {
         right: extra.is_number(),
         ..Column::measured(extra.heading(), |_| Some(10), Read::Extra(*extra))
     });
-    let shown = before.chain(axes(report)).chain(after).chain(extras);
-    shown.filter_map(|column| column.fitted(report)).collect()
+    let shown = before.chain(axes(scope)).chain(after).chain(extras);
+    shown.filter_map(|column| column.fitted(scope)).collect()
 }
 
 /// The axes that have a column: those that vary or are not at their default, and as in llama-bench the
 /// layers wherever a device could take some, the threads where none can.
-fn axes(report: &Report) -> impl Iterator<Item = Column> {
+fn axes(scope: &Scope<'_>) -> impl Iterator<Item = Column> {
+    let report = scope.report;
     let can_offload = expected_backends(&report.facts) != "CPU" && report.facts.host.can_offload;
     let mut axes: Vec<_> = AXES
         .iter()
         .enumerate()
         .filter(|(index, axis)| {
-            report.plan.varying.get(*index) == Some(&true)
+            scope.varying.get(*index) == Some(&true)
                 || match axis.name {
                     "n_gpu_layers" => can_offload,
                     "n_threads" => !can_offload,
@@ -251,12 +282,12 @@ fn device_memory(row: &Row<'_>) -> String {
 
 /// The two parts of a test, beside each other: where sequences are side by side, as llama-batched-bench
 /// has it.
-fn room_for_parts(report: &Report) -> Option<usize> {
+fn room_for_parts(scope: &Scope<'_>) -> Option<usize> {
     let of = |planned: &Planned| {
         let both = matches!(planned.job.work, Work::PromptGenerate { .. });
         both && planned.job.config.compute.n_parallel > 1
     };
-    report.plan.jobs.iter().any(of).then_some(10)
+    scope.report.plan.jobs[scope.rows.clone()].iter().any(of).then_some(10)
 }
 
 fn part_time(part: Option<&Part>) -> String {
@@ -268,8 +299,8 @@ fn part_rate(part: Option<&Part>) -> String {
 }
 
 /// Five digits for each device that can take layers.
-fn room_for_devices(report: &Report) -> Option<usize> {
-    let host = &report.facts.host;
+fn room_for_devices(scope: &Scope<'_>) -> Option<usize> {
+    let host = &scope.report.facts.host;
     let devices = host.engine.devices.iter();
     let gpus = devices.filter(|device| matches!(device.kind, DeviceKind::Gpu | DeviceKind::Igpu));
     host.can_offload.then(|| gpus.count() * 8)

@@ -8,23 +8,31 @@ use std::io::{self, Write};
 use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{Cell, CellAlignment, ColumnConstraint, Table, Width};
 
-use super::columns::{self, Column};
+use super::columns::{self, Column, Scope};
 use super::notes::Notes;
 use super::text::plain;
 use super::{Renderer, Report};
 use crate::wire::DeviceKind;
 
-/// A table with notes under it.
+/// A table with notes under it; one for each sweep, where the run is made of several.
 #[derive(Default)]
 pub(super) struct Markdown {
     columns: Vec<Column>,
     notes: Notes,
     rows: usize,
+    /// The first row of the table under way.
+    first: usize,
 }
 
-impl Renderer for Markdown {
-    fn begin(&mut self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
-        self.columns = columns::of(report);
+impl Markdown {
+    /// The headings of the table that a row belongs to.
+    fn head(&mut self, report: &Report, index: usize, out: &mut dyn Write) -> io::Result<()> {
+        let part = report.plan().part(index);
+        if let Some(part) = part {
+            self.first = part.first;
+            writeln!(out, "### {}\n", plain(&part.title))?;
+        }
+        self.columns = columns::of(&Scope::new(report, part));
         self.notes = Notes::new(report);
         let headings = self.columns.iter().map(|column| column.heading.to_string());
         let mut table = Table::new();
@@ -39,8 +47,22 @@ impl Renderer for Markdown {
         }
         Ok(())
     }
+}
+
+impl Renderer for Markdown {
+    fn begin(&mut self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
+        self.head(report, 0, out)
+    }
 
     fn row(&mut self, report: &Report, index: usize, out: &mut dyn Write) -> io::Result<()> {
+        if report.plan().part(index).is_some_and(|part| part.first != self.first) {
+            let notes = self.notes.of_table(report);
+            if !notes.is_empty() {
+                writeln!(out, "\n{}", notes.join("\n"))?;
+            }
+            writeln!(out)?;
+            self.head(report, index, out)?;
+        }
         let row = report.row(index);
         let marks = self.notes.marks(&row);
         let texts = self.columns.iter().map(|column| column.cell(&row, &marks));
@@ -54,7 +76,8 @@ impl Renderer for Markdown {
     }
 
     fn end(&mut self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
-        let notes = self.notes.lines(report, report.len() - self.rows);
+        let mut notes = self.notes.of_table(report);
+        notes.extend(self.notes.of_run(report, report.len() - self.rows));
         if !notes.is_empty() {
             writeln!(out, "\n{}", notes.join("\n"))?;
         }

@@ -100,15 +100,20 @@ impl Notes {
         let _ = write!(marks, "{before}[{number}]");
     }
 
-    /// The notes as a markdown list, followed by what concerns the whole run. In a list, because a line
-    /// that begins with `[1]` may be taken for a link.
-    pub(super) fn lines(&self, report: &Report, missing: usize) -> Vec<String> {
+    /// The notes as a markdown list, because a line that begins with `[1]` may be taken for a link.
+    pub(super) fn of_table(&self, report: &Report) -> Vec<String> {
         let notes = self.texts.iter().enumerate();
         let mut lines: Vec<_> =
             notes.map(|(index, text)| format!("- [{}] {text}", index + 1)).collect();
         if self.missed_precision {
             lines.push(missed_precision(report.facts().stop));
         }
+        lines
+    }
+
+    /// What concerns the whole run.
+    pub(super) fn of_run(&self, report: &Report, missing: usize) -> Vec<String> {
+        let mut lines = Vec::new();
         lines.extend(report.facts().links.iter().map(link));
         let warnings = report.warnings().iter();
         lines.extend(warnings.map(|warning| format!("- {}", plain(&warning.text))));

@@ -3,6 +3,7 @@
 use super::{Against, Measured, Report};
 use crate::facts::RunFacts;
 use crate::job::Job;
+use crate::plan::Part;
 use crate::plan::axis::{AXES, Axis};
 use crate::record::{
     DeviceMemory, MemoryMethod, Outcome, Phase, RemoteTraffic, Sample, StopReason, Trouble, Warning,
@@ -21,6 +22,8 @@ pub struct Row<'a> {
     pub job: &'a Job,
     /// Set where the figures are those of an equal row.
     pub same: Option<Same<'a>>,
+    /// The sweep that it belongs to, where the run is made of several.
+    part: Option<&'a Part>,
     /// What was recorded, for this row or for the equal one.
     pub measured: &'a Measured,
     /// The figures. Means and spreads are `None` where the measurement did not come to its end: a mean
@@ -69,6 +72,16 @@ pub struct Same<'a> {
 }
 
 impl<'a> Row<'a> {
+    /// The sweep of several that the row belongs to.
+    pub fn part_title(&self) -> Option<&'a str> {
+        self.part.map(|part| part.title.as_str())
+    }
+
+    /// Cold starts asked for.
+    pub fn cold_repetitions(&self) -> u32 {
+        self.part.map_or(self.facts.cold, |part| part.cold)
+    }
+
     pub(super) fn new(report: &'a Report, index: usize) -> Self {
         let planned = &report.plan.jobs[index];
         let source = report.source(index);
@@ -89,6 +102,7 @@ impl<'a> Row<'a> {
         let same = planned.same_as.as_ref().filter(|_| source != index);
         Self {
             facts: &report.facts,
+            part: report.plan.part(index),
             job: &planned.job,
             same: same
                 .map(|same| Same { job: &report.plan.jobs[source].job, reason: &same.reason }),

@@ -195,7 +195,8 @@ impl Runner {
         if run.job.work.n_prompt() == 0 {
             return Ok(());
         }
-        for _ in 0..self.options.cold {
+        let wanted = self.cold_starts.get(&run.job.id).copied().unwrap_or(self.options.cold);
+        for _ in 0..wanted {
             self.stop_worker();
             let spawned = Nanos::monotonic();
             let request = Request::Cold { job: Box::new(run.job.clone()) };
@@ -213,7 +214,7 @@ impl Runner {
                 }
             }
         }
-        if self.options.cold > 0 {
+        if wanted > 0 {
             self.stop_worker();
         }
         Ok(())

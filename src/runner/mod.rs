@@ -18,6 +18,7 @@ mod remote;
 
 mod rounds;
 
+use std::collections::HashMap;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -33,7 +34,7 @@ use patience::{Limit, Patience};
 use remote::Servers;
 
 use crate::error::Error;
-use crate::job::{Config, Job};
+use crate::job::{Config, Job, JobId};
 use crate::record::{Outcome, Phase, Reading, Record};
 use crate::telemetry::neighbours::Neighbours;
 use crate::telemetry::sampler::Sampler;
@@ -145,6 +146,8 @@ pub struct Runner {
     clock: Clock,
     /// Jobs of the run that have not ended.
     jobs_left: usize,
+    /// Cold starts of single jobs, where not all get the same number.
+    cold_starts: HashMap<JobId, u32>,
 }
 
 impl Runner {
@@ -186,6 +189,7 @@ impl Runner {
             doomed: Doomed::default(),
             servers: Servers::default(),
             jobs_left: 0,
+            cold_starts: HashMap::new(),
         })
     }
 
@@ -357,6 +361,11 @@ impl Runner {
     pub fn watch_devices(&mut self, sampler: Sampler) {
         self.stop_worker();
         self.sampler = Some(sampler);
+    }
+
+    /// Gives single jobs another number of cold starts than [`Options::cold`].
+    pub fn cold_starts(&mut self, of_jobs: HashMap<JobId, u32>) {
+        self.cold_starts = of_jobs;
     }
 
     /// Has the sampler begin where the measured runs do.

@@ -13,7 +13,7 @@ use crate::stats::verdict::Comparison;
 use crate::units::Rate;
 use crate::wire::{DeviceKind, Link, Roof};
 
-pub(super) static FIELDS: [Field; 114] = [
+pub(super) static FIELDS: [Field; 115] = [
     Field::int("schema_version", "", "Version of the schema that the row follows", |_| {
         shape::VERSION.into()
     }),
@@ -46,6 +46,7 @@ pub(super) static FIELDS: [Field; 114] = [
     Field::text("model_source", "Where a model of the hub is from, with its commit", |row| {
         row.job.config.model.source.as_deref().into()
     }),
+    Field::text("sweep", "The sweep of a preset that has several", |row| row.part_title().into()),
     Field::int("n_gpu_layers_effective", "layers", "Layers on a device", |row| {
         row.gpu_layers().into()
     }),
@@ -337,7 +338,9 @@ pub(super) static FIELDS: [Field; 114] = [
     Field::int("numa_nodes", "", "The machine's NUMA nodes", |row| {
         row.facts.host.numa_nodes.into()
     }),
-    Field::int("cold_repetitions", "", "Cold starts asked for", |row| row.facts.cold.into()),
+    Field::int("cold_repetitions", "", "Cold starts asked for", |row| {
+        row.cold_repetitions().into()
+    }),
     Field::text("lbench_version", "Version of lbench", |row| row.facts.version.as_str().into()),
     Field::text("engine", "The engine", |row| row.facts.host.engine.engine.as_str().into()),
     Field::text("cpu_features", "Instruction sets the kernels were built for", |row| {

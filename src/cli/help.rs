@@ -1,0 +1,131 @@
+//! `-h`: the flags that most people look for, on about one screen. `--help` has all of them.
+
+use clap::{Command, CommandFactory as _};
+
+use super::Cli;
+
+/// The flags that `-h` shows, each in a few words; every other one is in `--help` alone.
+const COMMON: [(&str, &str); 23] = [
+    ("model", "Model file; synth:SPEC is made on the spot"),
+    ("hf-repo", "[-hf] Model of the Hugging Face hub"),
+    ("n-prompt", "Prompt lengths, 0 for none [default: 512]"),
+    ("n-gen", "Generation lengths, 0 for none [default: 128]"),
+    ("prompt-gen", "[-pg] Prompt and generation in one test"),
+    ("preset", "Named sweeps; list shows them"),
+    ("n-gpu-layers", "[-ngl] Layers to offload; -1 is all"),
+    ("batch-size", "Logical batch size"),
+    ("ubatch-size", "[-ub] Physical batch size"),
+    ("cache-type-k", "[-ctk] K cache: f16, q8_0, q4_0, ..."),
+    ("cache-type-v", "[-ctv] V cache"),
+    ("flash-attn", "[-fa] Flash attention"),
+    ("threads", "CPU threads [default: physical cores]"),
+    ("n-depth", "Tokens in the context before the test"),
+    ("repetitions", "Exactly N samples of each test"),
+    ("precision", "Or until the mean is this precise"),
+    ("max-time", "But no longer than this for a test"),
+    ("cold", "Also N cold starts to the first token"),
+    ("output", "md, json, jsonl, csv, sql, none"),
+    ("columns", "More columns; help lists them"),
+    ("resume", "Measure what an earlier run has not"),
+    ("baseline", "Compare with an earlier result file"),
+    ("dry-run", "Print what would be measured, and stop"),
+];
+
+/// The commands in as few.
+const COMMANDS: [(&str, &str); 9] = [
+    ("synth", "Make a model with random weights"),
+    ("compare", "Compare two result files, row by row"),
+    ("report", "Show any run again, from its journal"),
+    ("doctor", "What differences this machine can tell from noise"),
+    ("schema", "Print the JSON Schema of the results"),
+    ("rpc-server", "Serve this machine's devices to others"),
+    ("config", "Show each flag's value, and where it came from"),
+    ("completions", "Print completions for a shell"),
+    ("man", "Print the manual page"),
+];
+
+const MORE: &str = "\
+Examples:
+  lbench -m model.gguf                      pp512 and tg128, as llama-bench
+  lbench -m model.gguf -n 0 -b 64,128,512   a sweep over batch sizes
+  lbench -m model.gguf --preset report      several sweeps, a table each
+
+lbench --help has the rest: more axes, limits, journals, comparisons.";
+
+/// Under all the flags.
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  lbench -m model.gguf                                  pp512 and tg128, as llama-bench
+  lbench -m model.gguf -p 1024 -n 0 -b 64,128,512       a sweep over batch sizes
+  lbench -m model.gguf -ngl 10,20,99 -t 4,8 --dry-run   what would be measured
+  lbench -m synth:llama-3.2-3b:q6_k -ngl 99             a model that lbench makes itself
+  lbench -hf user/model-GGUF:q8_0                       a model of the Hugging Face hub
+  lbench -m a.gguf -m b.gguf -p 0 -n 128 -d 0,4096      two models, with and without a long context
+  lbench -m model.gguf -r 5 -o csv > rows.csv           llama-bench's fields first, then lbench's
+  lbench -o jsonl --baseline main.jsonl --fail-on slower    for CI: exit code 1 if any row is slower
+  lbench --resume                                       what an interrupted run has not measured
+  lbench --preset report -m model.gguf                  named sweeps; --preset list shows them
+  lbench config                                         each flag's value, and where it came from
+
+Defaults come from ~/.config/lbench/config.toml (threads = 8) and from the environment (LBENCH_THREADS=8): the \
+command line wins over the environment, that over a preset, that over the file. --no-config ignores both.
+
+Exit codes: 0 all measured, 1 some rows failed or are what --fail-on names, 2 bad flag or file, 3 lbench itself \
+broke, 130 interrupted.";
+
+/// The command as `-h` shows it.
+pub(super) fn brief() -> Command {
+    Cli::command()
+        .about("Benchmark quantized GGUF models on llama.cpp, with llama-bench's flags")
+        .mut_args(|arg| {
+            let mut common = COMMON.iter();
+            let words = common.find(|(long, _)| arg.get_long() == Some(long));
+            let Some((long, words)) = words else { return arg.hide(true) };
+            let arg = arg.help(*words);
+            let is_late = ["resume", "baseline", "dry-run"].contains(long);
+            match *long {
+                "hf-repo" => arg.help_heading("Sweep").value_name("REPO"),
+                _ if is_late => arg.help_heading("Other"),
+                _ => arg,
+            }
+        })
+        .mut_subcommands(|command| {
+            let words = COMMANDS.iter().find(|(name, _)| command.get_name() == *name);
+            words.map_or(command.clone(), |(_, words)| command.about(*words))
+        })
+        .disable_help_subcommand(true)
+        .after_help(MORE)
+}
+
+/// Prints it, and leaves.
+pub(super) fn exit() -> ! {
+    match brief().try_get_matches_from(["lbench", "-h"]) {
+        Err(help) => help.exit(),
+        // Asking for help is no match.
+        Ok(_) => std::process::exit(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_common_flag_is_a_flag() {
+        let command = Cli::command();
+        let known: Vec<_> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
+        assert!(COMMON.iter().all(|(long, _)| known.contains(long)), "{known:?}");
+    }
+
+    #[test]
+    fn short_and_long_help_at_two_widths() {
+        for width in [80, 100] {
+            let brief = brief().term_width(width).render_help().to_string();
+            assert!(brief.lines().count() <= 57, "{} lines: {brief}", brief.lines().count());
+            assert!(brief.lines().all(|line| line.chars().count() <= width), "{brief}");
+            insta::assert_snapshot!(format!("brief_{width}"), brief);
+            let whole = Cli::command().term_width(width).render_help().to_string();
+            assert!(whole.lines().all(|line| line.chars().count() <= width), "{whole}");
+        }
+    }
+}

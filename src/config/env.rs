@@ -1,0 +1,80 @@
+//! The environment: `LBENCH_THREADS=8` is `--threads 8`.
+
+use std::ffi::{OsStr, OsString};
+
+use super::{Origin, Sourced};
+use crate::cli::settings::{self, Flags, Given, Setting, Takes};
+use crate::error::Error;
+
+/// Variables with a name of their own.
+const ALSO: [(&str, &str); 2] =
+    [("LBENCH_MODELS", "models-dir"), ("LBENCH_BACKENDS", "backend-dir")];
+
+/// Flags that mean nothing as a standing wish.
+const TYPED_ONLY: [&str; 2] = ["no-config", "resume"];
+
+/// The variable of a flag.
+pub fn variable(flag: &str) -> String {
+    format!("LBENCH_{}", flag.to_uppercase().replace('-', "_"))
+}
+
+/// Variables that are about no flag.
+const NO_FLAG: [&str; 3] = ["LBENCH_CONFIG", "LBENCH_NVML", "LBENCH_PORTABLE"];
+
+/// A word about each variable that looks like one of these and is not.
+pub(super) fn slips(flags: &Flags, names: impl Iterator<Item = OsString>) -> Vec<String> {
+    let own = flags.all().map(variable);
+    let also = ALSO.iter().map(|(name, _)| *name).chain(NO_FLAG).map(String::from);
+    let known: Vec<_> = own.chain(also).collect();
+    let ours = names.filter_map(|name| name.into_string().ok());
+    let unknown = ours.filter(|name| name.starts_with("LBENCH_") && !known.contains(name));
+    let told = unknown.filter_map(|name| {
+        let scored = known.iter().map(|known| (strsim::damerau_levenshtein(&name, known), known));
+        let (distance, near) = scored.min()?;
+        (distance <= 2).then(|| format!("{name} sets nothing: did you mean {near}?"))
+    });
+    told.collect()
+}
+
+/// What the environment sets. An empty variable sets nothing.
+///
+/// # Errors
+/// When a variable's value is not one of its flag.
+pub(super) fn read(
+    flags: &Flags,
+    get: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Vec<Sourced>, Error> {
+    let own = flags.all().map(|flag| (variable(flag), flag));
+    let also = ALSO.map(|(name, flag)| (name.to_string(), flag));
+    let mut found: Vec<Sourced> = Vec::new();
+    for (name, flag) in own.chain(also).filter(|(_, flag)| !TYPED_ONLY.contains(flag)) {
+        let Some(value) = get(&name).filter(|value| !value.is_empty()) else { continue };
+        let Some(takes) = flags.takes(flag) else { continue };
+        if found.iter().any(|sourced| sourced.setting.flag == flag) {
+            continue;
+        }
+        let given = given(takes, value).map_err(|text| Error::Usage(format!("{name}: {text}")))?;
+        let setting = Setting { flag: flag.to_string(), given };
+        settings::check(&[&setting]).map_err(|text| Error::Usage(format!("{name}: {text}")))?;
+        found.push(Sourced { setting, origin: Origin::Environment(name) });
+    }
+    let all: Vec<_> = found.iter().map(|sourced| &sourced.setting).collect();
+    settings::check(&all).map_err(|text| Error::Usage(format!("LBENCH_ variables: {text}")))?;
+    Ok(found)
+}
+
+fn given(takes: Takes, value: OsString) -> Result<Given, String> {
+    let word = value.to_str().map(str::to_ascii_lowercase);
+    match (takes, word.as_deref()) {
+        (Takes::Nothing, Some("1" | "true" | "yes" | "on"))
+        | (Takes::MaybeValue, Some("true" | "yes" | "on")) => Ok(Given::On),
+        (Takes::Nothing, Some("0" | "false" | "no" | "off"))
+        | (Takes::MaybeValue, Some("false" | "no" | "off")) => Ok(Given::Off),
+        (Takes::Nothing, _) => Err(format!("{} is neither 1 nor 0", quoted(&value))),
+        (Takes::MaybeValue | Takes::Value, _) => Ok(Given::Values(vec![value])),
+    }
+}
+
+fn quoted(value: &OsStr) -> String {
+    format!("'{}'", value.to_string_lossy())
+}
