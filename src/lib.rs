@@ -15,6 +15,7 @@
 //! | [`gguf`] | reading headers, writing synthetic models: pure bytes |
 //! | [`hub`] | models of the Hugging Face hub: from `-hf` to a file in the cache |
 //! | [`models`] | from what `-m` and `-hf` say to a model whose header is known |
+//! | [`prompts`] | prompts from a file |
 //! | [`plan`] | axes as data; sweep to plan: expansion, ordering, collapsing. Pure |
 //! | [`wire`] | what parent and worker say to each other |
 //! | [`runner`] | the parent's loop: spawn, watch, end, record |
@@ -54,6 +55,7 @@ pub mod journal;
 pub mod models;
 pub mod plan;
 pub mod progress;
+pub mod prompts;
 pub mod record;
 pub mod report;
 pub mod roofline;

@@ -1,6 +1,7 @@
 //! A sweep, step by step: arguments to plan, plan to runner, records to journal and report.
 
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use super::beside::Beside;
@@ -13,11 +14,12 @@ use crate::error::{Error, exit};
 use crate::facts::{Links, RunFacts};
 use crate::host::Host;
 use crate::hub::{Hub, Shown};
-use crate::job::Model;
+use crate::job::{Model, Text};
 use crate::journal::{Kept, Writer};
 use crate::models;
 use crate::plan::{self, Plan, Sweep, Titled};
 use crate::progress::Progress;
+use crate::prompts;
 use crate::record::Record;
 use crate::report::{Extra, Report, Stream};
 use crate::roofline;
@@ -43,7 +45,7 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
         print(|out| crate::report::list_columns(out))?;
         return Ok(exit::OK);
     };
-    request.sweeps.iter().try_for_each(|asked| asked.args.works().map(drop))?;
+    request.sweeps.iter().try_for_each(|asked| asked.args.works.works().map(drop))?;
     let models = if args.list_devices { Vec::new() } else { find_models(args)? };
 
     let settings = settings(args);
@@ -55,7 +57,7 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
         return Ok(exit::OK);
     }
     args.deprecated.notes().iter().for_each(|note| tell(note));
-    let plan = plan_of(&request.sweeps, &models, &host)?;
+    let plan = plan_of(&request.sweeps, &models, &host, &mut runner)?;
     runner.cold_starts(plan.cold_starts());
     if args.dry_run {
         let memory = predictions(&mut runner, &plan)?;
@@ -111,11 +113,21 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
 }
 
 /// The sweeps as one plan.
-fn plan_of(sweeps: &[Asked], models: &[Model], host: &Host) -> Result<Plan, Error> {
+fn plan_of(
+    sweeps: &[Asked],
+    models: &[Model],
+    host: &Host,
+    runner: &mut Runner,
+) -> Result<Plan, Error> {
     let sweep = |asked: &Asked| {
         let args = &asked.args;
-        let (axes, works) = (args.axes.resolve(host), args.works()?);
-        let sweep = Sweep { models: models.to_vec(), axes, works, collapse: !args.no_collapse };
+        let (axes, works) = (args.axes.resolve(host), args.works.works()?);
+        let texts = match &args.works.prompt_file {
+            Some(path) => texts_of(path, models, runner)?,
+            None => Vec::new(),
+        };
+        let (models, collapse) = (models.to_vec(), !args.no_collapse);
+        let sweep = Sweep { models, axes, works, texts, collapse };
         Ok(Titled { title: asked.title.clone().unwrap_or_default(), cold: args.cold, sweep })
     };
     let sweeps: Vec<_> = sweeps.iter().map(sweep).collect::<Result<_, Error>>()?;
@@ -123,6 +135,23 @@ fn plan_of(sweeps: &[Asked], models: &[Model], host: &Host) -> Result<Plan, Erro
         [one] => plan::expand(&one.sweep, host),
         several => plan::expand_all(several, host),
     }
+}
+
+/// The prompts of a file, as each model takes them apart.
+fn texts_of(path: &Path, models: &[Model], runner: &mut Runner) -> Result<Vec<Vec<Text>>, Error> {
+    let prompts = prompts::read(path)?;
+    let texts = || prompts.iter().map(|prompt| prompt.text.clone()).collect();
+    let of_model = |model: &Model| {
+        let tokens = runner.tokenize(&model.path, texts())?.map_err(|reason| {
+            let (file, model) = (path.display(), model.path.display());
+            Error::Usage(format!("--prompt-file {file} cannot be used with {model}: {reason}"))
+        })?;
+        let named = prompts.iter().zip(tokens);
+        Ok(named
+            .map(|(prompt, tokens)| Text::new(prompt.name.clone(), &prompt.text, tokens))
+            .collect())
+    };
+    models.iter().map(of_model).collect()
 }
 
 /// The models of `-m` and then those of `-hf`, or the one that is measured without either.

@@ -15,6 +15,7 @@ mod rpc_server;
 pub mod settings;
 mod shell;
 mod values;
+mod works;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -35,10 +36,10 @@ pub use report::ReportArgs;
 pub use rpc_server::RpcServerArgs;
 pub use shell::{CompletionsArgs, ManArgs, Shell, man_pages};
 pub use values::axis as parse_value;
+pub use works::WorkArgs;
 
 use crate::engine::scripted::Script;
 use crate::error::Error;
-use crate::job::Work;
 use crate::report::{Extra, Format};
 use crate::stats::stopping::Rule;
 use crate::units::Bytes;
@@ -140,18 +141,9 @@ pub struct BenchArgs {
     /// Models of the hub; they come after those of -m.
     #[command(flatten)]
     pub hub: HubArgs,
-    /// Prompt lengths to test; 0 for none [default: 512]
-    #[arg(short = 'p', long, value_name = "N", value_parser = counts, help_heading = "Sweep")]
-    #[arg(allow_hyphen_values = true)]
-    n_prompt: Vec<Counts>,
-    /// Generation lengths to test; 0 for none [default: 128]
-    #[arg(short = 'n', long, value_name = "N", value_parser = counts, help_heading = "Sweep")]
-    #[arg(allow_hyphen_values = true)]
-    n_gen: Vec<Counts>,
-    /// [-pg] Prompt and generation in one test, e.g. 512,128
-    #[arg(long, value_name = "PP,TG", value_parser = values::pair, help_heading = "Sweep")]
-    #[arg(allow_hyphen_values = true)]
-    prompt_gen: Vec<(u32, u32)>,
+    /// What is measured under each combination.
+    #[command(flatten)]
+    pub works: WorkArgs,
     /// Named sweeps: report, quick, llama-bench, or your own; list shows them. Flags win over a preset's
     #[arg(long, value_name = "NAME", help_heading = "Sweep")]
     pub preset: Option<String>,
@@ -315,14 +307,6 @@ const SHOWING: [&str; 17] = [
     "no-config",
 ];
 
-/// What one `-p` or `-n` stands for. A type of its own, since clap would flatten a `Vec`.
-#[derive(Debug, Clone)]
-struct Counts(Vec<u32>);
-
-fn counts(text: &str) -> Result<Counts, String> {
-    values::counts(text).map(Counts)
-}
-
 fn format(text: &str) -> Result<Format, String> {
     text.parse()
 }
@@ -357,6 +341,7 @@ impl Cli {
         match parsed {
             Ok(mut cli) => {
                 cli.bench.deprecated.apply(&mut cli.bench.axes)?;
+                cli.bench.works.apply(&mut cli.bench.axes)?;
                 Ok(cli)
             }
             Err(error) if error.use_stderr() => Err(Error::Usage(message::one_line(&error))),
@@ -406,34 +391,6 @@ impl BenchArgs {
         let whole = [Format::Json, Format::Jsonl, Format::Csv, Format::Sql];
         let named = columns.iter().any(|column| column.needs_roof());
         !self.no_roofline && (named || formats.iter().flatten().any(|f| whole.contains(f)))
-    }
-
-    /// What is measured under each combination, in llama-bench's order: prompts, generations, pairs.
-    ///
-    /// # Errors
-    /// When nothing is left to measure.
-    pub fn works(&self) -> Result<Vec<Work>, Error> {
-        let lengths = |given: &[Counts], default| -> Vec<u32> {
-            let all = given.iter().flat_map(|counts| counts.0.iter().copied());
-            let all: Vec<_> = if given.is_empty() { vec![default] } else { all.collect() };
-            all.into_iter().filter(|&n| n > 0).collect()
-        };
-        let prompts =
-            lengths(&self.n_prompt, 512).into_iter().map(|n_prompt| Work::Prompt { n_prompt });
-        let generations =
-            lengths(&self.n_gen, 128).into_iter().map(|n_gen| Work::Generate { n_gen });
-        let pairs = self.prompt_gen.iter().filter_map(|&pair| match pair {
-            (0, 0) => None,
-            (n_prompt, 0) => Some(Work::Prompt { n_prompt }),
-            (0, n_gen) => Some(Work::Generate { n_gen }),
-            (n_prompt, n_gen) => Some(Work::PromptGenerate { n_prompt, n_gen }),
-        });
-        let works: Vec<_> = prompts.chain(generations).chain(pairs).collect();
-        if works.is_empty() {
-            let text = "-p 0 and -n 0 leave nothing to measure: give one of -p, -n, -pg a length";
-            return Err(Error::Usage(text.into()));
-        }
-        Ok(works)
     }
 }
 

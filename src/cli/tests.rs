@@ -29,7 +29,7 @@ fn the_reports_commands_parse() {
         .map(|line| {
             let cli = parse(line).unwrap();
             let axes = cli.bench.axes.resolve(&Host::for_tests());
-            cli.bench.works().unwrap().len() * axes.iter().map(Vec::len).product::<usize>()
+            cli.bench.works.works().unwrap().len() * axes.iter().map(Vec::len).product::<usize>()
         })
         .collect();
     assert_eq!(rows, [3, 5, 12, 16]);
@@ -38,7 +38,7 @@ fn the_reports_commands_parse() {
 #[test]
 fn repeated_flags_add_up_and_zero_means_no_such_test() {
     let cli = parse("lbench -n 0 -n 16,32 -p 64 -pg 8,4 -pg 0,0 -pg 7,0 -b 1 -b 2-4").unwrap();
-    let works = cli.bench.works().unwrap();
+    let works = cli.bench.works.works().unwrap();
     let names: Vec<_> = works.iter().map(|work| (work.n_prompt(), work.n_gen())).collect();
     assert_eq!(names, [(64, 0), (0, 16), (0, 32), (8, 4), (7, 0)]);
     let batch = crate::plan::axis::AXES.iter().position(|axis| axis.short == "b").unwrap();
@@ -82,7 +82,7 @@ fn what_is_wrong_is_said_in_one_line() {
     })
     .collect();
     insta::assert_snapshot!(messages.join("\n"));
-    let nothing = parse("lbench -p 0 -n 0").unwrap().bench.works().unwrap_err().to_string();
+    let nothing = parse("lbench -p 0 -n 0").unwrap().bench.works.works().unwrap_err().to_string();
     insta::assert_snapshot!(nothing);
 }
 

@@ -25,7 +25,7 @@ const TESTS: usize = 3;
 
 /// Every setting besides the model, the likely ones first: where several of them would pair rows that
 /// have no partner, the first is offered.
-pub(super) static KEYS: [Key; 34] = [
+pub(super) static KEYS: [Key; 35] = [
     titled("n_gpu_layers", "ngl"),
     titled("n_threads", "threads"),
     key("n_batch"),
@@ -57,6 +57,7 @@ pub(super) static KEYS: [Key; 34] = [
     Key { name: "reserve_ctx", heading: "reserve_ctx", absent: Some("0") },
     Key { name: "n_parallel", heading: "np", absent: Some("1") },
     Key { name: "prompt_shared", heading: "pps", absent: Some("0") },
+    Key { name: "prompt_hash", heading: "prompt_hash", absent: Some("random") },
     key("n_prompt"),
     key("n_gen"),
     Key { name: "n_depth", heading: "n_depth", absent: Some("0") },

@@ -85,7 +85,7 @@ fn what_is_recorded_needs_nothing_else_to_be_repeated() {
         assert!(!asked.given.iter().any(|arg| arg.starts_with("--preset")), "{:?}", asked.given);
         let line = asked.given.join(" ");
         let again = request(&line, &[], "threads = 9").unwrap();
-        assert_eq!(again.sweeps[0].args.works().unwrap(), asked.args.works().unwrap());
+        assert_eq!(again.sweeps[0].args.works.works().unwrap(), asked.args.works.works().unwrap());
         assert_eq!(again.sweeps[0].args.axes, asked.args.axes);
     }
     assert_eq!(first.sweeps[1].args.cold, 2);
@@ -111,7 +111,7 @@ fn presets_of_the_house_are_sweeps_that_parse() {
         let host = crate::host::Host::for_tests();
         let rows = request.sweeps.iter().map(|asked| {
             let axes = asked.args.axes.resolve(&host);
-            asked.args.works().unwrap().len() * axes.iter().map(Vec::len).product::<usize>()
+            asked.args.works.works().unwrap().len() * axes.iter().map(Vec::len).product::<usize>()
         });
         rows.collect::<Vec<_>>()
     };

@@ -85,7 +85,10 @@ pub fn rule() -> Rule {
 pub fn plan(model: &Model, host: &Host) -> Result<Plan, Error> {
     let axes = AXES.iter().map(|axis| vec![(axis.default)(host)]).collect();
     let works = vec![Work::Prompt { n_prompt: PROMPT }, Work::Generate { n_gen: GENERATE }];
-    plan::expand(&Sweep { models: vec![model.clone()], axes, works, collapse: true }, host)
+    plan::expand(
+        &Sweep { models: vec![model.clone()], axes, works, texts: Vec::new(), collapse: true },
+        host,
+    )
 }
 
 /// Measures the plan until the time is up.

@@ -279,6 +279,12 @@ impl Job {
         Self::identified(config, Work::Prompt { n_prompt }, Some(text))
     }
 
+    /// The same with another configuration.
+    #[must_use]
+    pub fn with_config(&self, config: Config) -> Self {
+        Self::identified(config, self.work, self.text.clone())
+    }
+
     fn identified(config: Config, work: Work, text: Option<Text>) -> Self {
         let axes = (
             (&config.model.header_hash, config.model.file_size),

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::axis::{AXES, Axis, Value};
-use super::{Part, Plan, Planned, SameAs, Sweep, Titled};
+use super::collapse::{CONTEXT_GRAIN, same_as};
+use super::{Part, Plan, Planned, Sweep, Titled};
 use crate::error::Error;
 use crate::host::Host;
 use crate::job::{
@@ -15,9 +16,6 @@ const MAX_JOBS: usize = 1_000_000;
 
 /// Most tokens of a context: llama.cpp counts them in 32 bits with sign.
 const MAX_TOKENS: u64 = i32::MAX as u64;
-
-/// llama.cpp rounds a context up to a multiple of this many tokens.
-const CONTEXT_GRAIN: u32 = 256;
 
 /// Combines every value of every axis with every work, models outermost and works innermost.
 ///
@@ -83,8 +81,9 @@ impl Rows {
 
     fn add(&mut self, sweep: &Sweep, host: &Host) -> Result<(), Error> {
         let counts = sweep.axes.iter().map(Vec::len);
+        let texts = sweep.texts.iter().map(Vec::len).max().unwrap_or(0);
         let total = counts
-            .chain([sweep.models.len(), sweep.works.len()])
+            .chain([sweep.models.len(), sweep.works.len() + texts])
             .try_fold(1_usize, usize::checked_mul)
             .filter(|&total| total.saturating_add(self.jobs.len()) <= MAX_JOBS)
             .ok_or_else(|| {
@@ -94,7 +93,7 @@ impl Rows {
             })?;
 
         self.jobs.reserve(total);
-        for model in &sweep.models {
+        for (number, model) in sweep.models.iter().enumerate() {
             let mut config = base_config(model, host);
             let mut place = vec![0; AXES.len()];
             loop {
@@ -103,6 +102,10 @@ impl Rows {
                 }
                 for &work in &sweep.works {
                     self.push(Job::new(config.clone(), work), sweep.collapse, host)?;
+                }
+                for text in sweep.texts.get(number).into_iter().flatten() {
+                    let job = Job::with_text(config.clone(), text.clone());
+                    self.push(job, sweep.collapse, host)?;
                 }
                 if !advance(&mut place, &sweep.axes) {
                     break;
@@ -120,9 +123,8 @@ impl Rows {
             let text = "-p, -n, -d and -np together are more tokens than a context can hold";
             return Err(Error::Usage(format!("{}: {text}", job.test_name())));
         }
-        let same_as = collapse
-            .then(|| same_as(&job, &self.jobs, &mut self.measured, host.can_offload))
-            .flatten();
+        let same_as =
+            collapse.then(|| same_as(&job, &self.jobs, &mut self.measured, host)).flatten();
         self.jobs.push(Planned { job, same_as });
         Ok(())
     }
@@ -172,90 +174,11 @@ fn base_config(model: &Model, host: &Host) -> Config {
     }
 }
 
-/// The earlier row that measures the very same thing, if there is one; otherwise remembers this one.
-fn same_as(
-    job: &Job,
-    jobs: &[Planned],
-    measured: &mut HashMap<JobId, usize>,
-    can_offload: bool,
-) -> Option<SameAs> {
-    let effective = effective(job, can_offload);
-    match measured.entry(effective.id) {
-        std::collections::hash_map::Entry::Vacant(slot) => {
-            slot.insert(jobs.len());
-            None
-        }
-        std::collections::hash_map::Entry::Occupied(slot) => {
-            let index = *slot.get();
-            Some(SameAs { index, reason: reason(job, &jobs[index].job, can_offload) })
-        }
-    }
-}
-
-/// The job as llama.cpp will see it: what it clamps is clamped, so that equal work has equal ids.
-fn effective(job: &Job, can_offload: bool) -> Job {
-    let mut config = job.config.clone();
-    config.n_gpu_layers =
-        i32::try_from(config.effective_gpu_layers(can_offload)).unwrap_or(i32::MAX);
-    if !can_offload && config.rpc.is_empty() {
-        // With no device to spread over, nothing is spread.
-        config.split_mode = SplitMode::Layer;
-        config.main_gpu = 0;
-        config.tensor_split = Vec::new();
-    }
-    if config.loading.fits() {
-        // Layers, shares and places are then the engine's choice.
-        config.n_gpu_layers = -1;
-        config.tensor_split = Vec::new();
-        (config.loading.overrides, config.loading.n_cpu_moe) = (Vec::new(), 0);
-    }
-    if config.compute.n_parallel == 1 || job.work.n_prompt() == 0 {
-        config.compute.prompt_shared = false;
-    }
-    config.n_batch = config.n_batch.min(job.n_ctx().next_multiple_of(CONTEXT_GRAIN));
-    config.n_ubatch = config.n_ubatch.min(config.n_batch);
-    Job::new(config, job.work)
-}
-
-/// Why the two are the same thing, in one sentence.
-fn reason(job: &Job, earlier: &Job, can_offload: bool) -> String {
-    // Remote devices take layers as well.
-    let can_offload = can_offload || !job.config.rpc.is_empty();
-    let mut reasons = Vec::new();
-    if job.config.loading.fits() {
-        reasons.push("fitting chooses layers, shares and places itself".to_string());
-    } else if job.config.n_gpu_layers != earlier.config.n_gpu_layers {
-        reasons.push(if can_offload {
-            let all = job.config.model.n_layers + 1;
-            format!("the model has {all} layers to offload, the output layer counted")
-        } else {
-            "no device here can take layers, so every -ngl runs on the CPU".to_string()
-        });
-    }
-    if !job.config.same_devices(&earlier.config) && !job.config.loading.fits() {
-        reasons.push("no device here can take layers, so there is nothing to spread".to_string());
-    }
-    if job.config.compute != earlier.config.compute {
-        reasons.push("there is no prompt that several sequences could share".to_string());
-    }
-    if (job.config.n_batch, job.config.n_ubatch)
-        != (earlier.config.n_batch, earlier.config.n_ubatch)
-    {
-        let n_ctx = job.n_ctx().next_multiple_of(CONTEXT_GRAIN);
-        reasons.push(format!(
-            "a batch is never larger than the context ({n_ctx} here) or the logical batch"
-        ));
-    }
-    if reasons.is_empty() {
-        reasons.push("the same values were asked for twice".to_string());
-    }
-    reasons.join("; ")
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::collapse::{effective, reason};
     use super::*;
     use crate::job::Work;
     use crate::plan::tests::model;
@@ -272,7 +195,13 @@ mod tests {
                 |(_, values)| values.iter().map(|&value| Value::Int(value)).collect(),
             )
         });
-        Sweep { models: vec![model()], axes: axes.collect(), works: works.to_vec(), collapse: true }
+        Sweep {
+            models: vec![model()],
+            axes: axes.collect(),
+            works: works.to_vec(),
+            texts: Vec::new(),
+            collapse: true,
+        }
     }
 
     const PP: Work = Work::Prompt { n_prompt: 512 };
@@ -292,8 +221,8 @@ mod tests {
             let rpc = vec!["127.0.0.1:50052".to_string()];
             Job::new(Config { n_gpu_layers, rpc, ..crate::plan::tests::config() }, TG)
         };
-        assert_eq!(effective(&job(40), false).id, effective(&job(35), false).id);
-        assert!(reason(&job(40), &job(35), false).starts_with("the model has"));
+        assert_eq!(effective(&job(40), &host(false)).id, effective(&job(35), &host(false)).id);
+        assert!(reason(&job(40), &job(35), &host(false)).starts_with("the model has"));
     }
 
     #[test]
@@ -391,7 +320,7 @@ mod tests {
                     prop_assert!(same.index < index);
                     prop_assert!(plan.jobs[same.index].same_as.is_none());
                     let jobs = [&planned.job, &plan.jobs[same.index].job];
-                    prop_assert_eq!(effective(jobs[0], can_offload).id, effective(jobs[1], can_offload).id);
+                    prop_assert_eq!(effective(jobs[0], &host(can_offload)).id, effective(jobs[1], &host(can_offload)).id);
                 }
             }
         }

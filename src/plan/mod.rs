@@ -3,6 +3,7 @@
 //! touches a file or a device, and `--dry-run` prints the result.
 
 pub mod axis;
+mod collapse;
 mod cover;
 mod expand;
 mod print;
@@ -15,7 +16,7 @@ pub use cover::cover;
 pub use expand::{config, expand, expand_all, find_varying};
 pub use print::print;
 
-use crate::job::{Job, JobId, Model, Work};
+use crate::job::{Job, JobId, Model, Text, Work};
 use axis::Value;
 
 /// What was asked for: lists of values, not yet combined.
@@ -27,6 +28,8 @@ pub struct Sweep {
     pub axes: Vec<Vec<Value>>,
     /// What is measured under each combination, in order.
     pub works: Vec<Work>,
+    /// For each model, prompts that are texts, in its tokens; none at all where there are none.
+    pub texts: Vec<Vec<Text>>,
     /// Whether jobs that are the same thing are measured once.
     pub collapse: bool,
 }

@@ -20,6 +20,7 @@
 mod baseline;
 mod columns;
 mod csv;
+mod depths;
 mod extra;
 pub mod fields;
 mod json;

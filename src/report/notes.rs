@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::extra::scaled;
 use super::text::{code, plain};
-use super::{Report, Row};
+use super::{Report, Row, depths};
 use crate::record::{Outcome, Phase};
 use crate::stats::stopping::Rule;
 use crate::units::Bytes;
@@ -114,6 +114,7 @@ impl Notes {
     /// What concerns the whole run.
     pub(super) fn of_run(&self, report: &Report, missing: usize) -> Vec<String> {
         let mut lines = Vec::new();
+        lines.extend(depths::lines(report).iter().map(|line| plain(line)));
         lines.extend(report.facts().links.iter().map(link));
         let warnings = report.warnings().iter();
         lines.extend(warnings.map(|warning| format!("- {}", plain(&warning.text))));

@@ -13,7 +13,7 @@ use crate::stats::verdict::Comparison;
 use crate::units::Rate;
 use crate::wire::{DeviceKind, Link, Roof};
 
-pub(super) static FIELDS: [Field; 115] = [
+pub(super) static FIELDS: [Field; 117] = [
     Field::int("schema_version", "", "Version of the schema that the row follows", |_| {
         shape::VERSION.into()
     }),
@@ -110,6 +110,12 @@ pub(super) static FIELDS: [Field; 115] = [
         "Round trip and bandwidth of each server's link",
         |row| row.links().map(|(endpoint, found)| link(endpoint, found)).collect::<Value>(),
     ),
+    Field::text("prompt", "The prompt: random tokens, or the place of a text", |row| {
+        row.job.text.as_ref().map_or("random", |text| text.name.as_str()).into()
+    }),
+    Field::text("prompt_hash", "SHA-256 of the text, its first 16 hex digits", |row| {
+        row.job.text.as_ref().map(|text| text.hash.as_str()).into()
+    }),
     Field::int("n_parallel", "", "Sequences side by side", |row| {
         row.job.config.compute.n_parallel.into()
     }),

@@ -64,7 +64,13 @@ pub(super) fn sweep(host: &Host, set: &[(&str, Vec<i64>)], works: &[Work]) -> Sw
             |(_, values)| values.iter().map(|&value| Value::Int(value)).collect(),
         )
     });
-    Sweep { models: vec![model()], axes: axes.collect(), works: works.to_vec(), collapse: true }
+    Sweep {
+        models: vec![model()],
+        axes: axes.collect(),
+        works: works.to_vec(),
+        texts: Vec::new(),
+        collapse: true,
+    }
 }
 
 /// A run in the making.
