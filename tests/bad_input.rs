@@ -55,6 +55,18 @@ fn flags_and_specifications() {
         &["-ngl", "-7"],
         &["--scripted={}", "-p", "2147483647", "-d", "2147483647"],
         &["synth", "llama-135m:q4_0", "-o", "/dev/null/x.gguf"],
+        &["-ot", "exps"],
+        &["-C", "0xfg"],
+        &["--poll", "0-101"],
+        &["-nkvo", "maybe"],
+        &["-lm", "floppy"],
+        &["--numa", "everywhere"],
+        &["--prio", "7"],
+        &["-mmp", "1", "-lm", "none"],
+        &["--depth-curve", "0"],
+        &["--depth-curve", "1024", "-d", "8"],
+        &["--scripted={}", "--prompt-file", "/nowhere/prompts.txt"],
+        &["--scripted={}", "--max-vram", "1G", "-ncmoe", "2"],
     ] {
         let (code, message) = refuse(args);
         assert_eq!(code, Some(2), "{message}");

@@ -78,6 +78,8 @@ fn the_engine_loads_runs_and_refuses() {
     repeats_itself(&mut engine, &config);
     runs_side_by_side(&mut engine, &config);
     obeys(&mut engine, &config);
+    let texts = ["What is love?".to_string()];
+    assert!(reason(engine.tokenize(&path, &texts)).contains("no vocabulary for texts"));
     keeps_its_state(&mut engine, &config);
     refuses_bad_contexts(&mut engine, &config);
     knows_flash_attention(&mut engine, &config);
@@ -279,6 +281,13 @@ fn keeps_its_state(engine: &mut LlamaEngine, config: &Config) {
     session.clear();
     assert!(session.restore(&state));
     assert!(session.save().is_some_and(|again| again == state));
+
+    // Filled further, it is full where an empty one would be.
+    session.fill(8).expect("a greater depth");
+    let left = session.n_ctx() - 48;
+    session.prompt(left).expect("a full context");
+    session.begin_generation();
+    assert!(reason(session.step()).contains("no room"));
 
     let mut other = config.clone();
     other.type_k = CacheType::F32;

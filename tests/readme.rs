@@ -58,6 +58,7 @@ fn links_lead_somewhere() {
         "docs/process-model.md",
         "docs/models.md",
         "docs/configuration.md",
+        "docs/flags.md",
         "docs/shipping.md",
     ];
     for file in files {

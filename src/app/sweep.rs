@@ -14,7 +14,7 @@ use crate::error::{Error, exit};
 use crate::facts::{Links, RunFacts};
 use crate::host::Host;
 use crate::hub::{Hub, Shown};
-use crate::job::{Model, Text};
+use crate::job::{Job, Model, Text};
 use crate::journal::{Kept, Writer};
 use crate::models;
 use crate::plan::{self, Plan, Sweep, Titled};
@@ -58,6 +58,7 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     }
     args.deprecated.notes().iter().for_each(|note| tell(note));
     let plan = plan_of(&request.sweeps, &models, &host, &mut runner)?;
+    refuse_unforeseeable(args, &plan)?;
     runner.cold_starts(plan.cold_starts());
     if args.dry_run {
         let memory = predictions(&mut runner, &plan)?;
@@ -135,6 +136,17 @@ fn plan_of(
         [one] => plan::expand(&one.sweep, host),
         several => plan::expand_all(several, host),
     }
+}
+
+/// Refuses a limit that nobody could keep.
+fn refuse_unforeseeable(args: &BenchArgs, plan: &Plan) -> Result<(), Error> {
+    let placed = |job: &Job| job.config.loading.places_tensors() || job.config.loading.fits();
+    if args.max_vram.is_some() && plan.measured().any(placed) {
+        let text = "--max-vram needs a prediction, and there is none for what -ot, -ncmoe, -fitt and -fitc \
+                    place: give it without them";
+        return Err(Error::Usage(text.into()));
+    }
+    Ok(())
 }
 
 /// The prompts of a file, as each model takes them apart.
