@@ -219,7 +219,10 @@ fn repeats_itself(engine: &mut LlamaEngine, config: &Config) {
 fn runs_side_by_side(engine: &mut LlamaEngine, config: &Config) {
     for prompt_shared in [false, true] {
         let compute = Compute { n_parallel: 3, prompt_shared, ..Compute::default() };
-        let config = Config { compute, n_batch: 2, ..config.clone() };
+        let config = Config { compute, n_batch: 3, ..config.clone() };
+        let narrow = Config { n_batch: 2, ..config.clone() };
+        let refused = engine.open(&narrow, 3 * N_CTX);
+        assert!(reason(refused.map(|_| ())).contains("give -b 3 or more"));
         let mut session = engine.open(&config, 3 * N_CTX).expect("a session");
         assert!(session.n_ctx() >= 3 * N_CTX);
         session.fill(10).expect("a depth");
@@ -227,14 +230,15 @@ fn runs_side_by_side(engine: &mut LlamaEngine, config: &Config) {
         session.clear();
         assert!(session.restore(&state));
         session.prompt(20).expect("a prompt");
+        session.share_prompt().expect("a prompt for all");
         session.begin_generation();
         for _ in 0..20 {
-            session.step().expect("a step of three sequences in batches of two");
+            session.step().expect("a step of three sequences");
         }
         assert!((0..VOCAB).contains(&session.sample_greedy().expect("a token")));
     }
     let compute = Compute { n_parallel: 100_000, ..Compute::default() };
-    let refused = engine.open(&Config { compute, ..config.clone() }, N_CTX);
+    let refused = engine.open(&Config { compute, n_batch: 100_000, ..config.clone() }, N_CTX);
     assert!(reason(refused.map(|_| ())).contains("-np 100000"));
 }
 
@@ -258,7 +262,8 @@ fn obeys(engine: &mut LlamaEngine, config: &Config) {
     assert!(loaded.fit.is_some_and(|fit| fit.found));
     engine.load(config, N_CTX).expect("a load");
     let compute = Compute { embeddings: true, cpu_mask: "0x1".into(), ..Compute::default() };
-    let mut session = engine.open(&Config { compute, ..config.clone() }, N_CTX).expect("a session");
+    let config = Config { compute, n_threads: 1, ..config.clone() };
+    let mut session = engine.open(&config, N_CTX).expect("a session");
     session.prompt(8).expect("a prompt");
     assert!((0..VOCAB).contains(&session.sample_greedy().expect("a token")));
 }

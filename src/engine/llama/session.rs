@@ -57,6 +57,7 @@ impl LlamaSession {
         if n_vocab == 0 {
             return Err(EngineError("the model has no vocabulary".into()));
         }
+        let n_parallel = sequences(config)?;
         let context = Context::new(&model, config, n_ctx)?;
         let flash_attn = flash_attention(config.flash_attn, &logs::lines());
         let threads = Threads::new(params::threadpool(config, process)?)?;
@@ -75,7 +76,7 @@ impl LlamaSession {
             position: 0,
             n_vocab,
             text: Vec::new(),
-            n_parallel: sequences(config.compute.n_parallel)?,
+            n_parallel,
             prompt_shared: config.compute.prompt_shared,
             tokens: Vec::with_capacity(config.compute.n_parallel as usize),
             has_logits: false,
@@ -266,10 +267,6 @@ impl Session for LlamaSession {
     fn step(&mut self) -> Result<(), EngineError> {
         self.batch.clear();
         for sequence in 0..self.n_parallel {
-            if self.batch.is_full() {
-                self.decode()?;
-                self.batch.clear();
-            }
             let token = self.tokens[sequence.unsigned_abs() as usize];
             self.batch.push(token, sequence, self.position, true)?;
         }
@@ -319,7 +316,16 @@ impl Session for LlamaSession {
 }
 
 /// A number of sequences, as the engine counts them.
-fn sequences(n_parallel: u32) -> Result<sys::llama_seq_id, EngineError> {
+///
+/// # Errors
+/// When there are more than the engine has room for, or than fit into a batch: it would abort.
+fn sequences(config: &Config) -> Result<sys::llama_seq_id, EngineError> {
+    let n_parallel = config.compute.n_parallel;
+    if config.n_batch < n_parallel {
+        return Err(EngineError(format!(
+            "-np {n_parallel} needs a batch with a token of each sequence: give -b {n_parallel} or more"
+        )));
+    }
     // SAFETY: takes nothing.
     let most = unsafe { sys::llama_max_parallel_sequences() };
     match sys::llama_seq_id::try_from(n_parallel) {
