@@ -31,7 +31,7 @@ list() { # list FILE KEY: a list of a TOML file, on one line
 }
 
 # The notices in llama.cpp's source that stand in the libraries: its own, and that of every file which has another.
-# What it vendors (a JSON library, an HTTP server and others) is for its tools, and not linked.
+# Of what it vendors, the part for pictures and sound is for its tools, and not linked.
 engine_licences() { # engine_licences SOURCE
   local source=$1 file notices known
   notices=$(cd "$source" && grep -rliE 'copyright|MIT licen[cs]e' src ggml/src/*.c ggml/src/*.cpp ggml/src/*.h \
@@ -48,12 +48,28 @@ engine_licences() { # engine_licences SOURCE
   done
 }
 
+# What its common library is made of beside its own code, each with its licence.
+vendored_licences() { # vendored_licences SOURCE
+  local vendor=$1/vendor file
+  for file in "$vendor"/cpp-httplib/LICENSE "$vendor"/hash/*/LICENSE*; do
+    heading "llama.cpp: ${file#"$1/"}"
+    cat "$file"
+  done
+  heading 'llama.cpp: vendor/nlohmann'
+  sed -n 's/^\/\/ SPDX-[A-Za-z-]*: //p' "$vendor/nlohmann/json.hpp" | head -2
+  echo 'under the MIT licence as of llama.cpp above'
+  heading 'llama.cpp: vendor/sheredom/subprocess.h'
+  sed -n '/^\/\*/,/\*\//p;/unlicense\.org/q' "$vendor/sheredom/subprocess.h" | grep -v '^[/ ]*\*\{1,\}/*$'
+  heading 'llama.cpp: vendor/hash/sha1'
+  sed -n '2,4p' "$vendor/hash/sha1/sha1.c"
+}
+
 heading() { printf '\n%s\n%s\n\n' "$(printf '=%.0s' {1..80})" "$1"; }
 
-# Fails where the engine's vendored code has come to be linked: its licences would be missing.
-nothing_vendored() { # nothing_vendored FOLDER
+# Fails where other vendored code has come to be linked: its licences would be missing.
+nothing_else_vendored() { # nothing_else_vendored FOLDER
   local found
-  found=$(grep -lE 'nlohmann|httplib|miniaudio|stb_image|subprocess_create' "$1/lbench" "$1"/lib/* "$1"/backends/* || true)
+  found=$(grep -lE 'miniaudio|stb_image' "$1/lbench" "$1"/lib/* "$1"/backends/* || true)
   [ -z "$found" ] || fail "code that llama.cpp vendors is linked into $found: add its licence in scripts/dist.sh"
 }
 
@@ -83,11 +99,11 @@ pack() {
   root="$stage/$name"
 
   source=$(scripts/stage.sh "$root" | tail -1)
-  nothing_vendored "$root"
+  nothing_else_vendored "$root"
   cp -R README.md LICENSE CHANGELOG.md docs "$root/"
   shell_files "$root"
   cargo about generate --locked --fail -o "$root/THIRD-PARTY-LICENSES" about.hbs >&2
-  engine_licences "$source" >>"$root/THIRD-PARTY-LICENSES"
+  { engine_licences "$source" && vendored_licences "$source"; } >>"$root/THIRD-PARTY-LICENSES"
   (cd "$root" && find . -type f -printf '%P\n' | LC_ALL=C sort | xargs -d '\n' sha256sum) >"$stage/sums"
   mv "$stage/sums" "$root/SHA256SUMS"
 

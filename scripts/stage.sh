@@ -15,6 +15,9 @@ target="${MODULES_TARGET_DIR:-target/modules}"
 fail() { echo "stage: $*" >&2; exit 1; }
 
 export LLAMA_BUILD_SHARED_LIBS=1 GGML_BACKEND_DL=ON GGML_CPU_ALL_VARIANTS=ON GGML_RPC=ON
+# llama.cpp's tools fetch models through OpenSSL; lbench does that itself, and a library that is not everywhere must
+# not be asked for.
+export CMAKE_DISABLE_FIND_PACKAGE_OpenSSL=ON
 # Flags for this machine's CPU would get into the program and into every module.
 unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CFLAGS CXXFLAGS
 # The engine's build script links its libraries into these folders, and stumbles over links of an earlier build.
@@ -29,7 +32,7 @@ if [ ! -d "$engine" ] || [ ! -d "$source/llama.cpp" ]; then fail 'the engine was
 
 mkdir -p "$root/lib" "$root/backends"
 install -m 755 "$target/release/lbench" "$root/lbench"
-for library in libllama libggml libggml-base; do cp -L "$engine/lib/$library.so.0" "$root/lib/"; done
+for library in libllama libllama-common libggml libggml-base; do cp -L "$engine/lib/$library.so.0" "$root/lib/"; done
 cp "$engine"/bin/libggml-*.so "$root/backends/"
 case "$(uname -m)" in
   x86_64)
