@@ -57,15 +57,15 @@ pub struct Cli {
     /// What to do instead of a sweep.
     #[command(subcommand)]
     pub command: Option<Command>,
+    /// The sweep.
+    #[command(flatten)]
+    pub bench: BenchArgs,
     /// Print what this build is, with its engine, kernels and flavour, and stop
     #[arg(long, help_heading = "Other")]
     pub version: bool,
     /// Print the version of lbench alone, and stop
     #[arg(short = 'V', action = clap::ArgAction::Version, help_heading = "Other")]
     short_version: Option<bool>,
-    /// The sweep.
-    #[command(flatten)]
-    pub bench: BenchArgs,
 }
 
 /// Fewest samples of a test whose precision decides.
