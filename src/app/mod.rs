@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `mod.rs` | the commands |
 //! | `sweep.rs` | a sweep, step by step |
+//! | `prepare.rs` | what it needs before it runs |
 //! | `beside.rs` | an earlier run beside it |
 //! | `rpc_server.rs` | the other end of RPC |
 //! | `shell.rs` | defaults, completions, manual pages |
@@ -12,6 +13,7 @@
 
 mod beside;
 mod keeping;
+mod prepare;
 mod rpc_server;
 mod shell;
 mod sweep;
