@@ -88,6 +88,16 @@ impl fmt::Display for Nanos {
     }
 }
 
+/// Bytes of a hash. Prints as two hexadecimal digits each.
+#[derive(Debug, Clone, Copy)]
+pub struct Hex<'a>(pub &'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
 /// A size in bytes. Prints as llama-bench does: MiB below a GiB, GiB from there.
 #[derive(
     Default, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,

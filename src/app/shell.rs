@@ -17,7 +17,8 @@ pub(super) fn show_config(args: &ConfigArgs) -> Result<u8, Error> {
     let sources = Sources::read(&args.bench)?;
     sources.notes.iter().for_each(|note| tell(note));
     if args.what == ConfigWhat::Presets || args.bench.preset.as_deref() == Some("list") {
-        print(|out| config::show_presets(&sources.presets(), args.json, out))?;
+        let presets = sources.presets()?;
+        print(|out| config::show_presets(&presets, args.json, out))?;
         return Ok(exit::OK);
     }
     let mut layered = sources.layered(&args.bench)?;

@@ -26,7 +26,8 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     let sources = Sources::read(typed)?;
     sources.notes.iter().for_each(|note| tell(note));
     if typed.preset.as_deref() == Some("list") {
-        print(|out| config::show_presets(&sources.presets(), false, out))?;
+        let presets = sources.presets()?;
+        print(|out| config::show_presets(&presets, false, out))?;
         return Ok(exit::OK);
     }
     let (request, earlier) = keeping::resumed(Request::new(typed, &sources)?)?;

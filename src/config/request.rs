@@ -13,7 +13,6 @@ pub struct Sources {
     flags: Flags,
     environment: Vec<Sourced>,
     file: File,
-    built_in: Vec<Preset>,
     /// What a person should know about them.
     pub notes: Vec<String>,
 }
@@ -77,8 +76,7 @@ impl Sources {
             file = file::read(&flags)?;
             notes = env::slips(&flags, std::env::vars_os().map(|(name, _)| name));
         }
-        let built_in = preset::built_in(&flags)?;
-        Ok(Self { flags, environment, file, built_in, notes })
+        Ok(Self { flags, environment, file, notes })
     }
 
     /// The same from what is handed in.
@@ -91,8 +89,7 @@ impl Sources {
         };
         let environment = env::read(&flags, &get)?;
         let file = file::parse(&flags, std::path::Path::new("config.toml"), text)?;
-        let built_in = preset::built_in(&flags)?;
-        Ok(Self { flags, environment, file, built_in, notes: Vec::new() })
+        Ok(Self { flags, environment, file, notes: Vec::new() })
     }
 
     /// Every flag.
@@ -100,12 +97,16 @@ impl Sources {
         &self.flags
     }
 
-    /// Every preset: the user's, then those of lbench that the user has none of the same name for.
-    pub fn presets(&self) -> Vec<&Preset> {
+    /// Every preset: the user's, then those of lbench that the user has none of the same name for. Those
+    /// are read when they are wanted: each of their flags goes through the parser, which takes a while.
+    ///
+    /// # Errors
+    /// Never, if the tests passed.
+    pub fn presets(&self) -> Result<Vec<Preset>, Error> {
         let own = &self.file.presets;
-        let others = self.built_in.iter();
-        let others = others.filter(|preset| own.iter().all(|own| own.name != preset.name));
-        own.iter().chain(others).collect()
+        let mut others = preset::built_in(&self.flags)?;
+        others.retain(|preset| own.iter().all(|own| own.name != preset.name));
+        Ok(own.iter().cloned().chain(others).collect())
     }
 
     /// What counts for each sweep.
@@ -122,7 +123,7 @@ impl Sources {
             let layers: [&[_]; 3] = [&typed, &self.environment, &self.file.settings];
             return Ok(vec![Layered { title: None, settings: winning(&self.flags, &layers) }]);
         };
-        let presets = self.presets();
+        let presets = self.presets()?;
         let preset = presets.iter().find(|preset| *name == *preset.name).ok_or_else(|| {
             let known: Vec<_> = presets.iter().map(|preset| preset.name.as_str()).collect();
             let (name, known) = (name.to_string_lossy(), known.join(", "));

@@ -114,7 +114,7 @@ fn object(line: &Line<'_>) -> Value {
 ///
 /// # Errors
 /// What the writer reports.
-pub fn presets(presets: &[&Preset], as_json: bool, out: &mut dyn Write) -> io::Result<()> {
+pub fn presets(presets: &[Preset], as_json: bool, out: &mut dyn Write) -> io::Result<()> {
     if as_json {
         let sweeps = |preset: &Preset| {
             let sweeps = preset.sweeps.iter();

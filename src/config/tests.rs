@@ -117,7 +117,8 @@ fn presets_of_the_house_are_sweeps_that_parse() {
     };
     assert_eq!(PRESETS.map(rows), [vec![3, 5, 12, 16, 2], vec![2], vec![2]]);
     let sources = Sources::of(&[], "").unwrap();
-    let names: Vec<_> = sources.presets().iter().map(|preset| preset.name.clone()).collect();
+    let names: Vec<_> =
+        sources.presets().unwrap().iter().map(|preset| preset.name.clone()).collect();
     assert_eq!(names, PRESETS);
 }
 

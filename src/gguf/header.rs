@@ -12,6 +12,7 @@ use super::label;
 use super::mixture::layer_of;
 use super::parse::{self, Part};
 use super::types::GgmlType;
+use crate::units::Hex;
 
 /// Metadata key of the seed in a model that lbench made.
 pub(super) const SEED_KEY: &str = "lbench.synthetic.seed";
@@ -162,7 +163,13 @@ impl Header {
         {
             return Err(HeaderError::Corrupt("general.architecture is not a name".into()));
         }
-        Ok(Self { architecture, metadata, tensors, file_size, hash: hex(hasher) })
+        Ok(Self {
+            architecture,
+            metadata,
+            tensors,
+            file_size,
+            hash: Hex(&hasher.finalize()).to_string(),
+        })
     }
 
     /// The header of a file that lbench makes itself, where nothing has to be checked.
@@ -174,7 +181,13 @@ impl Header {
         hasher: Sha256,
     ) -> Self {
         let architecture = architecture.to_owned();
-        Self { architecture, metadata, tensors, file_size, hash: hex(hasher) }
+        Self {
+            architecture,
+            metadata,
+            tensors,
+            file_size,
+            hash: Hex(&hasher.finalize()).to_string(),
+        }
     }
 
     /// Elements of all tensors.
@@ -228,11 +241,6 @@ impl Header {
     pub fn arch_count(&self, key: &str) -> Option<u64> {
         self.metadata.get(&format!("{}.{key}", self.architecture)).and_then(Value::count)
     }
-}
-
-fn hex(hasher: Sha256) -> String {
-    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value & 15)]);
-    hasher.finalize().iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
 }
 
 fn read_part(path: &Path, hasher: &mut Sha256) -> Result<(Part, u64), HeaderError> {

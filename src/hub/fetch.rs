@@ -10,7 +10,7 @@ use ureq::http::Method;
 use super::cache::Shelf;
 use super::call::{Answer, Caller, Follow, Trouble, wait};
 use super::{Hear, Step};
-use crate::units::Bytes;
+use crate::units::{Bytes, Hex};
 
 /// Bytes that are read, written and hashed at once.
 const CHUNK: usize = 128 << 10;
@@ -162,11 +162,6 @@ fn starts_at(answer: &Answer) -> Option<u64> {
     range.split('-').next()?.trim().parse().ok()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    let digit = |half: u8| char::from_digit(half.into(), 16);
-    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(digit).collect()
-}
-
 /// A file on its way, hashed as it grows.
 #[derive(Debug)]
 struct Part {
@@ -230,7 +225,7 @@ impl Part {
     /// Puts it into the cache if it is what the hub says it is, else removes it.
     fn keep_as(self, blob: &PathBuf, known: &Known) -> Result<(), String> {
         let stored = |error: io::Error| format!("{}: {error}", blob.display());
-        let sum = hex(&self.sum.finalize());
+        let sum = Hex(&self.sum.finalize()).to_string();
         // Small files have another kind of hash, and no model is one.
         if known.hash.len() == sum.len() && known.hash != sum {
             fs::remove_file(&self.path).map_err(stored)?;

@@ -16,7 +16,7 @@ pub use settings::{
     SplitMode, Word,
 };
 
-use crate::units::{Bytes, Params};
+use crate::units::{Bytes, Hex, Params};
 
 /// Identity of a job: the first 16 hex digits of a SHA-256 over its configuration and work, with the
 /// model as header hash and size, never as a path. Equal jobs on equal model files have equal ids.
@@ -263,8 +263,7 @@ impl Text {
 
 /// First 16 hex digits of a SHA-256.
 fn short_hash(bytes: &[u8]) -> String {
-    let number = Sha256::digest(bytes)[..8].iter().fold(0_u64, |n, &byte| n << 8 | u64::from(byte));
-    format!("{number:016x}")
+    Hex(&Sha256::digest(bytes)[..8]).to_string()
 }
 
 impl Job {

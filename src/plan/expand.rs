@@ -181,27 +181,13 @@ mod tests {
     use super::super::collapse::{effective, reason};
     use super::*;
     use crate::job::Work;
-    use crate::plan::tests::model;
 
     fn host(can_offload: bool) -> Host {
         Host { can_offload, ..Host::for_tests() }
     }
 
     fn sweep(set: &[(&str, Vec<i64>)], works: &[Work]) -> Sweep {
-        let axes = AXES.iter().map(|axis| {
-            let given = set.iter().find(|(name, _)| *name == axis.name);
-            given.map_or_else(
-                || vec![(axis.default)(&Host::for_tests())],
-                |(_, values)| values.iter().map(|&value| Value::Int(value)).collect(),
-            )
-        });
-        Sweep {
-            models: vec![model()],
-            axes: axes.collect(),
-            works: works.to_vec(),
-            texts: Vec::new(),
-            collapse: true,
-        }
+        crate::plan::tests::sweep(&Host::for_tests(), set, works)
     }
 
     const PP: Work = Work::Prompt { n_prompt: 512 };

@@ -157,8 +157,10 @@ pub fn grouped<'a>(jobs: impl IntoIterator<Item = &'a Job>) -> Vec<Vec<&'a Job>>
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use super::Sweep;
+    use super::axis::{AXES, Value};
     use crate::host::Host;
-    use crate::job::{Config, Layout, Model};
+    use crate::job::{Config, Layout, Model, Work};
     use crate::units::{Bytes, Params};
 
     /// A model of 28 layers, for tests.
@@ -177,6 +179,24 @@ pub(crate) mod tests {
             source: None,
             token_cost: None,
             layout: Layout::default(),
+        }
+    }
+
+    /// A sweep over that model with some axes set.
+    pub(crate) fn sweep(host: &Host, set: &[(&str, Vec<i64>)], works: &[Work]) -> Sweep {
+        let axes = AXES.iter().map(|axis| {
+            let given = set.iter().find(|(name, _)| *name == axis.name);
+            given.map_or_else(
+                || vec![(axis.default)(host)],
+                |(_, values)| values.iter().map(|&value| Value::Int(value)).collect(),
+            )
+        });
+        Sweep {
+            models: vec![model()],
+            axes: axes.collect(),
+            works: works.to_vec(),
+            texts: Vec::new(),
+            collapse: true,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::Plan;
-use super::axis::AXES;
+use super::axis;
 
 /// Prints one line a row: its number, the model, the test, the axes that vary, and why it is not
 /// measured if it is not. `memory` is what each row would take, where that is known.
@@ -23,7 +23,7 @@ pub fn print(plan: &Plan, memory: &[Option<String>], out: &mut dyn Write) -> io:
         }
         let varying = part.map_or(&plan.varying, |part| &part.varying);
         write!(out, "{:>5}  {}  {:<width$}", index + 1, job.config.model.label, job.test_name())?;
-        for (axis, _) in AXES.iter().zip(varying).filter(|(_, varies)| **varies) {
+        for axis in axis::those_that(varying) {
             if let Some(column) = axis.column {
                 write!(out, "  {column} {}", (axis.get)(&job.config))?;
             }

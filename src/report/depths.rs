@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{Report, Row};
 use crate::job::{Config, Job, JobId};
-use crate::plan::axis::{AXES, Axis};
+use crate::plan::axis::{self, Axis};
 use crate::record::Outcome;
 use crate::units::Nanos;
 
@@ -21,11 +21,7 @@ struct Curve {
 
 /// A line for each test that was measured at three depths or more.
 pub(super) fn lines(report: &Report) -> Vec<String> {
-    let varying: Vec<&Axis> = AXES
-        .iter()
-        .zip(&report.plan().varying)
-        .filter_map(|(axis, varies)| varies.then_some(axis))
-        .collect();
+    let varying: Vec<_> = axis::those_that(&report.plan().varying).collect();
     if !varying.iter().any(|axis| axis.name == "n_depth") {
         return Vec::new();
     }

@@ -164,6 +164,11 @@ pub struct Axis {
     pub set: fn(&mut Config, Value),
 }
 
+/// The axes of which `varying`, an entry for each of [`AXES`], says that they vary.
+pub fn those_that(varying: &[bool]) -> impl Iterator<Item = &'static Axis> {
+    AXES.iter().zip(varying).filter_map(|(axis, varies)| varies.then_some(axis))
+}
+
 impl Axis {
     /// An axis named as llama-bench's field, with a column of that name. Its flag and values follow.
     const fn new(name: &'static str, scope: Scope, grammar: Grammar, doc: &'static str) -> Self {

@@ -3,8 +3,7 @@
 use crate::facts::RunFacts;
 use crate::host::Host;
 use crate::job::{JobId, Work};
-use crate::plan::axis::{AXES, Value};
-use crate::plan::tests::model;
+use crate::plan::tests::sweep;
 use crate::plan::{Plan, Sweep, expand};
 use crate::record::{DeviceMemory, Loaded, Outcome, Phase, Reading, Record, Sample, StopReason};
 use crate::report::Report;
@@ -53,24 +52,6 @@ pub(super) fn gpu_host(gpus: usize) -> Host {
         host.engine.devices.insert(index, gpu);
     }
     host
-}
-
-/// A sweep over the test model with some axes set.
-pub(super) fn sweep(host: &Host, set: &[(&str, Vec<i64>)], works: &[Work]) -> Sweep {
-    let axes = AXES.iter().map(|axis| {
-        let given = set.iter().find(|(name, _)| *name == axis.name);
-        given.map_or_else(
-            || vec![(axis.default)(host)],
-            |(_, values)| values.iter().map(|&value| Value::Int(value)).collect(),
-        )
-    });
-    Sweep {
-        models: vec![model()],
-        axes: axes.collect(),
-        works: works.to_vec(),
-        texts: Vec::new(),
-        collapse: true,
-    }
 }
 
 /// A run in the making.

@@ -6,10 +6,11 @@ mod schema;
 mod sql;
 mod table;
 
-use fixture::{Run, bad_endings, cpu_host, gpu_host, sweep};
+use fixture::{Run, bad_endings, cpu_host, gpu_host};
 
 use super::{Format, Report, Stream, Tally};
 use crate::job::Work;
+use crate::plan::tests::sweep;
 use crate::record::{Outcome, Record, Sample, Warning};
 use crate::units::Nanos;
 
