@@ -44,7 +44,8 @@ pub enum Takes {
 }
 
 /// Flags that are refused together, and not by the parser.
-const ONE_OF: [(&str, &str); 2] = [("mmap", "load-mode"), ("direct-io", "load-mode")];
+const ONE_OF: [(&str, &str); 3] =
+    [("mmap", "load-mode"), ("direct-io", "load-mode"), ("depth-curve", "n-depth")];
 
 /// The flags of a sweep.
 pub struct Flags(clap::Command);

@@ -3,6 +3,7 @@ use std::ffi::OsString;
 use super::*;
 use crate::cli::Cli;
 use crate::error::Error;
+use crate::plan::axis::AXES;
 
 fn typed(line: &str) -> crate::cli::BenchArgs {
     let args = shlex::split(&format!("lbench {line}")).unwrap();
@@ -40,6 +41,9 @@ fn the_nearest_place_wins_and_gives_all_of_a_flags_values() {
 
 #[test]
 fn what_cannot_go_together_yields_to_what_is_nearer() {
+    let curve = request("--depth-curve 64+32", &[], "n-depth = 5").unwrap();
+    let depth = AXES.iter().position(|axis| axis.name == "n_depth").unwrap();
+    assert_eq!(curve.sweeps[0].args.axes.0[depth].len(), 3);
     let file = "precision = \"2%\"\njournal = \"x.jsonl\"\nprogress = true";
     let by_count = request("-r 3", &[], file).unwrap();
     assert_eq!(by_count.sweeps[0].args.repetitions, Some(3));
