@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::job::{Job, JobId};
-use crate::record::{Phase, Record, Sample};
+use crate::record::{Phase, Record};
 use crate::stats::stopping::Rule;
 use crate::units::Nanos;
 use crate::wire::Settings;
+use crate::work::Sample;
 
 /// Progress of one run.
 pub struct Progress {
@@ -219,8 +220,8 @@ impl Cost {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::Work;
     use crate::plan::tests::config;
+    use crate::work::Work;
 
     #[test]
     fn jobs_of_different_cost_have_different_estimates() {

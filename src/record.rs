@@ -4,37 +4,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::job::JobId;
+use crate::stats::stopping::StopReason;
 use crate::units::{Bytes, Nanos};
-
-/// One raw timing: integer nanoseconds on the monotonic clock, no rates.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Sample {
-    /// One run of the job's work before the measuring, at the real shape and depth.
-    Warmup {
-        /// Time inside the engine.
-        ns: Nanos,
-    },
-    /// One measured sample of the job's work on a loaded model.
-    Run {
-        /// How often the work was repeated within the sample: more than once where a single run is too
-        /// short to be timed well.
-        runs: u32,
-        /// Time inside the engine over all these runs: prompt and generation, without the sampling
-        /// between them.
-        ns: Nanos,
-        /// For each run, from handing over the prompt to holding the greedily sampled first token.
-        /// Empty without a prompt.
-        first_token_ns: Vec<Nanos>,
-        /// Time of each generated token of each run, in order; empty where nothing is generated.
-        token_ns: Vec<Nanos>,
-    },
-    /// One fresh process, from its start through load and prompt to the first token.
-    Cold {
-        /// From spawning the process to holding the first token.
-        ns: Nanos,
-    },
-}
+use crate::work::Sample;
 
 /// Where a job was when something happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -217,20 +189,6 @@ pub struct Reading {
     pub steady: Option<bool>,
     /// Why there are no more samples than there are. `None` where the job did not come to its end.
     pub stop: Option<StopReason>,
-}
-
-/// Why a row has no more samples than it has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StopReason {
-    /// The number of repetitions that was asked for.
-    Repetitions,
-    /// The interval of the mean is as narrow as was asked for.
-    Precision,
-    /// The cap on samples came first.
-    MaxSamples,
-    /// The cap on time came first.
-    MaxTime,
 }
 
 /// How a job ended. Every started job has exactly one outcome.

@@ -4,18 +4,18 @@
 //! file in which they are kept. Whatever is not known is `None`, and so is all that follows from it.
 
 mod cache;
-mod cost;
 mod measure;
 
 use serde::{Deserialize, Serialize};
 
-pub use cost::token_cost;
 pub use measure::{measure, wanted};
 
-use crate::host::Host;
-use crate::job::{CacheType, Config, Job, Work};
+use crate::job::Job;
+use crate::machine::Host;
+use crate::machine::{Device, DeviceKind, Roof};
+use crate::setup::{CacheType, Config};
 use crate::units::Rate;
-use crate::wire::{Device, DeviceKind, Roof};
+use crate::work::Work;
 
 /// A device as it is measured.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 /// A duration in nanoseconds, as read from the monotonic clock. Prints in the unit that reads best.
 #[derive(
@@ -183,6 +184,11 @@ fn civil(days: u64) -> (u64, u64, u64) {
         _ => (month_from_march - 9, 1),
     };
     (era * 400 + year_of_era + next_year, month, day)
+}
+
+/// First 16 hex digits of a SHA-256.
+pub fn short_hash(bytes: &[u8]) -> String {
+    Hex(&Sha256::digest(bytes)[..8]).to_string()
 }
 
 #[cfg(test)]

@@ -8,13 +8,13 @@ use lbench::engine::llama::LlamaEngine;
 use lbench::engine::{Engine, EngineError, Session};
 use lbench::gguf::Header;
 use lbench::gguf::synth::Spec;
-use lbench::job::{
+use lbench::machine::DeviceKind;
+use lbench::record::MemorySplit;
+use lbench::setup::{
     CacheType, Compute, Config, FlashAttention, Layout, LoadMode, Loading, Model, Override,
     Process, SplitMode,
 };
-use lbench::record::MemorySplit;
 use lbench::units::{Bytes, Nanos, Params};
-use lbench::wire::DeviceKind;
 
 const LAYERS: u32 = 3;
 const VOCAB: i32 = 512;

@@ -2,7 +2,7 @@
 #![no_main]
 
 use lbench::cli::parse_value;
-use lbench::plan::axis::AXES;
+use lbench::axis::AXES;
 
 libfuzzer_sys::fuzz_target!(|text: &str| {
     for axis in &AXES {

@@ -4,7 +4,7 @@ use super::tell;
 use crate::cli::HowArgs;
 use crate::compare::{self, Run};
 use crate::error::Error;
-use crate::facts::RunFacts;
+use crate::journal::RunFacts;
 use crate::plan::Plan;
 use crate::record::{Record, Warning};
 use crate::report::{Baseline, Report};

@@ -4,12 +4,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use super::tell;
+use crate::cli::defaults::{Asked, Request};
 use crate::cli::{BenchArgs, Cli};
-use crate::config::{Asked, Request};
 use crate::error::Error;
-use crate::facts::RunFacts;
-use crate::host::Host;
+use crate::journal::RunFacts;
 use crate::journal::{self, Ending, Given, Header, Journal, Kept, SCHEMA, Writer};
+use crate::machine::Host;
 use crate::plan::Plan;
 use crate::record::Record;
 use crate::runner::End;
@@ -82,7 +82,7 @@ fn differences(header: &Header, plan: &Plan, host: &Host) -> Vec<String> {
         let model = &planned.job.config.model;
         let mut same = header.plan.jobs.iter().map(|planned| &planned.job.config.model);
         let old = same.find(|old| old.path == model.path);
-        let new_file = |old: &&crate::job::Model| {
+        let new_file = |old: &&crate::setup::Model| {
             (&old.header_hash, old.file_size) != (&model.header_hash, model.file_size)
         };
         let text = format!(

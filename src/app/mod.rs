@@ -12,6 +12,7 @@
 //! | `version.rs` | what this build is |
 
 mod beside;
+pub mod doctor;
 mod keeping;
 mod prepare;
 mod rpc_server;
@@ -22,16 +23,16 @@ mod version;
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 
-use crate::cache::Cache;
 use crate::cli::{Cli, Command, CompareArgs, CompareFormat, ReportArgs, SynthArgs, WorkerArgs};
 use crate::compare::{self, Run};
 use crate::error::{Error, exit};
-use crate::host::Host;
 use crate::journal::{self, Kept};
+use crate::machine::Description;
+use crate::machine::Host;
+use crate::machine::cache::Cache;
 use crate::report::{Extra, Report};
 use crate::roofline::{self, Roofline, Target};
 use crate::runner::Runner;
-use crate::wire::Description;
 use crate::{models, worker};
 
 /// Does what the command line says; the exit code is returned.
@@ -44,7 +45,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Result<u8, Error> {
         Some(Command::Worker(args)) => serve(args),
         Some(Command::Synth(args)) => synth(&args),
         Some(Command::Compare(args)) => compare_files(&args),
-        Some(Command::Doctor(args)) => crate::doctor::main(&args, &mut |text| tell(text)),
+        Some(Command::Doctor(args)) => crate::app::doctor::main(&args, &mut |text| tell(text)),
         Some(Command::Report(args)) => report(&args),
         Some(Command::Schema) => print(|out| crate::report::write_schema(out)).map(|()| exit::OK),
         Some(Command::RpcServer(args)) => rpc_server::main(&args),

@@ -4,17 +4,19 @@ use std::path::Path;
 
 use super::tell;
 use crate::cli::BenchArgs;
-use crate::config::Asked;
+use crate::cli::defaults::Asked;
 use crate::error::Error;
-use crate::facts::Links;
-use crate::host::Host;
 use crate::hub::{Hub, Shown};
-use crate::job::{Job, Model, Text};
+use crate::job::Job;
+use crate::journal::Links;
+use crate::machine::Host;
 use crate::models;
+use crate::models::prompts;
 use crate::plan::{self, Plan, Sweep, Titled};
-use crate::prompts;
 use crate::runner::Runner;
+use crate::setup::Model;
 use crate::telemetry::sampler::Sampler;
+use crate::work::Text;
 
 /// The sweeps as one plan.
 pub(super) fn plan_of(

@@ -7,7 +7,7 @@ use crate::error::Error;
 #[cfg(feature = "llama")]
 pub(super) fn main(args: &RpcServerArgs) -> Result<u8, Error> {
     use crate::engine::llama::{LlamaEngine, rpc};
-    use crate::job::Process;
+    use crate::setup::Process;
 
     if args.host != "127.0.0.1" && args.host != "localhost" {
         super::tell(&format!(

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use super::{print, tell};
+use crate::cli::defaults::{self, Sources};
 use crate::cli::{CompletionsArgs, ConfigArgs, ConfigWhat, ManArgs, man_pages};
-use crate::config::{self, Sources};
 use crate::error::{Error, exit};
-use crate::host::Host;
-use crate::wire::Description;
+use crate::machine::Description;
+use crate::machine::Host;
 
 /// Shows where defaults come from.
 pub(super) fn show_config(args: &ConfigArgs) -> Result<u8, Error> {
@@ -18,19 +18,19 @@ pub(super) fn show_config(args: &ConfigArgs) -> Result<u8, Error> {
     sources.notes.iter().for_each(|note| tell(note));
     if args.what == ConfigWhat::Presets || args.bench.preset.as_deref() == Some("list") {
         let presets = sources.presets()?;
-        print(|out| config::show_presets(&presets, args.json, out))?;
+        print(|out| defaults::show_presets(&presets, args.json, out))?;
         return Ok(exit::OK);
     }
     let mut layered = sources.layered(&args.bench)?;
-    layered.iter_mut().for_each(config::Layered::with_token_of_hub);
+    layered.iter_mut().for_each(defaults::Layered::with_token_of_hub);
     // The engine is not asked: no default depends on it.
     let host = Host::take(Description::default());
-    print(|out| config::show(sources.flags(), &layered, &host, args.json, out))?;
+    print(|out| defaults::show(sources.flags(), &layered, &host, args.json, out))?;
     Ok(exit::OK)
 }
 
 fn show_path(as_json: bool) -> Result<u8, Error> {
-    let path = config::path().map(|(path, _)| path.display().to_string());
+    let path = defaults::path().map(|(path, _)| path.display().to_string());
     print(|out| match (&path, as_json) {
         (path, true) => writeln!(out, "{}", serde_json::json!(path)),
         (Some(path), false) => writeln!(out, "{path}"),
@@ -41,7 +41,7 @@ fn show_path(as_json: bool) -> Result<u8, Error> {
 
 /// Prints a script.
 pub(super) fn completions(args: &CompletionsArgs) -> Result<u8, Error> {
-    let script = args.shell.completions(&config::PRESETS);
+    let script = args.shell.completions(&defaults::PRESETS);
     print(|out| out.write_all(script.as_bytes()))?;
     Ok(exit::OK)
 }

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use super::beside::Beside;
 use super::{keeping, list_devices, output_error, prepare, print, rooflines, tell};
-use crate::cache::{self, Cache};
 use crate::cli::BenchArgs;
+use crate::cli::defaults::{self, Request, Sources};
 use crate::compare::Run;
-use crate::config::{self, Request, Sources};
 use crate::error::{Error, exit};
-use crate::facts::RunFacts;
-use crate::host::Host;
+use crate::journal::RunFacts;
 use crate::journal::{Kept, Writer};
+use crate::machine::Host;
+use crate::machine::cache::{self, Cache};
 use crate::plan::{self, Plan};
 use crate::progress::Progress;
 use crate::record::Record;
@@ -27,7 +27,7 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     sources.notes.iter().for_each(|note| tell(note));
     if typed.preset.as_deref() == Some("list") {
         let presets = sources.presets()?;
-        print(|out| config::show_presets(&presets, false, out))?;
+        print(|out| defaults::show_presets(&presets, false, out))?;
         return Ok(exit::OK);
     }
     let (request, earlier) = keeping::resumed(Request::new(typed, &sources)?)?;
@@ -64,7 +64,7 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     if args.scripted.is_none() {
         host.floors = Cache::of_user("noise").get(&cache::key(&host));
     }
-    let version = crate::version::NUMBER.to_string();
+    let version = crate::machine::build::NUMBER.to_string();
     let cold = request.sweeps.iter().map(|asked| asked.args.cold).max().unwrap_or(0);
     let stop = settings.stop;
     let (roofs, links) = (Vec::new(), Vec::new());

@@ -3,21 +3,21 @@
 use super::{print, sweep};
 use crate::cli::BenchArgs;
 use crate::error::{Error, exit};
+use crate::machine::build;
 use crate::runner::Runner;
-use crate::version;
 
 /// Prints it. A build whose engine does not start is broken.
 pub(super) fn main(args: &BenchArgs) -> Result<u8, Error> {
     let (text, code) = if cfg!(feature = "llama") || args.scripted.is_some() {
         let mut runner = Runner::new(sweep::runner_options(args, sweep::settings(args), None))?;
         match runner.describe() {
-            Ok(engine) => (version::text(Ok(&engine)), exit::OK),
+            Ok(engine) => (build::text(Ok(&engine)), exit::OK),
             Err(Error::Interrupted) => return Err(Error::Interrupted),
-            Err(why) => (version::text(Err(&why.to_string())), exit::BROKEN),
+            Err(why) => (build::text(Err(&why.to_string())), exit::BROKEN),
         }
     } else {
         let why = "this lbench was built without llama.cpp (--no-default-features)";
-        (version::text(Err(why)), exit::OK)
+        (build::text(Err(why)), exit::OK)
     };
     print(|out| writeln!(out, "{text}"))?;
     Ok(code)

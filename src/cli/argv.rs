@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use clap::CommandFactory as _;
 
 use super::Cli;
-use crate::plan::axis::AXES;
+use crate::axis::AXES;
 
 /// Flags of several letters that are not axes, with their long forms.
 const OTHERS: [(&str, &str); 8] = [

@@ -4,8 +4,8 @@ use clap::builder::ValueParser;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
 use super::values;
-use crate::host::Host;
-use crate::plan::axis::{AXES, Axis, Value};
+use crate::axis::{AXES, Axis, Value};
+use crate::machine::Host;
 
 /// For each entry of [`AXES`], the values given; empty where the flag was not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

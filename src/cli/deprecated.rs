@@ -4,9 +4,9 @@ use clap::Args;
 
 use super::AxisArgs;
 use super::values;
+use crate::axis::{AXES, Grammar, Value};
 use crate::error::Error;
-use crate::job::{LoadMode, Word as _};
-use crate::plan::axis::{AXES, Grammar, Value};
+use crate::setup::{LoadMode, Word as _};
 
 /// The flags.
 #[derive(Debug, Clone, Args)]

@@ -4,6 +4,7 @@ mod argv;
 mod axes;
 mod compare;
 mod config;
+pub mod defaults;
 mod deprecated;
 mod doctor;
 mod help;

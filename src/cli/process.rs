@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::job::{Numa, Process, Word as _};
+use crate::setup::{Numa, Process, Word as _};
 
 /// How the process runs that measures.
 #[derive(Debug, Clone, Args)]

@@ -8,10 +8,10 @@ use clap::{Arg, Args, Command, CommandFactory as _, ValueEnum, ValueHint};
 use clap_complete::aot;
 
 use super::{Cli, argv};
+use crate::axis::{AXES, Grammar};
 use crate::error::Error;
-use crate::job::{CacheType, LazyMode, LoadMode, Numa, SplitMode, Word};
-use crate::plan::axis::{AXES, Grammar};
 use crate::report::Format;
+use crate::setup::{CacheType, LazyMode, LoadMode, Numa, SplitMode, Word};
 
 /// Flags of `lbench completions`.
 #[derive(Debug, Args)]

@@ -1,7 +1,7 @@
 use clap::CommandFactory as _;
 
 use super::*;
-use crate::host::Host;
+use crate::machine::Host;
 
 fn parse(line: &str) -> Result<Cli, String> {
     let args = shlex::split(line).unwrap().into_iter().map(OsString::from);
@@ -41,7 +41,7 @@ fn repeated_flags_add_up_and_zero_means_no_such_test() {
     let works = cli.bench.works.works().unwrap();
     let names: Vec<_> = works.iter().map(|work| (work.n_prompt(), work.n_gen())).collect();
     assert_eq!(names, [(64, 0), (0, 16), (0, 32), (8, 4), (7, 0)]);
-    let batch = crate::plan::axis::AXES.iter().position(|axis| axis.short == "b").unwrap();
+    let batch = crate::axis::AXES.iter().position(|axis| axis.short == "b").unwrap();
     assert_eq!(cli.bench.axes.resolve(&Host::for_tests())[batch].len(), 4);
 }
 

@@ -1,7 +1,7 @@
 //! The grammar of values: lists, ranges, cache types, switches. Text in, numbers out; no I/O.
 
-use crate::job::{FlashAttention, Override, Word};
-use crate::plan::axis::{Grammar, Value};
+use crate::axis::{Grammar, Value};
+use crate::setup::{FlashAttention, Override, Word};
 use crate::units::Bytes;
 
 /// Most values that one flag may stand for.
@@ -267,7 +267,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::job::CacheType;
+    use crate::setup::CacheType;
 
     #[test]
     fn lists_and_ranges() {

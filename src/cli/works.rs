@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{AxisArgs, values};
+use crate::axis::{AXES, Value};
 use crate::error::Error;
-use crate::job::Work;
-use crate::plan::axis::{AXES, Value};
+use crate::work::Work;
 
 /// What is measured.
 #[derive(Debug, Clone, Args)]

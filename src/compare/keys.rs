@@ -140,7 +140,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::plan::axis::AXES;
+    use crate::axis::AXES;
     use crate::report::fields;
 
     #[test]

@@ -10,10 +10,10 @@ pub mod scripted;
 
 use std::path::Path;
 
-use crate::job::Config;
+use crate::machine::{Description, Link, Roof};
 use crate::record::{DeviceMemory, Loaded, MemorySplit};
+use crate::setup::Config;
 use crate::units::Nanos;
-use crate::wire::{Description, Link, Roof};
 
 /// Why the engine could not do what it was asked: one sentence for people. The engine's own log is kept
 /// apart, see [`Engine::log_tail`].

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::variable;
-use crate::cache::user_folder;
+use crate::dirs::user_folder;
 use crate::error::Error;
 
 /// An access token of the hub. However it is printed, it is not shown.

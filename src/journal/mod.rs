@@ -11,6 +11,7 @@
 //! | `read.rs` | reading what is there, torn or not |
 //! | `replay.rs` | which measurements of a journal stand |
 
+mod facts;
 mod read;
 mod replay;
 #[cfg(test)]
@@ -21,12 +22,12 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+pub use facts::{Links, RunFacts};
 pub use read::{Journal, parse, read};
 pub use replay::{Attempt, Kept};
 pub use write::Writer;
 
-use crate::cache;
-use crate::facts::RunFacts;
+use crate::dirs;
 use crate::plan::Plan;
 use crate::record::Record;
 use crate::wire::Settings;
@@ -90,7 +91,7 @@ pub enum Ending {
 
 /// The user's folder of journals: `lbench` in `$XDG_STATE_HOME` or `~/.local/state`.
 pub fn folder() -> Option<PathBuf> {
-    Some(cache::user_folder("XDG_STATE_HOME", ".local/state")?.join("lbench"))
+    Some(dirs::user_folder("XDG_STATE_HOME", ".local/state")?.join("lbench"))
 }
 
 /// The file for a run that begins now, in the user's folder. Names sort by time.

@@ -7,18 +7,20 @@ use proptest::prelude::*;
 
 use super::read::parse;
 use super::*;
-use crate::host::Host;
-use crate::job::{Job, JobId, Work};
+use crate::job::{Job, JobId};
+use crate::machine::Host;
 use crate::plan::tests::config;
 use crate::plan::{Plan, Planned};
-use crate::record::{Check, Outcome, Phase, Reading, Sample, Trouble, Warning};
+use crate::record::{Check, Outcome, Phase, Reading, Trouble, Warning};
 use crate::stats::stopping::Rule;
 use crate::units::Nanos;
+use crate::work::Sample;
+use crate::work::Work;
 
 fn plan(jobs: u32) -> Plan {
     let job = |n| Job::new(config(), Work::Prompt { n_prompt: n });
     let jobs = (1..=jobs).map(|n| Planned { job: job(n), same_as: None }).collect();
-    Plan { jobs, varying: vec![false; crate::plan::axis::AXES.len()], parts: vec![] }
+    Plan { jobs, varying: vec![false; crate::axis::AXES.len()], parts: vec![] }
 }
 
 fn header(plan: &Plan) -> Header {
@@ -30,7 +32,7 @@ fn header(plan: &Plan) -> Header {
         interleave: None,
         roofs: vec![],
         links: vec![],
-        process: crate::job::Process::default(),
+        process: crate::setup::Process::default(),
     };
     let settings = Settings { stop: Rule::default(), warmup: true, delay: Nanos(0) };
     let args = vec!["-p".into(), "1-3".into()];

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::{Planned, SameAs};
-use crate::host::Host;
-use crate::job::{Compute, Job, JobId, SplitMode};
+use crate::job::{Job, JobId};
+use crate::machine::Host;
+use crate::setup::{Compute, SplitMode};
 
 /// llama.cpp rounds a context up to a multiple of this many tokens.
 pub(super) const CONTEXT_GRAIN: u32 = 256;

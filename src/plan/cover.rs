@@ -3,8 +3,9 @@
 
 use std::collections::HashSet;
 
-use super::axis::{AXES, Value};
-use crate::job::{Job, Work};
+use crate::axis::{AXES, Value};
+use crate::job::Job;
+use crate::work::Work;
 
 /// Something that a job can be the first to show.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -44,8 +45,8 @@ fn facets(job: &Job) -> impl Iterator<Item = Facet<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::Config;
     use crate::plan::tests::config;
+    use crate::setup::Config;
 
     #[test]
     fn every_value_is_seen_before_any_combination() {

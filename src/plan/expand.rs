@@ -2,14 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::axis::{AXES, Axis, Value};
 use super::collapse::{CONTEXT_GRAIN, same_as};
 use super::{Part, Plan, Planned, Sweep, Titled};
+use crate::axis::{AXES, Axis, Value};
 use crate::error::Error;
-use crate::host::Host;
-use crate::job::{
-    CacheType, Compute, Config, FlashAttention, Job, JobId, Loading, Model, SplitMode,
-};
+use crate::job::{Job, JobId};
+use crate::machine::Host;
+use crate::setup::{CacheType, Compute, Config, FlashAttention, Loading, Model, SplitMode};
 
 /// Most jobs in one plan. A sweep beyond it is a slip of the keyboard.
 const MAX_JOBS: usize = 1_000_000;
@@ -180,7 +179,7 @@ mod tests {
 
     use super::super::collapse::{effective, reason};
     use super::*;
-    use crate::job::Work;
+    use crate::work::Work;
 
     fn host(can_offload: bool) -> Host {
         Host { can_offload, ..Host::for_tests() }

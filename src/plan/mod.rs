@@ -2,7 +2,6 @@
 //! model as rarely as possible, and jobs that are the same thing are measured once. Pure: nothing here
 //! touches a file or a device, and `--dry-run` prints the result.
 
-pub mod axis;
 mod collapse;
 mod cover;
 mod expand;
@@ -16,15 +15,17 @@ pub use cover::cover;
 pub use expand::{config, expand, expand_all, find_varying};
 pub use print::print;
 
-use crate::job::{Job, JobId, Model, Text, Work};
-use axis::Value;
+use crate::axis::Value;
+use crate::job::{Job, JobId};
+use crate::setup::Model;
+use crate::work::{Text, Work};
 
 /// What was asked for: lists of values, not yet combined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sweep {
     /// Models, in order.
     pub models: Vec<Model>,
-    /// For each entry of [`axis::AXES`], its values in order; never empty.
+    /// For each entry of [`crate::axis::AXES`], its values in order; never empty.
     pub axes: Vec<Vec<Value>>,
     /// What is measured under each combination, in order.
     pub works: Vec<Work>,
@@ -50,7 +51,7 @@ pub struct Titled {
 pub struct Plan {
     /// One entry a row of the table.
     pub jobs: Vec<Planned>,
-    /// For each entry of [`axis::AXES`], whether it takes more than one value or another than the
+    /// For each entry of [`crate::axis::AXES`], whether it takes more than one value or another than the
     /// default: it then has a column. Found anew when a plan is read.
     #[serde(skip)]
     pub varying: Vec<bool>,
@@ -158,10 +159,11 @@ pub fn grouped<'a>(jobs: impl IntoIterator<Item = &'a Job>) -> Vec<Vec<&'a Job>>
 #[cfg(test)]
 pub(crate) mod tests {
     use super::Sweep;
-    use super::axis::{AXES, Value};
-    use crate::host::Host;
-    use crate::job::{Config, Layout, Model, Work};
+    use crate::axis::{AXES, Value};
+    use crate::machine::Host;
+    use crate::setup::{Config, Layout, Model};
     use crate::units::{Bytes, Params};
+    use crate::work::Work;
 
     /// A model of 28 layers, for tests.
     pub(crate) fn model() -> Model {

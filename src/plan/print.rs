@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::Plan;
-use super::axis;
+use crate::axis;
 
 /// Prints one line a row: its number, the model, the test, the axes that vary, and why it is not
 /// measured if it is not. `memory` is what each row would take, where that is known.

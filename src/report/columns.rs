@@ -5,13 +5,13 @@ use std::ops::Range;
 use super::row::expected_backends;
 use super::text::cell;
 use super::{Against, Extra, Report, Row};
-use crate::job::Work;
-use crate::plan::axis::{AXES, Axis};
+use crate::axis::{AXES, Axis};
+use crate::machine::DeviceKind;
 use crate::plan::{Part as Sweep, Planned};
 use crate::record::Outcome;
-use crate::stats::Part;
+use crate::report::summary::Part;
 use crate::stats::spread::Spread;
-use crate::wire::DeviceKind;
+use crate::work::Work;
 
 /// What stands where there is nothing to say.
 pub(super) const NOTHING: &str = "–";

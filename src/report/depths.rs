@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use super::{Report, Row};
-use crate::job::{Config, Job, JobId};
-use crate::plan::axis::{self, Axis};
+use crate::axis::{self, Axis};
+use crate::job::{Job, JobId};
 use crate::record::Outcome;
+use crate::setup::Config;
 use crate::units::Nanos;
 
 /// Fewest depths that make a curve.

@@ -12,7 +12,7 @@ use super::columns::{self, Column, Scope};
 use super::notes::Notes;
 use super::text::plain;
 use super::{Renderer, Report};
-use crate::wire::DeviceKind;
+use crate::machine::DeviceKind;
 
 /// A table with notes under it; one for each sweep, where the run is made of several.
 #[derive(Default)]

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `mod.rs` | the fold |
 //! | `row.rs` | one row, looked at |
+//! | `summary.rs` | its figures, from its samples |
 //! | `fields/` | what JSON and CSV say, as data: llama-bench's fields, then ours |
 //! | `baseline.rs` | an earlier run, beside the rows of this one |
 //! | `stream.rs` | formats, and rows in the order of the plan as they finish |
@@ -30,6 +31,7 @@ mod row;
 mod schema;
 mod sql;
 mod stream;
+mod summary;
 #[cfg(test)]
 mod tests;
 pub(crate) mod text;
@@ -43,10 +45,11 @@ pub use row::{Row, Same};
 pub use schema::write as write_schema;
 pub use stream::{Format, Renderer, Stream, write_all};
 
-use crate::facts::RunFacts;
 use crate::job::JobId;
+use crate::journal::RunFacts;
 use crate::plan::Plan;
-use crate::record::{Check, Loaded, Outcome, Reading, Record, Sample, Warning};
+use crate::record::{Check, Loaded, Outcome, Reading, Record, Warning};
+use crate::work::Sample;
 
 /// What has been recorded of one measurement so far.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -6,10 +6,10 @@ use std::fmt::Write;
 use super::extra::scaled;
 use super::text::{code, plain};
 use super::{Report, Row, depths};
+use crate::machine::Link;
 use crate::record::{Outcome, Phase};
 use crate::stats::stopping::Rule;
 use crate::units::Bytes;
-use crate::wire::Link;
 
 /// The notes that rows have referred to so far.
 #[derive(Default)]

@@ -1,17 +1,17 @@
 //! One row, looked at: a planned job, what was measured for it, and the figures that follow.
 
+use super::summary::{Summary, summarise};
 use super::{Against, Measured, Report};
-use crate::facts::RunFacts;
+use crate::axis::{AXES, Axis};
 use crate::job::Job;
+use crate::journal::RunFacts;
+use crate::machine::{Link, Roof};
 use crate::plan::Part;
-use crate::plan::axis::{AXES, Axis};
-use crate::record::{
-    DeviceMemory, MemoryMethod, Outcome, Phase, RemoteTraffic, Sample, StopReason, Trouble, Warning,
-};
+use crate::record::{DeviceMemory, MemoryMethod, Outcome, Phase, RemoteTraffic, Trouble, Warning};
 use crate::roofline::Target;
-use crate::stats::{Summary, summarise};
+use crate::stats::stopping::StopReason;
 use crate::units::{Bytes, Nanos};
-use crate::wire::{Link, Roof};
+use crate::work::Sample;
 
 /// A row of a report.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ impl<'a> Row<'a> {
             summary.cold_ns = None;
         }
         let rates = ended_well.then_some(summary.samples_rate.as_slice());
-        let floor = report.facts.host.floors.map(|floors| floors.of(planned.job.work));
+        let floor = report.facts.host.floors.map(|floors| planned.job.work.floor(floors));
         let baseline = report.baseline.as_ref();
         let against = baseline.and_then(|baseline| baseline.against(index, rates, floor));
         let same = planned.same_as.as_ref().filter(|_| source != index);
@@ -357,7 +357,7 @@ pub(super) fn expected_backends(facts: &RunFacts) -> String {
     let mut names: Vec<&str> = Vec::new();
     for device in &facts.host.engine.devices {
         let name = device.backend.as_str();
-        if device.kind != crate::wire::DeviceKind::Cpu && !names.contains(&name) {
+        if device.kind != crate::machine::DeviceKind::Cpu && !names.contains(&name) {
             names.push(name);
         }
     }

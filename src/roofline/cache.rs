@@ -1,9 +1,9 @@
 //! Ceilings that were measured before.
 
 use super::Target;
-use crate::cache::{self, Cache};
-use crate::host::Host;
-use crate::wire::Roof;
+use crate::machine::Host;
+use crate::machine::Roof;
+use crate::machine::cache::{self, Cache};
 
 /// What was measured before for this device, by this build on this host.
 pub(super) fn get(cache: &Cache<Roof>, host: &Host, target: &Target) -> Option<Roof> {

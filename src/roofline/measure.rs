@@ -1,11 +1,11 @@
 //! From the devices that are wanted to their ceilings: out of the file, or measured.
 
 use super::{Roofline, Target, cache as kept};
-use crate::cache::Cache;
 use crate::error::Error;
-use crate::host::Host;
+use crate::machine::Host;
+use crate::machine::Roof;
+use crate::machine::cache::Cache;
 use crate::plan::Plan;
-use crate::wire::Roof;
 
 /// Measures a device: the ceilings, or why there are none; an error ends the run.
 pub type Ask<'a> = &'a mut dyn FnMut(&Target) -> Result<Result<Roof, String>, Error>;

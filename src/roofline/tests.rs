@@ -1,10 +1,11 @@
 use super::cache as kept;
 use super::*;
-use crate::cache::Cache;
 use crate::gguf::synth::Spec;
-use crate::host::Host;
-use crate::job::{Attention, Model, TokenCost};
+use crate::machine::Host;
+use crate::machine::cache::Cache;
+use crate::models::token_cost;
 use crate::plan::tests::{config, model};
+use crate::setup::{Attention, Model, TokenCost};
 use crate::units::Bytes;
 
 fn header_of(spec: &str) -> crate::gguf::Header {

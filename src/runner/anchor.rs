@@ -7,12 +7,12 @@
 use super::job_run::JobRun;
 use super::{Halt, Runner, Sink};
 use crate::job::{Job, JobId};
-use crate::record::{Check, Outcome, Phase, Record, Sample, Warning};
-use crate::stats;
+use crate::record::{Check, Outcome, Phase, Record, Warning};
 use crate::stats::drift;
 use crate::stats::stopping::Rule;
 use crate::units::Nanos;
 use crate::wire::{Request, Settings};
+use crate::work::Sample;
 
 /// After this much time of measuring the anchor is measured again.
 const AFTER: Nanos = Nanos(60_000_000_000);
@@ -56,7 +56,11 @@ impl Trace {
     }
 
     fn rates(&self, job: &Job) -> Vec<f64> {
-        stats::summarise(&self.samples, job).samples_rate
+        let rates = self.samples.iter().filter_map(|sample| match sample {
+            Sample::Run { runs, ns, .. } => ns.rate(job.tokens().saturating_mul(*runs)),
+            Sample::Warmup { .. } | Sample::Cold { .. } => None,
+        });
+        rates.map(|rate| rate.0).collect()
     }
 }
 

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use super::{Next, Runner, Spawn};
 use crate::error::Error;
 use crate::job::Job;
+use crate::machine::Roof;
 use crate::record::MemorySplit;
-use crate::wire::{Event, Request, Roof};
+use crate::wire::{Event, Request};
 
 /// How long an answer may take; it takes a second or two.
 const LIMIT: Duration = Duration::from_mins(2);

@@ -1,7 +1,8 @@
 //! Jobs that would fail like one before them: what needs at least as much memory as what had none.
 
-use crate::job::{Config, Job};
+use crate::job::Job;
 use crate::record::{Outcome, Trouble};
+use crate::setup::Config;
 
 /// Jobs that failed for lack of memory.
 #[derive(Debug, Default)]
@@ -70,7 +71,7 @@ fn describe(job: &Job, than: &Job) -> String {
     if job.config.model != than.config.model {
         words.insert(0, job.config.model.label.clone());
     }
-    for axis in &crate::plan::axis::AXES {
+    for axis in &crate::axis::AXES {
         let value = (axis.get)(&job.config);
         if let Some(column) = axis.column.filter(|_| value != (axis.get)(&than.config)) {
             words.push(format!("{column} {value}"));
@@ -82,9 +83,10 @@ fn describe(job: &Job, than: &Job) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::{CacheType, Work};
     use crate::plan::tests::config;
+    use crate::setup::CacheType;
     use crate::units::Bytes;
+    use crate::work::Work;
 
     fn job(change: impl FnOnce(&mut Config), n_prompt: u32) -> Job {
         let mut config = Config { n_gpu_layers: 20, n_batch: 512, ..config() };

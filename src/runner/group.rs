@@ -6,10 +6,11 @@ use super::{Halt, Runner, Sink, rounds};
 use crate::error::Error;
 use crate::job::Job;
 use crate::plan;
-use crate::record::{Outcome, Phase, Reading, Record, Sample, Trouble, Warning};
+use crate::record::{Outcome, Phase, Reading, Record, Trouble, Warning};
 use crate::stats::stopping::Rule;
 use crate::units::{Nanos, unix_time};
 use crate::wire::{Request, Settings};
+use crate::work::Sample;
 
 impl Runner {
     /// All jobs, grouped by what one loaded model can serve. Where time is short, those first that show

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Sender;
 
 use super::Message;
-use crate::telemetry::system;
+use crate::machine::system;
 use crate::units::Bytes;
 
 /// How often the machine's memory is looked at.

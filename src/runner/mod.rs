@@ -34,13 +34,15 @@ use patience::{Limit, Patience};
 use remote::Servers;
 
 use crate::error::Error;
-use crate::job::{Config, Job, JobId};
+use crate::job::{Job, JobId};
+use crate::machine::Description;
+use crate::machine::system;
 use crate::record::{Outcome, Phase, Reading, Record};
+use crate::setup::Config;
 use crate::telemetry::neighbours::Neighbours;
 use crate::telemetry::sampler::Sampler;
-use crate::telemetry::system;
 use crate::units::{Bytes, Nanos};
-use crate::wire::{Description, Event, Request, Settings, VERSION};
+use crate::wire::{Event, Request, Settings, VERSION};
 
 /// How long a worker may take to start its backends and say who it is.
 const START_LIMIT: Duration = Duration::from_mins(2);

@@ -7,9 +7,10 @@
 use std::time::{Duration, Instant};
 
 use crate::job::Job;
-use crate::record::{Phase, Sample};
+use crate::record::Phase;
 use crate::units::Nanos;
 use crate::wire::Event;
+use crate::work::Sample;
 
 /// What anything may take.
 const LEAST: Duration = Duration::from_mins(2);
@@ -112,8 +113,8 @@ fn size(job: &Job) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::Work;
     use crate::plan::tests::config;
+    use crate::work::Work;
 
     fn job(n_prompt: u32) -> Job {
         Job::new(config(), Work::Prompt { n_prompt })

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::Runner;
 use crate::error::Error;
-use crate::wire::{Event, Link, Request};
+use crate::machine::Link;
+use crate::wire::{Event, Request};
 
 /// How long a server may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(2);

@@ -9,8 +9,21 @@
 use serde::{Deserialize, Serialize};
 
 use super::interval::{Interval, count};
-pub use crate::record::StopReason;
 use crate::units::Nanos;
+
+/// Why a row has no more samples than it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// The number of repetitions that was asked for.
+    Repetitions,
+    /// The interval of the mean is as narrow as was asked for.
+    Precision,
+    /// The cap on samples came first.
+    MaxSamples,
+    /// The cap on time came first.
+    MaxTime,
+}
 
 /// When to stop: data, as it travels to the worker.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

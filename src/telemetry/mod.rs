@@ -11,5 +11,4 @@
 pub mod neighbours;
 pub mod nvml;
 pub mod sampler;
-pub mod system;
 pub mod traffic;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::system::{self, Ticks};
+use crate::machine::system::{self, Ticks};
 use crate::record::Warning;
 
 /// Shortest stretch of time that says something: the system counts in hundredths of a second.

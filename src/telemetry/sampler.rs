@@ -10,9 +10,9 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use nvml_wrapper::{Device as Card, Nvml};
 
 use super::nvml::{self, Look};
+use crate::machine::Device;
 use crate::record::{DeviceTelemetry, MemoryMethod};
 use crate::units::Bytes;
-use crate::wire::Device;
 
 /// How often devices are looked at.
 const EVERY: Duration = Duration::from_millis(20);

@@ -4,12 +4,14 @@
 use super::{DepthState, Events, Failure};
 use crate::engine::{EngineError, Session};
 use crate::job::Job;
-use crate::record::{Phase, RemoteTraffic, Sample, StopReason};
+use crate::record::{Phase, RemoteTraffic};
 use crate::stats::steady::{self, Steady};
+use crate::stats::stopping::StopReason;
 use crate::stats::stopping::{Rule, Stopping};
 use crate::telemetry::traffic;
 use crate::units::Nanos;
 use crate::wire::{Event, Settings};
+use crate::work::Sample;
 
 /// Most warm-up runs of one job.
 const WARMUP_RUNS: usize = 12;

@@ -20,8 +20,9 @@ use measure::Course;
 use crate::engine::scripted::{Script, Scripted};
 use crate::engine::{Engine, EngineError, Session};
 use crate::error::Error;
-use crate::job::{Config, Job, Process};
+use crate::job::Job;
 use crate::record::{DeviceMemory, Loaded, MemorySplit, Phase, Reading, Warning};
+use crate::setup::{Config, Process};
 use crate::units::{Bytes, Nanos};
 use crate::wire::{Event, Request, Settings, VERSION};
 

@@ -6,9 +6,9 @@ use llama_cpp_2::{LlamaBackendDeviceType, list_llama_ggml_backend_devices};
 use llama_cpp_sys_2 as sys;
 
 use crate::engine::EngineError;
+use crate::machine::{Device, DeviceKind};
 use crate::record::DeviceMemory;
 use crate::units::Bytes;
-use crate::wire::{Device, DeviceKind};
 
 /// Every device, the CPU included.
 pub(super) fn list() -> Vec<Device> {

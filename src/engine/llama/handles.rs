@@ -9,7 +9,7 @@ use llama_cpp_sys_2 as sys;
 use super::model::Model;
 use super::{devices, params, reason};
 use crate::engine::{EngineError, Token};
-use crate::job::Config;
+use crate::setup::Config;
 
 /// The first sequence in a context, and the one that is there in each.
 pub(super) const SEQUENCE: sys::llama_seq_id = 0;

@@ -5,8 +5,8 @@
 //! need in the same way; what the weights would take follows from where each layer goes.
 
 use super::logs::Line;
-use crate::job::Config;
 use crate::record::MemorySplit;
+use crate::setup::Config;
 use crate::units::Bytes;
 
 /// The name under which the machine's own memory goes.
@@ -92,7 +92,7 @@ fn places(config: &Config, devices: &[(String, u64)]) -> Vec<Option<String>> {
     let layers = config.effective_gpu_layers(!devices.is_empty()) as usize;
     let start = all.saturating_sub(layers);
     let used: Vec<_> = match config.split_mode {
-        crate::job::SplitMode::None => {
+        crate::setup::SplitMode::None => {
             devices.iter().skip(config.main_gpu as usize).take(1).collect()
         }
         _ => devices.iter().collect(),

@@ -46,10 +46,10 @@ use self::handles::Context;
 use self::model::Model;
 pub use self::session::LlamaSession;
 use crate::engine::{Engine, EngineError, Token};
-use crate::job::{Config, Process};
+use crate::machine::{Description, Device, Link, Module, Roof};
 use crate::record::{DeviceMemory, Loaded, MemorySplit};
+use crate::setup::{Config, Process};
 use crate::units::{Bytes, Nanos};
-use crate::wire::{Description, Device, Link, Module, Roof};
 
 /// The backends of this process and at most one model of its own. There is one at a time in a process.
 pub struct LlamaEngine {

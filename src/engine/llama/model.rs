@@ -10,8 +10,8 @@ use llama_cpp_sys_2 as sys;
 
 use super::{logs, params, reason};
 use crate::engine::{EngineError, Token};
-use crate::job::Config;
 use crate::record::Fit;
+use crate::setup::Config;
 
 /// A model in memory. Freed when the engine and the last session have let go of it.
 pub(super) struct Model {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use llama_cpp_sys_2 as sys;
 
 use super::{devices, logs, model, reason};
-use crate::wire::Module;
+use crate::machine::Module;
 
 /// Loads the backends that are not linked in: from `folder` if one is named, else from `backends/` beside
 /// the program, else from where the engine looks by itself. What became of each file is returned.

@@ -6,10 +6,10 @@ use llama_cpp_sys_2 as sys;
 
 use super::{devices, logs, reason};
 use crate::engine::EngineError;
-use crate::job::{
+use crate::record::Fit;
+use crate::setup::{
     CacheType, Config, FlashAttention, LazyMode, LoadMode, Numa, Override, Process, SplitMode,
 };
-use crate::record::Fit;
 
 /// Most threads that the engine's thread pools have room for: one bit of the affinity mask for each.
 const MAX_THREADS: u32 = 512;
@@ -303,7 +303,7 @@ fn cache_type(cache: CacheType) -> sys::ggml_type {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::Word as _;
+    use crate::setup::Word as _;
 
     #[test]
     fn words_are_the_engines() {
@@ -324,16 +324,16 @@ mod tests {
         let mut config = crate::plan::tests::config();
         let defaults = model(&config).unwrap().params;
         assert!(defaults.tensor_buft_overrides.is_null() && defaults.use_extra_bufts);
-        config.loading = crate::job::Loading {
+        config.loading = crate::setup::Loading {
             n_cpu_moe: 2,
             mode: LoadMode::Dio,
             lazy: LazyMode::Off,
             overrides: vec![Override { pattern: "attn".into(), buffer: "CPU".into() }],
             no_host: true,
             repack: false,
-            ..crate::job::Loading::default()
+            ..crate::setup::Loading::default()
         };
-        config.compute = crate::job::Compute {
+        config.compute = crate::setup::Compute {
             embeddings: true,
             no_op_offload: true,
             no_kv_offload: true,

@@ -10,8 +10,8 @@ use llama_cpp_sys_2 as sys;
 use super::handles::Threads;
 use super::{params, reason};
 use crate::engine::EngineError;
+use crate::machine::Roof;
 use crate::units::Nanos;
-use crate::wire::Roof;
 
 /// Time for each element type, after a first run that is not counted.
 const BUDGET: Nanos = Nanos(150_000_000);

@@ -12,8 +12,8 @@ use llama_cpp_sys_2 as sys;
 use super::roofline::{Backend, Memory, Space};
 use super::{devices, params, reason};
 use crate::engine::EngineError;
+use crate::machine::Link;
 use crate::units::Nanos;
-use crate::wire::Link;
 
 type AddServer = unsafe extern "C" fn(*const c_char) -> sys::ggml_backend_reg_t;
 type StartServer =

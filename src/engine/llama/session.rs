@@ -12,7 +12,7 @@ use super::logs::Line;
 use super::model::Model;
 use super::{logs, params, reason};
 use crate::engine::{EngineError, Session, Token};
-use crate::job::{Config, FlashAttention, Process};
+use crate::setup::{Config, FlashAttention, Process};
 use crate::units::Nanos;
 
 /// Seed of the tokens: every session processes the same sequence, and goes on in it from one repetition

@@ -17,10 +17,10 @@ use rand_pcg::Pcg64Mcg;
 use self::script::fail;
 pub use self::script::{Fault, RawPipe, Rule, Script, Slow};
 use super::{Engine, EngineError, Session, Token};
-use crate::job::Config;
+use crate::machine::{Description, Device, DeviceKind, Link, Roof};
 use crate::record::{DeviceMemory, Loaded, MemorySplit, Phase};
+use crate::setup::Config;
 use crate::units::{Bytes, Nanos};
-use crate::wire::{Description, Device, DeviceKind, Link, Roof};
 
 /// The clock and the noise, shared by the engine and its sessions.
 struct Clock {
@@ -75,7 +75,7 @@ impl Scripted {
     fn rule(&self, config: &Config) -> Rule {
         let fits = |rule: &&Rule| {
             rule.when.iter().all(|(name, value)| {
-                let axis = crate::plan::axis::AXES.iter().find(|axis| axis.name == name);
+                let axis = crate::axis::AXES.iter().find(|axis| axis.name == name);
                 axis.is_some_and(|axis| (axis.get)(config).to_string() == *value)
             })
         };

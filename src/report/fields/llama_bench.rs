@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::{Field, Row, Shape, whole};
-use crate::job::Word as _;
-use crate::plan::axis::AXES;
+use crate::axis::AXES;
+use crate::machine::DeviceKind;
+use crate::setup::Word as _;
 use crate::units::rfc3339;
-use crate::wire::DeviceKind;
 
 pub(super) static FIELDS: [Field; 44] = [
     Field::text("build_commit", "The engine's version", |row| {

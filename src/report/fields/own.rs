@@ -3,15 +3,16 @@
 use serde_json::{Value, json};
 
 use super::{Field, Shape, shape, whole};
-use crate::job::{Job, Numa, Word as _};
+use crate::job::Job;
+use crate::machine::{DeviceKind, Link, Roof};
+use crate::report::summary::Part;
 use crate::report::{Against, Row};
 use crate::roofline;
-use crate::stats::Part;
+use crate::setup::{Numa, Word as _};
 use crate::stats::spread::Spread;
 use crate::stats::stopping::Rule;
 use crate::stats::verdict::Comparison;
 use crate::units::Rate;
-use crate::wire::{DeviceKind, Link, Roof};
 
 pub(super) static FIELDS: [Field; 117] = [
     Field::int("schema_version", "", "Version of the schema that the row follows", |_| {
@@ -242,7 +243,7 @@ pub(super) static FIELDS: [Field; 117] = [
         "noise_floor",
         "share",
         "How runs of the same thing differ, by lbench doctor",
-        |row| row.facts.host.floors.map(|floors| floors.of(row.job.work)).into(),
+        |row| row.facts.host.floors.map(|floors| row.job.work.floor(floors)).into(),
     ),
     Field::text("stop_reason", "Why there are no more samples", |row| {
         json!(row.measured.reading.stop)

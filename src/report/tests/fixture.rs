@@ -1,15 +1,18 @@
 //! Hosts, plans and records of runs that never were.
 
-use crate::facts::RunFacts;
-use crate::host::Host;
-use crate::job::{JobId, Work};
+use crate::job::JobId;
+use crate::journal::RunFacts;
+use crate::machine::Host;
+use crate::machine::{Description, Device, DeviceKind};
 use crate::plan::tests::sweep;
 use crate::plan::{Plan, Sweep, expand};
-use crate::record::{DeviceMemory, Loaded, Outcome, Phase, Reading, Record, Sample, StopReason};
+use crate::record::{DeviceMemory, Loaded, Outcome, Phase, Reading, Record};
 use crate::report::Report;
 use crate::stats::stopping::Rule;
+use crate::stats::stopping::StopReason;
 use crate::units::{Bytes, Nanos};
-use crate::wire::{Description, Device, DeviceKind};
+use crate::work::Sample;
+use crate::work::Work;
 
 fn device(name: &str, description: &str, kind: DeviceKind, backend: &str) -> Device {
     Device {
@@ -81,7 +84,7 @@ impl Run {
             cold: 0,
             roofs: vec![],
             links: vec![],
-            process: crate::job::Process::default(),
+            process: crate::setup::Process::default(),
         };
         let report = Report::new(plan.clone(), facts);
         Self { report, plan }

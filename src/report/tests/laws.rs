@@ -6,10 +6,11 @@ use serde_json::{Map, Value};
 use super::fixture::{Run, bad_endings, gpu_host};
 use super::{PP, TG};
 use crate::job::JobId;
-use crate::record::{Outcome, Reading, Record, Sample, Warning};
+use crate::record::{Outcome, Reading, Record, Warning};
 use crate::report::fields::{Kind, all};
 use crate::report::{Format, Stream};
 use crate::units::Nanos;
+use crate::work::Sample;
 
 /// A run with rows of their own and rows that are the same as others.
 fn run() -> Run {

@@ -9,10 +9,11 @@ mod table;
 use fixture::{Run, bad_endings, cpu_host, gpu_host};
 
 use super::{Format, Report, Stream, Tally};
-use crate::job::Work;
 use crate::plan::tests::sweep;
-use crate::record::{Outcome, Record, Sample, Warning};
+use crate::record::{Outcome, Record, Warning};
 use crate::units::Nanos;
+use crate::work::Sample;
+use crate::work::Work;
 
 const PP: Work = Work::Prompt { n_prompt: 512 };
 const TG: Work = Work::Generate { n_gen: 128 };

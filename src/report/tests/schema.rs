@@ -6,11 +6,11 @@ use jsonschema::Validator;
 use serde_json::{Value, json};
 
 use super::{cpu_sweep, failures, interrupted, offload_sweep, render, single};
+use crate::machine::{Device, DeviceKind};
 use crate::record::{DeviceMemory, DeviceTelemetry, Fit, MemorySplit, RemoteTraffic};
 use crate::report::Format;
 use crate::report::fields::{Kind, Shape, all};
 use crate::units::Bytes;
-use crate::wire::{Device, DeviceKind};
 
 fn schema() -> Value {
     let mut text = Vec::new();

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::{cpu_sweep, failures, offload_sweep, render};
-use crate::plan::axis::AXES;
+use crate::axis::AXES;
 use crate::report::Format;
 use crate::report::fields::{Kind, all};
 

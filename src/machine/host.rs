@@ -1,0 +1,91 @@
+//! The machine and the build: taken once, recorded once.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::machine::Description;
+use crate::machine::system;
+
+/// What a result must say about where it was made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Host {
+    /// Physical cores, where the system tells; logical ones otherwise.
+    pub physical_cores: u32,
+    /// Hardware threads that this process may use.
+    pub logical_cores: u32,
+    /// All memory, in bytes.
+    pub memory: u64,
+    /// Operating system and version, e.g. `Debian GNU/Linux 12`.
+    pub os: String,
+    /// Kernel version.
+    pub kernel: Option<String>,
+    /// CPU frequency governor, where there is one.
+    pub governor: Option<String>,
+    /// NUMA nodes, where the system tells.
+    #[serde(default)]
+    pub numa_nodes: Option<u32>,
+    /// Whether any device can take layers off the CPU.
+    pub can_offload: bool,
+    /// By how much runs of the same thing differ here, where `lbench doctor` has found out.
+    #[serde(default)]
+    pub floors: Option<Floors>,
+    /// What the engine found.
+    pub engine: Description,
+}
+
+/// By how much runs of the same thing differ on a machine beyond what the samples within them explain: the
+/// standard deviation of the difference of two, as a share of the speed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Floors {
+    /// Of prompts.
+    pub prompt: f64,
+    /// Of generations.
+    pub generate: f64,
+}
+
+impl Host {
+    /// Looks at the machine; what the engine found is handed in.
+    pub fn take(engine: Description) -> Self {
+        let ram = sysinfo::MemoryRefreshKind::nothing().with_ram();
+        let memory =
+            sysinfo::System::new_with_specifics(sysinfo::RefreshKind::nothing().with_memory(ram))
+                .map_or(0, |system| system.total_memory());
+        let logical = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let physical = sysinfo::System::physical_core_count().unwrap_or(logical).min(logical);
+        Self {
+            physical_cores: u32::try_from(physical).unwrap_or(u32::MAX).max(1),
+            logical_cores: u32::try_from(logical).unwrap_or(u32::MAX),
+            memory,
+            os: sysinfo::System::long_os_version().unwrap_or_else(|_| std::env::consts::OS.into()),
+            kernel: sysinfo::System::kernel_version().ok(),
+            governor: system::governor(Path::new("/")),
+            numa_nodes: system::numa_nodes(Path::new("/")),
+            can_offload: engine.can_offload(),
+            floors: None,
+            engine,
+        }
+    }
+
+    /// Threads when `-t` is not given: the physical cores, as llama-bench.
+    pub fn default_threads(&self) -> u32 {
+        self.physical_cores
+    }
+
+    /// A small machine that is the same everywhere.
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> Self {
+        Self {
+            physical_cores: 4,
+            logical_cores: 8,
+            memory: 16 << 30,
+            os: "TestOS 1".into(),
+            kernel: None,
+            governor: None,
+            numa_nodes: None,
+            can_offload: true,
+            floors: None,
+            engine: Description::default(),
+        }
+    }
+}
