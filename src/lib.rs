@@ -26,10 +26,10 @@
 //! | | [`roofline`] | what a device can do at best, and what share of it a row reaches |
 //! | | [`engine`] | llama.cpp, and a scripted stand-in |
 //! | 8 | [`journal`] | everything that happened, on disk while it happens |
-//! | | [`runner`] | the parent's loop: spawn, watch, end, record |
-//! | | [`worker`] | the child's side: the measurements, generic over a session |
 //! | | [`progress`] | what a person sees while a sweep runs |
 //! | 9 | [`report`] | records folded into rows; one small file per format |
+//! | | [`runner`] | the parent's loop: spawn, watch, end, record |
+//! | | [`worker`] | the child's side: the measurements, generic over a session |
 //! | 10 | [`compare`] | two result files, row by row, with a verdict |
 //! | 11 | [`cli`] | flags as typed, their values, and defaults from files and the environment |
 //! | 12 | [`app`] | the commands |
