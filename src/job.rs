@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::setup::{Compute, Config, Loading};
 use crate::units::short_hash;
-use crate::work::{Text, Work};
+use crate::work::{Sample, Text, Work};
 
 /// Identity of a job: the first 16 hex digits of a SHA-256 over its configuration and work, with the
 /// model as header hash and size, never as a path. Equal jobs on equal model files have equal ids.
@@ -98,6 +98,12 @@ impl Job {
     /// Tokens that a run processes: those of every sequence, a shared prompt once.
     pub fn tokens(&self) -> u32 {
         self.prompt_tokens().saturating_add(self.generated_tokens())
+    }
+
+    /// Tokens per second of a measured sample; `None` for another one, or one that took no time.
+    pub fn rate(&self, sample: &Sample) -> Option<f64> {
+        let Sample::Run { runs, ns, .. } = sample else { return None };
+        ns.rate(self.tokens().saturating_mul(*runs)).map(|rate| rate.0)
     }
 
     /// Tokens of all prompts of a run.

@@ -25,6 +25,7 @@
 //! | | [`telemetry`] | what is watched beside the clock |
 //! | | [`roofline`] | what a device can do at best, and what share of it a row reaches |
 //! | | [`engine`] | llama.cpp, and a scripted stand-in |
+//! | | [`ledger`] | what the visits of a run say of each job, and how well it is known |
 //! | 8 | [`journal`] | everything that happened, on disk while it happens |
 //! | | [`progress`] | what a person sees while a sweep runs |
 //! | 9 | [`report`] | records folded into rows; one small file per format |
@@ -47,6 +48,7 @@ pub mod gguf;
 pub mod hub;
 pub mod job;
 pub mod journal;
+pub mod ledger;
 pub mod machine;
 pub mod models;
 pub mod plan;

@@ -33,8 +33,8 @@ enum Style {
 
 impl Progress {
     /// A bar on a terminal; lines where they were asked for (`--progress`) and there is no terminal.
-    pub fn new(groups: &[Vec<&Job>], settings: Settings, lines: bool) -> Self {
-        let jobs: Vec<_> = groups.concat().into_iter().cloned().collect();
+    pub fn new(jobs: &[&Job], settings: Settings, lines: bool) -> Self {
+        let jobs: Vec<_> = jobs.iter().map(|job| (*job).clone()).collect();
         let style = if std::io::stderr().is_terminal() {
             Style::Bar(bar(jobs.len()))
         } else if lines {
@@ -197,6 +197,9 @@ impl Cost {
         warmup
             + match self.settings.stop {
                 Rule::Fixed { n } => f64::from(n) * once,
+                Rule::Visit { min_samples, least_time, .. } => {
+                    (f64::from(min_samples) * once).max(least_time.seconds())
+                }
                 Rule::Precision { min_samples, max_time, .. } => {
                     let least = f64::from(min_samples) * once;
                     (SAMPLES * once).min(max_time.seconds()).max(least)
@@ -225,7 +228,7 @@ mod tests {
 
     #[test]
     fn jobs_of_different_cost_have_different_estimates() {
-        let settings = Settings { stop: Rule::Fixed { n: 3 }, warmup: true, delay: Nanos(0) };
+        let settings = Settings { stop: Rule::Fixed { n: 3 }, warmup: true, delay: Nanos(0), foresee: true };
         let mut cost = Cost::new(settings);
         let prompt = Job::new(config(), Work::Prompt { n_prompt: 100 });
         let generate = Job::new(config(), Work::Generate { n_gen: 100 });

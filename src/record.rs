@@ -191,6 +191,71 @@ pub struct Reading {
     pub stop: Option<StopReason>,
 }
 
+impl Reading {
+    /// What was read over two visits: the greatest of what is a peak, the sum of what adds up, and the later of
+    /// everything else.
+    #[must_use]
+    pub fn and(self, later: &Self) -> Self {
+        let peak_rss = self.peak_rss.max(later.peak_rss);
+        let steady = match (self.steady, later.steady) {
+            (Some(a), Some(b)) => Some(a && b),
+            (a, b) => a.or(b),
+        };
+        let mut telemetry = self.telemetry;
+        for seen in &later.telemetry {
+            match telemetry.iter_mut().find(|before| before.device == seen.device) {
+                Some(before) => before.add(seen),
+                None => telemetry.push(seen.clone()),
+            }
+        }
+        let mut traffic = self.traffic;
+        for seen in &later.traffic {
+            match traffic.iter_mut().find(|before| before.endpoint == seen.endpoint) {
+                Some(before) => {
+                    before.up = Bytes(before.up.0.saturating_add(seen.up.0));
+                    before.down = Bytes(before.down.0.saturating_add(seen.down.0));
+                }
+                None => traffic.push(seen.clone()),
+            }
+        }
+        // A later visit does without the prediction.
+        let predicted =
+            if later.predicted.is_empty() { self.predicted } else { later.predicted.clone() };
+        Self { peak_rss, steady, telemetry, traffic, predicted, ..later.clone() }
+    }
+}
+
+impl DeviceTelemetry {
+    /// Adds what was seen in a later visit.
+    fn add(&mut self, later: &Self) {
+        let joules = self.energy_j.zip(later.energy_j).map(|(a, b)| a + b);
+        let seconds = self.seconds + later.seconds;
+        let share = if seconds > 0.0 { later.seconds / seconds } else { 0.5 };
+        let mean = |a: Option<f64>, b: Option<f64>| {
+            a.zip(b).map(|(a, b)| a * (1.0 - share) + b * share).or(a).or(b)
+        };
+        self.power_w = mean(self.power_w, later.power_w);
+        self.memory_mhz = mean(self.memory_mhz, later.memory_mhz);
+        self.utilisation = mean(self.utilisation, later.utilisation);
+        self.sm_mhz = match (self.sm_mhz, later.sm_mhz) {
+            (Some([low, middle, high]), Some([a, b, c])) => {
+                Some([low.min(a), middle * (1.0 - share) + b * share, high.max(c)])
+            }
+            (a, b) => a.or(b),
+        };
+        self.peak = self.peak.max(later.peak);
+        self.looks += later.looks;
+        (self.energy_j, self.seconds) = (joules, seconds);
+        self.celsius = self.celsius.max(later.celsius);
+        let held = self.throttled_ns.zip(later.throttled_ns).map(|(a, b)| a.saturating_add(b));
+        self.throttled_ns = held;
+        self.throttled |= later.throttled;
+        self.throttle_reasons.extend(later.throttle_reasons.iter().cloned());
+        self.throttle_reasons.sort();
+        self.throttle_reasons.dedup();
+    }
+}
+
 /// How a job ended. Every started job has exactly one outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
@@ -242,6 +307,18 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The outcome in a few words.
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::Completed => "completed".into(),
+            Self::Failed { cause, .. } => cause.clone(),
+            Self::Crashed { how, .. } => how.clone(),
+            Self::TimedOut { limit, .. } => format!("not within {limit}"),
+            Self::Skipped { reason } => reason.clone(),
+            Self::Interrupted => "interrupted".into(),
+        }
+    }
+
     /// Whether another try may end otherwise: a time limit, a kill or a peer that was away may not be
     /// there the next time; a setting that the engine refuses is refused again.
     pub fn is_worth_another_try(&self) -> bool {
@@ -286,7 +363,8 @@ pub struct Warning {
     pub text: String,
 }
 
-/// A look at the anchor behind some rows: the first row of a run or of a load, measured again.
+/// A look at the anchor behind some rows: the first row of a run or of a load, measured again. Journals of
+/// schema 1 have them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Check {
     /// The row that is measured again and again.
@@ -302,12 +380,18 @@ pub struct Check {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Record {
-    /// A job began.
+    /// A visit to a job began: from here to its ending it is measured in one process.
     Started {
         /// Which.
         job: JobId,
         /// When, in seconds since 1970.
         unix_time: u64,
+        /// The round that it belongs to, from 1; 0 where there are none.
+        #[serde(default)]
+        round: u32,
+        /// Which of several equal jobs it is, from 0.
+        #[serde(default)]
+        nth: usize,
     },
     /// A job moved to another phase. For the progress display; never kept.
     Phase {
@@ -350,8 +434,8 @@ pub enum Record {
     Settled {
         /// Which.
         jobs: Vec<JobId>,
-        /// The look at the anchor behind them; `None` where there was none, because the run is short,
-        /// or not asked for.
+        /// The look at the anchor behind them, in journals of schema 1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         check: Option<Check>,
     },
 }

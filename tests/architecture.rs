@@ -15,7 +15,7 @@ const FLOORS: [&[&str]; 12] = [
     &["axis", "models"],
     &["job"],
     &["plan", "record"],
-    &["wire", "telemetry", "roofline", "engine"],
+    &["wire", "telemetry", "roofline", "engine", "ledger"],
     &["journal", "progress"],
     &["report", "runner", "worker"],
     &["compare"],

@@ -1,15 +1,14 @@
 //! The journal of a run, and what an earlier one has of it.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::tell;
 use crate::cli::defaults::{Asked, Request};
 use crate::cli::{BenchArgs, Cli};
 use crate::error::Error;
 use crate::journal::RunFacts;
-use crate::journal::{self, Ending, Given, Header, Journal, Kept, SCHEMA, Writer};
-use crate::machine::Host;
+use crate::journal::{self, Ending, Given, Header, Journal, Kept, SCHEMA, Wanted, Writer};
 use crate::plan::Plan;
 use crate::record::Record;
 use crate::runner::End;
@@ -23,7 +22,7 @@ pub(super) fn resumed(mut request: Request) -> Result<(Request, Option<Journal>)
     let Some(file) = &args.resume else { return Ok((request, None)) };
     let path = match file.as_ref().or(args.journal.as_ref()) {
         Some(path) => path.clone(),
-        None => journal::last_path().ok_or_else(|| {
+        None => last_journal().ok_or_else(|| {
             Error::Usage("--resume: there is no earlier run to go on with: name its journal".into())
         })?,
     };
@@ -32,7 +31,7 @@ pub(super) fn resumed(mut request: Request) -> Result<(Request, Option<Journal>)
     if request.says_what {
         return Ok((request, Some(found)));
     }
-    let old = &found.header;
+    let old = found.header();
     let whole = [Given { title: None, args: old.args.clone() }];
     let sweeps = if old.sweeps.is_empty() { &whole[..] } else { &old.sweeps };
     let again = sweeps.iter().map(|Given { title, args: given }| {
@@ -46,38 +45,36 @@ pub(super) fn resumed(mut request: Request) -> Result<(Request, Option<Journal>)
     Ok((request, Some(found)))
 }
 
+/// The journal of the last run; files that hold none are told of.
+pub(super) fn last_journal() -> Option<PathBuf> {
+    let (last, notes) = journal::last();
+    notes.iter().for_each(|note| tell(&format!("passed over {note}")));
+    last
+}
+
 /// What an earlier journal has of a plan; with a word about what has changed since.
-pub(super) fn kept(earlier: Option<&Journal>, plan: &Plan, host: &Host) -> Kept {
+pub(super) fn kept(
+    earlier: Option<&Journal>,
+    plan: &Plan,
+    facts: &RunFacts,
+    wanted: &Wanted<'_>,
+) -> Kept {
     let Some(earlier) = earlier else { return Kept::default() };
-    for text in differences(&earlier.header, plan, host) {
+    for text in differences(earlier.header(), plan, facts) {
         tell(&format!("{}: {text}", earlier.path.display()));
     }
-    let kept = Kept::of(earlier, plan, true);
+    let mut kept = Kept::to_resume(earlier, plan, wanted);
+    kept.warn_of_differences(facts);
     let (done, all) = (kept.len(), plan.measured().count());
     tell(&format!("{}: {done} of {all} measurements are there already", earlier.path.display()));
     kept
 }
 
 /// What is another thing than it was.
-fn differences(header: &Header, plan: &Plan, host: &Host) -> Vec<String> {
-    let then = &header.facts.host;
-    let mut texts = Vec::new();
-    let mut changed = |what: &str, was: String, is: String| {
-        if was != is {
-            texts.push(format!("{what} was {was} and is {is} now: rows of both do not compare"));
-        }
-    };
-    let devices = |host: &Host| {
-        let names = host.engine.devices.iter().map(|device| device.description.clone());
-        names.collect::<Vec<_>>().join(", ")
-    };
-    changed("the hardware", devices(then), devices(host));
-    changed("the engine", then.engine.engine.clone(), host.engine.engine.clone());
-    changed("its build", then.engine.build_commit.clone(), host.engine.build_commit.clone());
-    let kernels = |host: &Host| host.engine.cpu_features.join(" ");
-    changed("the set of CPU kernels", kernels(then), kernels(host));
-    let governor = |host: &Host| host.governor.clone().unwrap_or_default();
-    changed("the governor", governor(then), governor(host));
+fn differences(header: &Header, plan: &Plan, facts: &RunFacts) -> Vec<String> {
+    let changed = header.facts.differences(facts).into_iter();
+    let mut texts: Vec<_> =
+        changed.map(|text| format!("{text} now: rows of both do not compare")).collect();
     for planned in &plan.jobs {
         let model = &planned.job.config.model;
         let mut same = header.plan.jobs.iter().map(|planned| &planned.job.config.model);
@@ -99,7 +96,7 @@ fn differences(header: &Header, plan: &Plan, host: &Host) -> Vec<String> {
 /// The journal of a run that begins now; `None` where it is not wanted, or cannot be had.
 pub(super) fn open(
     request: &Request,
-    earlier: Option<&Journal>,
+    (earlier, kept): (Option<&Journal>, &Kept),
     (plan, facts, settings): (&Plan, &RunFacts, Settings),
 ) -> Result<Option<Writer>, Error> {
     let unix_time = unix_time();
@@ -114,13 +111,21 @@ pub(super) fn open(
         settings,
         facts: facts.clone(),
     };
-    match Writer::open(&path, &header)? {
+    // What another file has of the plan is wanted in this one too.
+    let elsewhere = earlier.is_some_and(|earlier| !is_same(&earlier.path, &path));
+    match Writer::open(&path, elsewhere.then_some(kept), &header)? {
         Ok(writer) => Ok(Some(writer)),
         Err(warning) => {
             tell(&warning.text);
             Ok(None)
         }
     }
+}
+
+/// Whether two paths are one file.
+fn is_same(a: &Path, b: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    real(a) == real(b)
 }
 
 /// Where the journal goes: to the file that was named, to the one that is resumed, to the user's folder.

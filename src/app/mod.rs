@@ -142,11 +142,11 @@ fn report(args: &ReportArgs) -> Result<u8, Error> {
     for path in args.paths()? {
         let journal = journal::read(&path)?;
         journal.notes.iter().for_each(|note| tell(note));
-        let plan = journal.header.plan.clone();
-        let kept = Kept::of(&journal, &plan, false);
-        let facts = journal.header.facts;
+        let plan = journal.plan();
+        let kept = Kept::to_show(&journal, &plan);
+        let facts = journal.header().facts.clone();
         let mut report = Report::new(plan.clone(), facts).with_columns(columns.clone());
-        kept.replay(&plan, |record| report.fold(record));
+        report.replay(&kept, &plan, true);
         reports.push(report);
     }
     print(|out| crate::report::write_all(args.output, &reports, out))?;

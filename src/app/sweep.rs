@@ -10,7 +10,8 @@ use crate::cli::defaults::{self, Request, Sources};
 use crate::compare::Run;
 use crate::error::{Error, exit};
 use crate::journal::RunFacts;
-use crate::journal::{Kept, Writer};
+use crate::journal::{Kept, Wanted, Writer};
+use crate::ledger::{Ledger, Priors};
 use crate::machine::Host;
 use crate::machine::cache::{self, Cache};
 use crate::plan::{self, Plan};
@@ -18,7 +19,7 @@ use crate::progress::Progress;
 use crate::record::Record;
 use crate::report::{Extra, Report, Stream};
 use crate::roofline;
-use crate::runner::{self, End, Runner, Spawn};
+use crate::runner::{self, Budget, End, Orders, Runner, Spawn};
 use crate::wire::Settings;
 
 /// Does the sweeps that the flags describe, with what comes from the environment, a preset and the file.
@@ -44,8 +45,8 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     let models = if args.list_devices { Vec::new() } else { prepare::find_models(args)? };
 
     let settings = settings(args);
-    let interleave = args.interleave.map(|seed| seed.unwrap_or_else(some_seed));
-    let mut runner = Runner::new(runner_options(args, settings, interleave))?;
+    let seed = args.deprecated.seed().unwrap_or_else(some_seed);
+    let mut runner = Runner::new(runner_options(args, seed))?;
     let mut host = Host::take(runner.describe()?);
     if args.list_devices {
         print(|out| list_devices(&host.engine, out))?;
@@ -66,10 +67,17 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     }
     let version = crate::machine::build::NUMBER.to_string();
     let cold = request.sweeps.iter().map(|asked| asked.args.cold).max().unwrap_or(0);
-    let stop = settings.stop;
+    let stop = args.goal();
+    // A row that is visited once has no order.
+    let interleave = Some(seed).filter(|_| args.repetitions.is_none());
+    let priors = match args.scripted {
+        None => Cache::of_user("visits").get(&cache::key(&host)).unwrap_or_default(),
+        Some(_) => Priors::default(),
+    };
     let (roofs, links) = (Vec::new(), Vec::new());
     let process = args.process.process();
-    let mut facts = RunFacts { version, host, stop, cold, interleave, roofs, links, process };
+    let mut facts =
+        RunFacts { version, host, stop, cold, interleave, priors, roofs, links, process };
     let beside = match &file {
         Some(file) => Some(Beside::new(file, &args.how, &plan, &facts)?),
         None => None,
@@ -82,8 +90,10 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     if !args.no_telemetry {
         prepare::watch_devices(&mut runner, &facts.host);
     }
-    let kept = keeping::kept(earlier.as_ref(), &plan, &facts.host);
-    let journal = keeping::open(&request, earlier.as_ref(), (&plan, &facts, settings))?;
+    let cold_of = plan.cold_starts();
+    let wanted = Wanted { settings, stop, cold, cold_of: &cold_of };
+    let kept = keeping::kept(earlier.as_ref(), &plan, &facts, &wanted);
+    let journal = keeping::open(&request, (earlier.as_ref(), &kept), (&plan, &facts, settings))?;
     drop(earlier);
     let mut report = Report::new(plan.clone(), facts).with_columns(columns);
     if let Some(beside) = &beside {
@@ -99,19 +109,17 @@ fn some_seed() -> u64 {
     since.map_or(0, |since| u64::from(since.subsec_nanos()))
 }
 
-pub(super) fn settings(args: &BenchArgs) -> Settings {
+/// How a visit is measured.
+fn settings(args: &BenchArgs) -> Settings {
     Settings {
-        stop: args.rule(),
+        stop: args.visit(),
         warmup: !args.no_warmup,
         delay: Duration::from_secs(args.delay).into(),
+        foresee: true,
     }
 }
 
-pub(super) fn runner_options(
-    args: &BenchArgs,
-    settings: Settings,
-    interleave: Option<u64>,
-) -> runner::Options {
+pub(super) fn runner_options(args: &BenchArgs, seed: u64) -> runner::Options {
     let mut worker_args = Vec::new();
     if args.verbose {
         worker_args.push("--verbose".to_string());
@@ -127,12 +135,13 @@ pub(super) fn runner_options(
     }
     runner::Options {
         spawn: Spawn { args: worker_args, verbose: args.verbose },
-        settings,
+        settings: settings(args),
+        stop: args.goal(),
+        rounds: args.rounds,
+        budget: if args.is_bounded() { Budget::Open } else { Budget::Share },
+        seed,
         timeout: args.timeout.map(Duration::from_secs),
         cold: args.cold,
-        // Two samples of the first row say nothing about its drift.
-        anchor: !args.no_anchor && args.repetitions.is_none_or(|n| n > 2),
-        interleave,
         // The scripted engine disturbs nobody, and nobody it.
         neighbours: args.scripted.is_none(),
         try_all: args.try_all,
@@ -151,6 +160,19 @@ struct Measuring<'a> {
 }
 
 impl Measuring<'_> {
+    /// Keeps what the run has shown of the machine's noise, for the next one.
+    fn learn(&self, report: &Report, ledger: &Ledger) {
+        if self.args.scripted.is_some() {
+            return;
+        }
+        let learnt = ledger.learnt();
+        Cache::of_user("visits").update(cache::key(&report.facts().host), |old: Option<Priors>| {
+            let mut all = old.unwrap_or_default();
+            all.extend(learnt);
+            all
+        });
+    }
+
     /// Carries it out, but for what is kept of an earlier run, showing rows as they finish.
     fn measure(
         &self,
@@ -159,16 +181,11 @@ impl Measuring<'_> {
         kept: Kept,
         mut journal: Option<Writer>,
     ) -> Result<u8, Error> {
-        for job in self.plan.measured() {
-            let of_job = kept.attempts.get(&job.id).into_iter().flatten();
-            of_job.filter_map(|attempt| attempt.outcome.as_ref()).for_each(|outcome| {
-                runner.remember(job, outcome);
-            });
-        }
-        let done = kept.attempts.iter().map(|(id, of_job)| (id, of_job.len())).collect();
-        let groups = self.plan.groups_but(done);
-        let mut progress = Progress::new(&groups, self.settings, self.args.progress);
-        kept.replay(self.plan, |record| report.fold(record));
+        let jobs: Vec<_> = self.plan.measured().collect();
+        let mut progress = Progress::new(&jobs, self.settings, self.args.progress);
+        let priors = report.facts().priors.clone();
+        report.replay(&kept, self.plan, false);
+        kept.replay(self.plan, false, |_, record| progress.fold(record));
 
         let mut stdout = Stream::new(self.args.output);
         let mut stderr = self.args.output_err.map(Stream::new);
@@ -184,7 +201,8 @@ impl Measuring<'_> {
             })
         };
         advance(&mut report, &progress, false).map_err(output_error)?;
-        let end = runner.run(&groups, &mut |record| {
+        let orders = Orders { plan: self.plan, kept: &kept, priors: &priors };
+        let end = runner.run(orders, &mut |record| {
             keeping::keep(&mut journal, record);
             report.fold(record);
             progress.fold(record);
@@ -198,12 +216,17 @@ impl Measuring<'_> {
             }
         });
         progress.finish();
+        report.take_stock();
         // Whatever ended the run: what was measured is shown, and an array that was opened is closed.
         let shown = advance(&mut report, &progress, true).map_err(output_error);
-        if let Ok(end) = end {
-            keeping::close(journal, end);
-        }
-        let end = end?;
+        let end = match end {
+            Ok((end, ledger)) => {
+                keeping::close(journal, end);
+                self.learn(&report, &ledger);
+                Ok(end)
+            }
+            Err(error) => Err(error),
+        }?;
         shown?;
         let worse = self.beside.map_or(Ok(false), |beside| beside.fails(&report))?;
         Ok(match end {

@@ -9,7 +9,7 @@ use crate::runner::Runner;
 /// Prints it. A build whose engine does not start is broken.
 pub(super) fn main(args: &BenchArgs) -> Result<u8, Error> {
     let (text, code) = if cfg!(feature = "llama") || args.scripted.is_some() {
-        let mut runner = Runner::new(sweep::runner_options(args, sweep::settings(args), None))?;
+        let mut runner = Runner::new(sweep::runner_options(args, 0))?;
         match runner.describe() {
             Ok(engine) => (build::text(Ok(&engine)), exit::OK),
             Err(Error::Interrupted) => return Err(Error::Interrupted),

@@ -17,6 +17,12 @@ pub struct DeprecatedArgs {
     /// Older spelling of --load-mode dio
     #[arg(long, value_name = "0|1", value_parser = switches, hide = true)]
     direct_io: Vec<Switches>,
+    /// Rows are measured in rounds anyway; SEED is that of their order
+    #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true, hide = true)]
+    interleave: Option<Option<u64>>,
+    /// There is no anchor any more
+    #[arg(long, hide = true)]
+    no_anchor: bool,
 }
 
 /// What one occurrence stands for. A type of its own, since clap would flatten a `Vec`.
@@ -75,6 +81,19 @@ impl DeprecatedArgs {
         let modes: Vec<_> = self.modes().into_iter().map(LoadMode::name).collect();
         let text =
             || format!("-mmp and -dio are deprecated: -lm {} says the same", modes.join(","));
-        if modes.is_empty() { Vec::new() } else { vec![text()] }
+        let mut notes = if modes.is_empty() { Vec::new() } else { vec![text()] };
+        if self.interleave.is_some() {
+            let text = "--interleave is always on: rows are measured in rounds, in an order drawn from a seed";
+            notes.push(text.into());
+        }
+        if self.no_anchor {
+            notes.push("--no-anchor has no effect: rounds show what changes over time".into());
+        }
+        notes
+    }
+
+    /// The seed of the order that was given with an older flag.
+    pub fn seed(&self) -> Option<u64> {
+        self.interleave.flatten()
     }
 }

@@ -43,7 +43,7 @@ use crate::engine::scripted::Script;
 use crate::error::Error;
 use crate::report::{Extra, Format};
 use crate::stats::stopping::Rule;
-use crate::units::Bytes;
+use crate::units::{Bytes, Nanos};
 
 /// Benchmark quantized GGUF models on llama.cpp: sweep prompt and generation sizes, batch sizes, threads
 /// and offload layers, and print a table that can be pasted.
@@ -69,8 +69,19 @@ pub struct Cli {
     short_version: Option<bool>,
 }
 
-/// Fewest samples of a test whose precision decides.
+/// Fewest samples that may be asked for as the most.
 const MIN_SAMPLES: i64 = 5;
+/// How precise a row is to be, if nothing else is asked for.
+const PRECISION: f64 = 0.01;
+/// Most samples of a row.
+const MAX_SAMPLES: u32 = 1000;
+/// Longest time to run a row, in seconds.
+const MAX_SECONDS: u64 = 20;
+/// Fewest samples of a visit: one says nothing of how they scatter.
+const VISIT_SAMPLES: u32 = 2;
+/// Least time of a visit, from its first sample on: what a card or a scheduler does for tenths of seconds is then
+/// in it.
+const VISIT_TIME: Nanos = Nanos(750_000_000);
 
 /// What to do instead of a sweep.
 #[derive(Debug, Subcommand)]
@@ -160,20 +171,26 @@ pub struct BenchArgs {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     #[arg(allow_hyphen_values = true, conflicts_with_all = ["precision", "max_reps", "max_time"])]
     pub repetitions: Option<u32>,
-    /// Measure until the mean's 95 % interval is within this much of it
-    #[arg(long, value_name = "PERCENT", default_value = "1%", value_parser = values::percent)]
+    /// Measure in rounds until another run would differ by no more than this, 95 times out of 100; without it,
+    /// to 1 % at best, in half of llama-bench's time [default: 1%]
+    #[arg(long, value_name = "PERCENT", value_parser = values::percent)]
     #[arg(help_heading = "Measuring", allow_hyphen_values = true)]
-    pub precision: f64,
-    /// Most samples of each test, if it does not become precise
-    #[arg(long, value_name = "N", default_value_t = 1000, help_heading = "Measuring")]
+    pub precision: Option<f64>,
+    /// Most rounds: each visits every test that is not precise yet, in a fresh process
+    #[arg(long, value_name = "N", help_heading = "Measuring")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(allow_hyphen_values = true, conflicts_with = "repetitions")]
+    pub rounds: Option<u32>,
+    /// Most samples of each test, if it does not become precise [default: 1000]
+    #[arg(long, value_name = "N", help_heading = "Measuring")]
     #[arg(value_parser = clap::value_parser!(u32).range(MIN_SAMPLES..=1_000_000))]
     #[arg(allow_hyphen_values = true)]
-    pub max_reps: u32,
-    /// Longest time to take samples of a test, in seconds, if it does not become precise
-    #[arg(long, value_name = "SECONDS", default_value_t = 20, help_heading = "Measuring")]
+    pub max_reps: Option<u32>,
+    /// Longest time to run a test over all rounds, in seconds, if it does not become precise [default: 20]
+    #[arg(long, value_name = "SECONDS", help_heading = "Measuring")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
     #[arg(allow_hyphen_values = true)]
-    pub max_time: u64,
+    pub max_time: Option<u64>,
     /// Skip the warm-up runs at each test's real shape and depth
     #[arg(long, help_heading = "Measuring")]
     pub no_warmup: bool,
@@ -190,13 +207,6 @@ pub struct BenchArgs {
     #[arg(value_parser = clap::value_parser!(u32).range(0..=1000))]
     #[arg(allow_hyphen_values = true)]
     pub cold: u32,
-    /// Measure the tests on one model in rounds instead of one after another, in an order drawn from SEED
-    #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true)]
-    #[arg(help_heading = "Measuring")]
-    pub interleave: Option<Option<u64>>,
-    /// Do not measure the first row again now and then to see whether the machine has changed
-    #[arg(long, help_heading = "Measuring")]
-    pub no_anchor: bool,
     /// Longest time one test may take, load included, in seconds; 0 for no limit [default: what is silent
     /// for much longer than it should be counts as hung]
     #[arg(long, value_name = "SECONDS", help_heading = "Limits")]
@@ -359,17 +369,38 @@ impl BenchArgs {
         self.typed.iter().any(|setting| !SHOWING.contains(&setting.flag.as_str()))
     }
 
-    /// When a test has been measured enough.
-    pub fn rule(&self) -> Rule {
+    /// When a row has been measured enough.
+    pub fn goal(&self) -> Rule {
         match self.repetitions {
             Some(n) => Rule::Fixed { n },
             None => Rule::Precision {
-                min_samples: MIN_SAMPLES.unsigned_abs().try_into().unwrap_or(u32::MAX),
-                target: self.precision,
-                max_samples: self.max_reps,
-                max_time: Duration::from_secs(self.max_time).into(),
+                min_samples: VISIT_SAMPLES,
+                target: self.precision.unwrap_or(PRECISION),
+                max_samples: self.max_reps.unwrap_or(MAX_SAMPLES),
+                max_time: Duration::from_secs(self.max_time.unwrap_or(MAX_SECONDS)).into(),
             },
         }
+    }
+
+    /// When a visit to a row has been long enough.
+    pub fn visit(&self) -> Rule {
+        match self.repetitions {
+            Some(n) => Rule::Fixed { n },
+            None => Rule::Visit {
+                min_samples: VISIT_SAMPLES,
+                least_time: VISIT_TIME,
+                max_samples: self.max_reps.unwrap_or(MAX_SAMPLES),
+            },
+        }
+    }
+
+    /// Whether it was said how long to go on: the time of llama-bench is then no bound.
+    pub fn is_bounded(&self) -> bool {
+        self.precision.is_some()
+            || self.rounds.is_some()
+            || self.max_reps.is_some()
+            || self.max_time.is_some()
+            || self.max_total_time.is_some()
     }
 
     /// Takes over how results are shown and kept, and how the hub is reached.

@@ -40,7 +40,7 @@ impl ReportArgs {
         if !self.files.is_empty() {
             return Ok(self.files.clone());
         }
-        let last = journal::last_path();
+        let (last, _) = journal::last();
         let none = || Error::Usage("report: there is no run yet: name a journal".into());
         last.map(|path| vec![path]).ok_or_else(none)
     }

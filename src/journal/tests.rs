@@ -30,11 +30,12 @@ fn header(plan: &Plan) -> Header {
         stop: Rule::default(),
         cold: 0,
         interleave: None,
+        priors: crate::ledger::Priors::default(),
         roofs: vec![],
         links: vec![],
         process: crate::setup::Process::default(),
     };
-    let settings = Settings { stop: Rule::default(), warmup: true, delay: Nanos(0) };
+    let settings = Settings { stop: Rule::default(), warmup: true, delay: Nanos(0), foresee: true };
     let args = vec!["-p".into(), "1-3".into()];
     Header {
         schema: SCHEMA,
@@ -52,7 +53,7 @@ fn attempt(job: &JobId, ns: u64, outcome: Option<Outcome>) -> Vec<Record> {
     let sample =
         Sample::Run { runs: 1, ns: Nanos(ns), first_token_ns: vec![], token_ns: vec![Nanos(ns)] };
     let mut records =
-        vec![Record::Started { job: job(), unix_time: ns }, Record::Sampled { job: job(), sample }];
+        vec![Record::Started { job: job(), unix_time: ns, round: 1, nth: 0 }, Record::Sampled { job: job(), sample }];
     let reading = Reading::default();
     records.extend(outcome.map(|outcome| Record::Finished { job: job(), outcome, reading }));
     records
@@ -79,8 +80,8 @@ fn what_is_written_is_read() {
     let path = folder.path().join("deep").join("run.jsonl");
     let plan = plan(2);
     let records = attempt(id(&plan, 0), 5, Some(Outcome::Completed));
-    let mut writer = Writer::open(&path, &header(&plan)).unwrap().unwrap();
-    assert!(Writer::open(&path, &header(&plan)).is_err(), "another lbench writes to it");
+    let mut writer = Writer::open(&path, None, &header(&plan)).unwrap().unwrap();
+    assert!(Writer::open(&path, None, &header(&plan)).is_err(), "another lbench writes to it");
     for record in &records {
         assert_eq!(writer.record(record), None);
     }
@@ -100,7 +101,7 @@ fn a_torn_line_is_ended_before_the_next_one_begins() {
     let plan = plan(1);
     let whole = text(&plan, &attempt(id(&plan, 0), 5, None));
     std::fs::write(&path, &whole[..whole.len() - 9]).unwrap();
-    let mut writer = Writer::open(&path, &header(&plan)).unwrap().unwrap();
+    let mut writer = Writer::open(&path, None, &header(&plan)).unwrap().unwrap();
     for record in attempt(id(&plan, 0), 6, Some(Outcome::Completed)) {
         writer.record(&record);
     }
@@ -115,7 +116,7 @@ fn a_torn_line_is_ended_before_the_next_one_begins() {
 fn trouble_is_told_once() {
     let plan = plan(1);
     // Everything can be opened there, and nothing written.
-    if let Ok(Err(warning)) = Writer::open(Path::new("/dev/full"), &header(&plan)) {
+    if let Ok(Err(warning)) = Writer::open(Path::new("/dev/full"), None, &header(&plan)) {
         assert!(warning.text.contains("/dev/full"), "{}", warning.text);
     } else {
         panic!("/dev/full took a header");

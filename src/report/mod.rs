@@ -37,6 +37,7 @@ mod tests;
 pub(crate) mod text;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 pub use baseline::{Against, Base, Baseline};
 pub(crate) use baseline::{name, percent, word};
@@ -46,33 +47,82 @@ pub use schema::write as write_schema;
 pub use stream::{Format, Renderer, Stream, write_all};
 
 use crate::job::JobId;
-use crate::journal::RunFacts;
+use crate::journal::{Header, Kept, RunFacts};
+use crate::ledger::Ledger;
 use crate::plan::Plan;
 use crate::record::{Check, Loaded, Outcome, Reading, Record, Warning};
+use crate::stats::known::Known;
 use crate::work::Sample;
 
-/// What has been recorded of one measurement so far.
+/// What has been recorded of one row so far, over all visits to it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Measured {
-    /// When it started, in seconds since 1970.
+    /// When the first visit started, in seconds since 1970.
     pub started: Option<u64>,
+    /// Visits, in order.
+    pub visits: Vec<Visit>,
     /// Its timings, in order.
     pub samples: Vec<Sample>,
     /// What the engine said about the model.
     pub loaded: Option<Loaded>,
     /// How it ended.
     pub outcome: Option<Outcome>,
-    /// What was read beside the clock.
+    /// What was read beside the clock, over all visits.
     pub reading: Reading,
     /// What its reader must know.
     pub warnings: Vec<Warning>,
-    /// Whether it will stay as it is. A row that has ended may still be measured again.
+    /// Whether it will stay as it is. A row that has ended may still be visited again.
     pub settled: bool,
-    /// The look at the anchor behind it.
+    /// The look at the anchor behind it, in journals of schema 1.
     pub check: Option<Check>,
+    /// What was true of it; `None` where that is what is true of the run.
+    pub facts: Option<Arc<RunFacts>>,
+}
+
+/// A visit to a row: where its samples begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Visit {
+    /// The round that it belongs to, from 1; 0 where there were none.
+    pub round: u32,
+    /// When it started, in seconds since 1970.
+    pub unix_time: u64,
+    /// Index in [`Measured::samples`] of its first timing.
+    pub first: usize,
 }
 
 impl Measured {
+    /// Another visit begins. What went wrong before is over and done with.
+    fn begin(&mut self, round: u32, unix_time: u64, facts: Option<Arc<RunFacts>>) {
+        if self.outcome != Some(Outcome::Completed) {
+            *self = Self::default();
+        }
+        self.started.get_or_insert(unix_time);
+        let first = self.samples.len();
+        self.visits.push(Visit { round, unix_time, first });
+        self.facts = facts;
+    }
+
+    /// The visit under way ends. One that did not come to its end takes nothing away from those before.
+    fn end(&mut self, outcome: &Outcome, reading: &Reading) {
+        let before = std::mem::replace(&mut self.outcome, Some(outcome.clone()));
+        if before != Some(Outcome::Completed) {
+            self.reading = reading.clone();
+            return;
+        }
+        if *outcome == Outcome::Completed {
+            self.reading = std::mem::take(&mut self.reading).and(reading);
+            return;
+        }
+        self.outcome = before;
+        let visit = self.visits.pop();
+        self.samples.truncate(visit.map_or(0, |visit| visit.first));
+        if *outcome != Outcome::Interrupted {
+            let text =
+                format!("a later visit to this row did not end well: {}", outcome.in_words());
+            self.warnings.push(Warning { text });
+        }
+    }
+
     /// Whether there is something to show: an ending that says something, or samples.
     fn is_shown(&self) -> bool {
         match self.outcome {
@@ -110,6 +160,10 @@ pub struct Report {
     last_use: HashMap<usize, usize>,
     /// Rows whose details are forgotten.
     forgotten: usize,
+    /// The row that a job's records are about.
+    open: HashMap<JobId, usize>,
+    /// How well the speed of each row is known.
+    ledger: Ledger,
 }
 
 impl Report {
@@ -126,9 +180,20 @@ impl Report {
             }
         }
         let measured = vec![Measured::default(); plan.jobs.len()];
-        let (columns, warnings) = (Vec::new(), Vec::new());
-        let baseline = None;
-        Self { plan, facts, columns, measured, warnings, baseline, rows_of, last_use, forgotten: 0 }
+        let ledger = Ledger::new(plan.measured(), facts.priors.clone());
+        Self {
+            plan,
+            facts,
+            columns: Vec::new(),
+            measured,
+            warnings: Vec::new(),
+            baseline: None,
+            rows_of,
+            last_use,
+            forgotten: 0,
+            open: HashMap::new(),
+            ledger,
+        }
     }
 
     /// The same, with more columns in its table.
@@ -145,16 +210,22 @@ impl Report {
 
     /// Takes in what happened. A record of a job that is not in the plan is passed over.
     pub fn fold(&mut self, record: &Record) {
+        self.fold_under(None, record);
+    }
+
+    /// The same of what happened in an earlier run, with what was true of that.
+    pub fn fold_under(&mut self, facts: Option<&Arc<RunFacts>>, record: &Record) {
+        self.ledger.fold(record);
         match record {
             Record::Phase { .. } => {}
             // A resumed run may meet the same trouble again.
             Record::Warned { job: None, warning } if self.warnings.contains(warning) => {}
             Record::Warned { job: None, warning } => self.warnings.push(warning.clone()),
-            Record::Started { job, unix_time } => {
-                // A job that starts again after an ending is measured anew: nothing of before counts.
-                self.update(job, |row| {
-                    *row = Measured { started: Some(*unix_time), ..Measured::default() };
-                });
+            Record::Started { job, unix_time, round, nth } => {
+                if let Some(&row) = self.rows_of.get(job).and_then(|rows| rows.get(*nth)) {
+                    self.open.insert(job.clone(), row);
+                    self.measured[row].begin(*round, *unix_time, facts.cloned());
+                }
             }
             Record::Loaded { job, facts } => {
                 self.update(job, |row| row.loaded = Some(facts.clone()));
@@ -162,14 +233,17 @@ impl Report {
             Record::Sampled { job, sample } => {
                 self.update(job, |row| row.samples.push(sample.clone()));
             }
-            Record::Warned { job: Some(job), warning } => {
-                self.update(job, |row| row.warnings.push(warning.clone()));
-            }
-            Record::Finished { job, outcome, reading } => self.update(job, |row| {
-                row.outcome = Some(outcome.clone());
-                row.reading = reading.clone();
+            Record::Warned { job: Some(job), warning } => self.update(job, |row| {
+                // The same trouble in the next visit is no news.
+                if !row.warnings.contains(warning) {
+                    row.warnings.push(warning.clone());
+                }
             }),
+            Record::Finished { job, outcome, reading } => {
+                self.update(job, |row| row.end(outcome, reading));
+            }
             Record::Settled { jobs, check } => {
+                self.ledger.settle();
                 for job in jobs {
                     self.settle(job, check.as_ref());
                 }
@@ -177,14 +251,30 @@ impl Report {
         }
     }
 
-    /// Changes the row that a record of `job` is about: the first one that has not ended.
+    /// Takes in what stands of a journal, each visit with what was true of it; rows that will stay as they are
+    /// where `settle` says so.
+    pub fn replay(&mut self, kept: &Kept, plan: &Plan, settle: bool) {
+        let mut under: Option<(Arc<Header>, Arc<RunFacts>)> = None;
+        kept.replay(plan, settle, |header, record| {
+            if let Some(header) =
+                header.filter(|new| under.as_ref().is_none_or(|(old, _)| old != *new))
+            {
+                under = Some((Arc::clone(header), Arc::new(header.facts.clone())));
+            }
+            self.fold_under(under.as_ref().map(|(_, facts)| facts), record);
+        });
+        self.take_stock();
+    }
+
+    /// Works out how well rows are known that are shown before they are settled.
+    pub fn take_stock(&mut self) {
+        self.ledger.settle();
+    }
+
+    /// Changes the row that a record of `job` is about: that of its last visit.
     fn update(&mut self, job: &JobId, change: impl FnOnce(&mut Measured)) {
-        let Some(rows) = self.rows_of.get(job) else {
-            return;
-        };
-        let open = rows.iter().find(|&&index| self.measured[index].outcome.is_none());
-        if let Some(&index) = open.or(rows.last()) {
-            change(&mut self.measured[index]);
+        if let Some(&row) = self.open.get(job) {
+            change(&mut self.measured[row]);
         }
     }
 
@@ -236,6 +326,14 @@ impl Report {
     fn source(&self, index: usize) -> usize {
         let same = self.plan.jobs[index].same_as.as_ref();
         same.map(|same| same.index).filter(|&other| other < self.len()).unwrap_or(index)
+    }
+
+    /// How well the speed of a row is known; `None` without a visit that came to its end.
+    fn known(&self, index: usize) -> Option<Known> {
+        let source = self.source(index);
+        let job = &self.plan.jobs[source].job.id;
+        let nth = self.rows_of.get(job)?.iter().position(|row| *row == source)?;
+        self.ledger.entry(self.ledger.place(job, nth)?).known
     }
 
     /// Whether nothing more will be heard of this row.

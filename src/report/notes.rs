@@ -68,9 +68,13 @@ impl Notes {
         if let Some(text) = ending(row) {
             self.mark(&mut marks, " ", text);
         }
-        if row.missed_precision() {
-            marks.push_str(" ~");
+        if let Some(reached) = row.missed_precision() {
+            // Writing into a string cannot fail.
+            let _ = write!(marks, " ~{}", percent(reached));
             self.missed_precision = true;
+        }
+        if row.measured.reading.steady == Some(false) {
+            self.mark(&mut marks, " ", GAVE_UP.into());
         }
         if row.throttled() == Some(true) {
             self.mark(&mut marks, " T", throttle(row));
@@ -153,11 +157,22 @@ fn link((endpoint, link): &(String, Result<Link, String>)) -> String {
     )
 }
 
+/// What a warm-up that was given up means.
+const GAVE_UP: &str = "its runs did not come to agree while it was warmed up: its speed may still have been \
+                       rising or falling";
+
+/// A share in percent, with two digits that count.
+fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    if percent < 9.95 { format!("{percent:.1}%") } else { format!("{percent:.0}%") }
+}
+
 /// What the mark `~` means in this run.
 fn missed_precision(rule: Rule) -> String {
-    let Rule::Precision { target, max_samples, max_time, .. } = rule else { return String::new() };
+    let Rule::Precision { target, .. } = rule else { return String::new() };
     format!(
-        "- ~ the mean is not known to ±{} % yet, after {max_time} or {max_samples} samples: allow more with --max-time",
+        "- ~ another run may differ by so much (95 %), which is more than ±{} %: --rounds, --precision and \
+         --max-time give it more time",
         target * 100.0
     )
 }

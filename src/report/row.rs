@@ -9,14 +9,17 @@ use crate::machine::{Link, Roof};
 use crate::plan::Part;
 use crate::record::{DeviceMemory, MemoryMethod, Outcome, Phase, RemoteTraffic, Trouble, Warning};
 use crate::roofline::Target;
-use crate::stats::stopping::StopReason;
+use crate::stats::interval::Interval;
+use crate::stats::known::Known;
+use crate::stats::spread::{CONFIDENCE, Spread};
+use crate::stats::stopping::{Rule, StopReason};
 use crate::units::{Bytes, Nanos};
 use crate::work::Sample;
 
 /// A row of a report.
 #[derive(Debug)]
 pub struct Row<'a> {
-    /// What is true of the whole run.
+    /// What was true of it when it was measured.
     pub facts: &'a RunFacts,
     /// The row's job, as it was asked for.
     pub job: &'a Job,
@@ -29,6 +32,8 @@ pub struct Row<'a> {
     /// The figures. Means and spreads are `None` where the measurement did not come to its end: a mean
     /// over what came before a crash would read like a result.
     pub summary: Summary,
+    /// How well its speed is known; `None` where the measurement did not come to its end.
+    pub known: Option<Known>,
     /// How it does against the baseline; `None` without one, or where that has no such row.
     pub against: Option<Against>,
     run_warnings: &'a [Warning],
@@ -96,12 +101,15 @@ impl<'a> Row<'a> {
             summary.cold_ns = None;
         }
         let rates = ended_well.then_some(summary.samples_rate.as_slice());
-        let floor = report.facts.host.floors.map(|floors| planned.job.work.floor(floors));
+        let facts = measured.facts.as_deref().unwrap_or(&report.facts);
+        let known = report.known(index).filter(|_| ended_well);
+        let floor = facts.host.floors.map(|floors| planned.job.work.floor(floors));
         let baseline = report.baseline.as_ref();
         let against = baseline.and_then(|baseline| baseline.against(index, rates, floor));
         let same = planned.same_as.as_ref().filter(|_| source != index);
         Self {
-            facts: &report.facts,
+            facts,
+            known,
             part: report.plan.part(index),
             job: &planned.job,
             same: same
@@ -344,10 +352,40 @@ impl<'a> Row<'a> {
         self.measured.check.as_ref()?.drift
     }
 
-    /// Whether the row has fewer samples than its precision would need.
-    pub fn missed_precision(&self) -> bool {
+    /// Half the width of the speed's 95 % interval, as a share; `None` without one.
+    pub fn precision(&self) -> Option<f64> {
+        let own = || self.summary.rate.as_ref().and_then(Spread::precision);
+        // Of journals of schema 1, nobody knows how processes differ: what rows said then is kept.
+        if self.is_of_rounds() { self.known.map(|known| known.precision()) } else { own() }
+    }
+
+    /// The 95 % interval of the speed, in tokens per second.
+    pub fn interval(&self) -> Option<Interval> {
+        if self.is_of_rounds() {
+            return self.known?.interval(CONFIDENCE);
+        }
+        self.summary.rate.as_ref().and_then(Spread::interval)
+    }
+
+    /// Whether it was measured in visits, as many as it needed.
+    fn is_of_rounds(&self) -> bool {
+        self.measured.visits.iter().any(|visit| visit.round > 0)
+    }
+
+    /// How many visits its figures come from; 1 for a row of one measurement.
+    pub fn n_visits(&self) -> usize {
+        self.measured.visits.len()
+    }
+
+    /// The precision that it reached, where that is not what was asked for.
+    pub fn missed_precision(&self) -> Option<f64> {
+        let Rule::Precision { target, .. } = self.facts.stop else { return None };
         let stop = self.measured.reading.stop;
-        matches!(stop, Some(StopReason::MaxSamples | StopReason::MaxTime))
+        let missed = match stop {
+            Some(StopReason::MaxSamples | StopReason::MaxTime) if !self.is_of_rounds() => true,
+            _ => self.is_of_rounds() && self.precision().is_some_and(|reached| reached > target),
+        };
+        self.precision().filter(|_| missed)
     }
 }
 

@@ -17,6 +17,8 @@ use crate::units::Nanos;
 pub enum StopReason {
     /// The number of repetitions that was asked for.
     Repetitions,
+    /// The visit was long enough.
+    Visit,
     /// The interval of the mean is as narrow as was asked for.
     Precision,
     /// The cap on samples came first.
@@ -44,6 +46,15 @@ pub enum Rule {
         max_samples: u32,
         /// From `min_samples` on, never longer than this.
         max_time: Nanos,
+    },
+    /// After so many samples and so much time, both at the least: a visit to a row.
+    Visit {
+        /// Samples.
+        min_samples: u32,
+        /// Time since the first sample began.
+        least_time: Nanos,
+        /// Never with more samples than this.
+        max_samples: u32,
     },
 }
 
@@ -88,6 +99,14 @@ impl Stopping {
         let n = self.rates.len();
         match self.rule {
             Rule::Fixed { n: wanted } => (n >= wanted as usize).then_some(StopReason::Repetitions),
+            Rule::Visit { min_samples, least_time, max_samples } => {
+                let enough = n >= min_samples as usize && elapsed >= least_time;
+                if n >= max_samples as usize {
+                    Some(StopReason::MaxSamples)
+                } else {
+                    enough.then_some(StopReason::Visit)
+                }
+            }
             Rule::Precision { min_samples, target, max_samples, max_time } => {
                 let enough = n >= (min_samples as usize).max(2);
                 if enough && self.look(target) {

@@ -15,6 +15,12 @@ use crate::work::Sample;
 
 /// Most warm-up runs of one job.
 const WARMUP_RUNS: usize = 12;
+/// Tokens of a generation whose time is compared with that of the ones before.
+const WARM_BLOCK: u32 = 8;
+/// Least time of the warm-up of a generation: clocks take a moment to rise.
+const WARM_LEAST: Nanos = Nanos(150_000_000);
+/// A run that takes as long as this is its own warm-up.
+const LONG_RUN: Nanos = Nanos(1_000_000_000);
 /// After this time in warm-up runs, the one under way is the last.
 const WARMUP_TIME: Nanos = Nanos(15_000_000_000);
 
@@ -55,13 +61,11 @@ pub fn repeat<S: Session>(
 
 /// What the warm-up came to.
 #[derive(Debug, Clone, Copy)]
-pub struct Warmth {
+struct Warmth {
     /// Whether it became steady; `None` without one.
-    pub steady: Option<bool>,
-    /// Time of its last run; `None` without one.
-    pub last: Option<Nanos>,
+    steady: Option<bool>,
     /// How often the test is to be run within a sample.
-    pub runs: u32,
+    runs: u32,
 }
 
 /// How often a test that takes `ns` is to be run within one sample.
@@ -78,7 +82,7 @@ struct Timing {
 }
 
 /// A job on its session.
-pub struct Bench<'a, S> {
+struct Bench<'a, S> {
     session: &'a mut S,
     job: &'a Job,
     events: &'a Events,
@@ -88,7 +92,7 @@ pub struct Bench<'a, S> {
 
 impl<'a, S: Session> Bench<'a, S> {
     /// Nothing has happened yet.
-    pub fn new(
+    fn new(
         session: &'a mut S,
         job: &'a Job,
         events: &'a Events,
@@ -110,27 +114,66 @@ impl<'a, S: Session> Bench<'a, S> {
     }
 
     /// Runs the work, unmeasured, until it is steady, if that is asked for.
-    pub fn warm_up(&mut self, settings: Settings) -> Result<Warmth, Failure> {
+    fn warm_up(&mut self, settings: Settings) -> Result<Warmth, Failure> {
         if !settings.warmup {
-            return Ok(Warmth { steady: None, last: None, runs: 1 });
+            return Ok(Warmth { steady: None, runs: 1 });
         }
         self.enter(Phase::Warmup);
+        let generates = self.job.work.n_prompt() == 0 && self.job.work.n_gen() > 0;
+        let (steady, run) = if generates { self.warm_generation()? } else { self.warm_runs()? };
+        let runs = match settings.stop {
+            // As many runs as were asked for, each its own sample, as llama-bench has it.
+            Rule::Fixed { .. } => 1,
+            Rule::Precision { .. } | Rule::Visit { .. } => runs_per_sample(run),
+        };
+        Ok(Warmth { steady, runs })
+    }
+
+    /// Whole runs, until successive ones agree; whether they came to, and the time of the last. A long run is
+    /// warm when it is over: what is slow in the beginning is slow for parts of a second.
+    fn warm_runs(&mut self) -> Result<(Option<bool>, Nanos), Failure> {
         let mut steady = Steady::new(Steady::TOLERANCE, WARMUP_RUNS, WARMUP_TIME);
         loop {
             let ns = Nanos(self.once(true, &mut Vec::new())?.ns);
             self.send(Sample::Warmup { ns });
-            let verdict = steady.push(ns);
-            if verdict == steady::Warmth::Continue {
-                continue;
+            match steady.push(ns) {
+                steady::Warmth::Continue if ns >= LONG_RUN => return Ok((None, ns)),
+                steady::Warmth::Continue => {}
+                verdict => return Ok((Some(verdict == steady::Warmth::Steady), ns)),
             }
-            let runs = match settings.stop {
-                // As many runs as were asked for, each its own sample, as llama-bench has it.
-                Rule::Fixed { .. } => 1,
-                Rule::Precision { .. } => runs_per_sample(ns),
-            };
-            let steady = Some(verdict == steady::Warmth::Steady);
-            return Ok(Warmth { steady, last: Some(ns), runs });
         }
+    }
+
+    /// Tokens, until successive blocks of them agree and the device has been at work for a moment; whether they
+    /// came to, and the time of a run as the last ones have it.
+    fn warm_generation(&mut self) -> Result<(Option<bool>, Nanos), Failure> {
+        let n_gen = self.job.work.n_gen();
+        let block = WARM_BLOCK.min(n_gen);
+        let blocks = WARMUP_RUNS * (n_gen / block) as usize;
+        let mut steady = Steady::new(Steady::TOLERANCE, blocks.max(WARMUP_RUNS), WARMUP_TIME);
+        loop {
+            self.empty(true)?;
+            self.session.begin_generation();
+            for _ in 0..n_gen / block {
+                let ns = self.steps(block).map_err(|error| self.failure(error))?;
+                let verdict = steady.push(ns);
+                let warm = verdict == steady::Warmth::Steady && steady.spent() >= WARM_LEAST;
+                if warm || verdict == steady::Warmth::GaveUp {
+                    self.send(Sample::Warmup { ns: steady.spent() });
+                    let run = Nanos(ns.0 * u64::from(n_gen) / u64::from(block));
+                    return Ok((Some(warm), run));
+                }
+            }
+        }
+    }
+
+    /// The time of so many steps.
+    fn steps(&mut self, n: u32) -> Result<Nanos, EngineError> {
+        let start = self.session.now();
+        for _ in 0..n {
+            self.session.step()?;
+        }
+        Ok(self.session.now().since(start))
     }
 
     /// Takes samples of `runs` runs each until the rule is satisfied.
@@ -145,7 +188,7 @@ impl<'a, S: Session> Bench<'a, S> {
     }
 
     /// Takes one sample of `runs` runs and sends it: its rate, in tokens per second.
-    pub fn sample(&mut self, runs: u32) -> Result<f64, Failure> {
+    fn sample(&mut self, runs: u32) -> Result<f64, Failure> {
         let mut ns = 0;
         let mut first_token_ns = Vec::with_capacity(runs as usize);
         // Room for every token before the clock starts.
@@ -162,14 +205,15 @@ impl<'a, S: Session> Bench<'a, S> {
         Ok(rate.map_or(0.0, |rate| rate.0))
     }
 
-    /// One unmeasured run, to have the caches as they are in a row of runs.
-    pub fn refresh(&mut self) -> Result<(), Failure> {
-        self.once(true, &mut Vec::new()).map(|_| ())
-    }
-
     /// One run from an empty context: fill to the depth, then the timed work. The times of generated
     /// tokens are added to `token_ns`.
     fn once(&mut self, warmup: bool, token_ns: &mut Vec<Nanos>) -> Result<Timing, Failure> {
+        self.empty(warmup)?;
+        self.timed(warmup, token_ns).map_err(|error| self.failure(error))
+    }
+
+    /// A context with nothing in it but its depth.
+    fn empty(&mut self, warmup: bool) -> Result<(), Failure> {
         self.session.clear();
         if self.job.config.n_depth > 0 {
             if !warmup {
@@ -177,7 +221,7 @@ impl<'a, S: Session> Bench<'a, S> {
             }
             self.fill().map_err(|error| self.failure(error))?;
         }
-        self.timed(warmup, token_ns).map_err(|error| self.failure(error))
+        Ok(())
     }
 
     fn failure(&self, error: EngineError) -> Failure {

@@ -7,7 +7,6 @@
 pub mod cost;
 mod events;
 mod measure;
-mod rounds;
 
 use std::io::BufRead as _;
 use std::path::PathBuf;
@@ -24,7 +23,7 @@ use crate::job::Job;
 use crate::record::{DeviceMemory, Loaded, MemorySplit, Phase, Reading, Warning};
 use crate::setup::{Config, Process};
 use crate::units::{Bytes, Nanos};
-use crate::wire::{Event, Request, Settings, VERSION};
+use crate::wire::{Event, Question, Request, Settings, VERSION};
 
 /// How a worker is started.
 #[derive(Debug, Clone, Default)]
@@ -142,30 +141,10 @@ fn serve<E: Engine>(engine: E, events: &Events, requests: &Receiver<Request>) {
     let mut worker = Worker { engine, events, tried: None, depth_state: None };
     for request in requests {
         match request {
-            Request::Describe => {
-                let description = worker.engine.describe();
-                events.send(&Event::Described(description));
-            }
-            Request::Roof { device, n_threads } => {
-                let roof = worker.engine.roof(&device, n_threads);
-                events.send(&Event::Roof(roof.map_err(|error| error.to_string())));
-            }
-            Request::Link { endpoint } => {
-                let link = worker.engine.link(&endpoint);
-                events.send(&Event::Linked(link.map_err(|error| error.to_string())));
-            }
-            Request::Predict { job } => {
-                let predicted = worker.engine.predict(&job.config, job.n_ctx());
-                events.send(&Event::Predicted(predicted.map_err(|error| error.to_string())));
-            }
-            Request::Tokenize { model, texts } => {
-                let tokens = worker.engine.tokenize(&model, &texts);
-                events.send(&Event::Tokenized(tokens.map_err(|error| error.to_string())));
-            }
+            Request::Ask(question) => events.send(&worker.reply(question)),
             Request::Run { job, settings } => {
                 worker.answer(&job, |worker| worker.run(&job, settings));
             }
-            Request::Rounds { jobs, settings, seed } => worker.rounds(&jobs, settings, seed),
             Request::Cold { job } => worker.answer(&job, |worker| worker.cold(&job)),
             Request::Stop => break,
         }
@@ -198,6 +177,27 @@ struct Worker<'a, E: Engine> {
 }
 
 impl<E: Engine> Worker<'_, E> {
+    /// The answer to a question.
+    fn reply(&mut self, question: Question) -> Event {
+        fn in_words<T>(answer: Result<T, EngineError>) -> Result<T, String> {
+            answer.map_err(|error| error.to_string())
+        }
+        let engine = &mut self.engine;
+        match question {
+            Question::Describe => Event::Described(engine.describe()),
+            Question::Roof { device, n_threads } => {
+                Event::Roof(in_words(engine.roof(&device, n_threads)))
+            }
+            Question::Link { endpoint } => Event::Linked(in_words(engine.link(&endpoint))),
+            Question::Predict { job } => {
+                Event::Predicted(in_words(engine.predict(&job.config, job.n_ctx())))
+            }
+            Question::Tokenize { model, texts } => {
+                Event::Tokenized(in_words(engine.tokenize(&model, &texts)))
+            }
+        }
+    }
+
     /// Does a job and reports its end, either way.
     fn answer(&mut self, job: &Job, work: impl FnOnce(&mut Self) -> Result<Event, Failure>) {
         let event = work(self).unwrap_or_else(|failure| Event::Failed {
@@ -215,7 +215,7 @@ impl<E: Engine> Worker<'_, E> {
 
     /// Load, context, warm-up, repetitions.
     fn run(&mut self, job: &Job, settings: Settings) -> Result<Event, Failure> {
-        let predicted = self.foresee(job);
+        let predicted = if settings.foresee { self.foresee(job) } else { Vec::new() };
         self.engine.reset_peak_rss();
         self.load(job)?;
         let after_load = self.engine.device_memory();

@@ -24,7 +24,7 @@ use crate::machine::cache::{self, Cache};
 use crate::machine::system::{Machine, Watch};
 use crate::plan;
 use crate::roofline::{Roofline, Target};
-use crate::runner::{Options, Runner, Spawn};
+use crate::runner::{Budget, Options, Runner, Spawn};
 use crate::setup::Model;
 use crate::stats::stopping::Rule;
 use crate::units::Nanos;
@@ -137,11 +137,14 @@ fn check(args: &DoctorArgs, tell: &mut dyn FnMut(&str)) -> Result<Checkup, Error
 fn options(args: &DoctorArgs) -> Options {
     Options {
         spawn: spawn(args, 0),
-        settings: Settings { stop: aa::rule(), warmup: true, delay: Nanos(0) },
+        settings: Settings { stop: aa::rule(), warmup: true, delay: Nanos(0), foresee: true },
+        stop: aa::rule(),
+        // Each run of the self-test is one.
+        rounds: Some(1),
+        budget: Budget::Open,
+        seed: 0,
         timeout: Some(Duration::from_mins(5)),
         cold: 0,
-        anchor: false,
-        interleave: None,
         neighbours: false,
         try_all: true,
         max_vram: None,

@@ -6,15 +6,16 @@ use super::{Field, Shape, shape, whole};
 use crate::job::Job;
 use crate::machine::{DeviceKind, Link, Roof};
 use crate::report::summary::Part;
-use crate::report::{Against, Row};
+use crate::report::{Against, Row, Visit};
 use crate::roofline;
 use crate::setup::{Numa, Word as _};
 use crate::stats::spread::Spread;
 use crate::stats::stopping::Rule;
 use crate::stats::verdict::Comparison;
-use crate::units::Rate;
+use crate::units::{Rate, rfc3339};
+use crate::work::Sample;
 
-pub(super) static FIELDS: [Field; 117] = [
+pub(super) static FIELDS: [Field; 120] = [
     Field::int("schema_version", "", "Version of the schema that the row follows", |_| {
         shape::VERSION.into()
     }),
@@ -216,25 +217,30 @@ pub(super) static FIELDS: [Field; 117] = [
     }),
     Field::int("repetitions", "", "Repetitions asked for with -r", |row| match row.facts.stop {
         Rule::Fixed { n } => n.into(),
-        Rule::Precision { .. } => Value::Null,
+        Rule::Precision { .. } | Rule::Visit { .. } => Value::Null,
     }),
     Field::float(
         "precision_target",
         "",
         "Half-width of the 95 % interval asked for, as a share",
         |row| match row.facts.stop {
-            Rule::Fixed { .. } => Value::Null,
+            Rule::Fixed { .. } | Rule::Visit { .. } => Value::Null,
             Rule::Precision { target, .. } => target.into(),
         },
     ),
     Field::float("precision", "", "Half-width of the 95 % interval reached, as a share", |row| {
-        row.summary.rate.as_ref().and_then(Spread::precision).into()
+        row.precision().into()
     }),
     Field::float("drift", "share", "Change of the anchor behind it, where that is drift", |row| {
         row.drift().into()
     }),
     Field::int("remeasured", "", "How often it was measured again because of drift", |row| {
         row.measured.check.as_ref().map(|check| check.rounds).into()
+    }),
+    Field::int("n_visits", "", "Processes that its samples come from", |row| row.n_visits().into()),
+    Field::list("visits", &shape::VISIT, "", "Each: round, start, samples", |row| visits(row)),
+    Field::float("between_visits", "share", "Standard deviation between processes", |row| {
+        row.known.map(|known| known.between.sd).into()
     }),
     Field::int("interleave_seed", "", "Seed of the order, where measured in rounds", |row| {
         row.facts.interleave.into()
@@ -259,10 +265,10 @@ pub(super) static FIELDS: [Field; 117] = [
     }),
     Field::float("median_ts", "t/s", "Median speed", |row| rate(row, |spread| Some(spread.median))),
     Field::float("ci_low_ts", "t/s", "Lower end of the mean's 95 % interval", |row| {
-        rate(row, |spread| spread.ci_low)
+        row.interval().map(|interval| interval.low).into()
     }),
     Field::float("ci_high_ts", "t/s", "Upper end of the mean's 95 % interval", |row| {
-        rate(row, |spread| spread.ci_high)
+        row.interval().map(|interval| interval.high).into()
     }),
     Field::float("q1_ts", "t/s", "First quartile", |row| rate(row, |spread| Some(spread.q1))),
     Field::float("q3_ts", "t/s", "Third quartile", |row| rate(row, |spread| Some(spread.q3))),
@@ -380,6 +386,18 @@ pub(super) static FIELDS: [Field; 117] = [
         row.facts.host.can_offload.into()
     }),
 ];
+
+/// The visits of a row.
+fn visits(row: &Row<'_>) -> Value {
+    let visits = &row.measured.visits;
+    let of = |(at, visit): (usize, &Visit)| {
+        let end = visits.get(at + 1).map_or(row.measured.samples.len(), |next| next.first);
+        let samples = row.measured.samples.get(visit.first..end).unwrap_or_default();
+        let runs = samples.iter().filter(|sample| matches!(sample, Sample::Run { .. })).count();
+        json!({"round": visit.round, "started": rfc3339(visit.unix_time), "n_samples": runs})
+    };
+    visits.iter().enumerate().map(of).collect()
+}
 
 /// What is known of the link to a server.
 fn link(endpoint: &str, found: &Result<Link, String>) -> Value {

@@ -90,6 +90,13 @@ pub(super) static DEVICE: Shape = Record(&[
     ("total", Int, "Size of the device's memory in bytes"),
 ]);
 
+/// A visit to a row.
+pub(super) static VISIT: Shape = Record(&[
+    ("round", Int, "The round that it belongs to, from 1; 0 where there were none"),
+    ("started", Text, "When it started, in UTC"),
+    ("n_samples", Int, "Samples that it took, those in samples_ns that follow on the visit before"),
+]);
+
 /// The places that fitting chose.
 pub(super) static FIT: Shape = Record(&[
     ("found", Bool, "Whether places were found with which it fits"),

@@ -78,6 +78,7 @@ impl Run {
         let plan = expand(sweep, &host).unwrap();
         let facts = RunFacts {
             interleave: None,
+            priors: crate::ledger::Priors::default(),
             version: "0.0.0".into(),
             host,
             stop: Rule::Fixed { n: repetitions },

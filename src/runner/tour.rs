@@ -1,0 +1,253 @@
+//! Tour of a plan's jobs, round after round, and what it remembers on its way.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use super::doomed::Doomed;
+use super::guard::Clock;
+use super::keeper::Keeper;
+use super::patience::Patience;
+use super::remote::Servers;
+use super::schedule::{Cost, Schedule};
+use super::{Halt, Options, Orders, Runner, Sink};
+use crate::job::JobId;
+use crate::ledger::Ledger;
+use crate::plan::{self, Plan};
+use crate::record::Record;
+use crate::stats::stopping::Rule;
+use crate::telemetry::neighbours::Neighbours;
+use crate::units::Nanos;
+use crate::wire::Settings;
+
+/// What a run remembers.
+pub(super) struct Tour<'a, 's> {
+    pub keeper: &'a mut Keeper,
+    pub options: &'a Options,
+    pub cold_starts: &'a HashMap<JobId, u32>,
+    pub servers: &'a mut Servers,
+    pub doomed: Doomed,
+    pub patience: Patience,
+    /// The time for the whole run.
+    pub clock: Clock,
+    pub ledger: Ledger,
+    schedule: Schedule,
+    sink: &'s mut Sink<'s>,
+    neighbours: Option<Neighbours>,
+    /// What visits have cost so far, by place.
+    costs: Vec<Cost>,
+    settled: Vec<bool>,
+    /// Jobs of the round under way that have not ended.
+    left: usize,
+    /// Time of an earlier run that this one goes on with.
+    earlier: Duration,
+}
+
+impl<'a, 's> Tour<'a, 's> {
+    pub(super) fn new(runner: &'a mut Runner, orders: Orders<'_>, sink: &'s mut Sink<'_>) -> Self
+    where
+        's: 'a,
+    {
+        let Runner { options, keeper, servers, cold_starts } = runner;
+        let options = &*options;
+        let mut ledger = Ledger::new(orders.plan.measured(), orders.priors.clone());
+        let mut settled = vec![false; ledger.jobs().len()];
+        orders.kept.replay(orders.plan, false, |_, record| {
+            ledger.fold(record);
+            if let Record::Settled { jobs, .. } = record {
+                let places = jobs.iter().filter_map(|id| ledger.place(id, 0));
+                places.for_each(|place| settled[place] = true);
+            }
+        });
+        ledger.settle();
+        let rule = (options.stop, options.rounds, options.budget);
+        let (groups, shown) = (groups(&ledger), shown(orders.plan));
+        let earlier = ledger.entries().iter().fold(Nanos(0), |sum, entry| sum + entry.running());
+        let mut tour = Self {
+            keeper,
+            cold_starts,
+            servers,
+            doomed: Doomed::default(),
+            patience: Patience::new(options.timeout),
+            clock: Clock::new(options.total_time),
+            schedule: Schedule::new(groups, shown, rule, options.seed),
+            sink,
+            neighbours: options.neighbours.then(Neighbours::new),
+            costs: vec![Cost::default(); ledger.jobs().len()],
+            settled,
+            ledger,
+            left: 0,
+            earlier: earlier.duration(),
+            options,
+        };
+        tour.remember(&orders);
+        tour
+    }
+
+    /// Takes note of how jobs ended in an earlier run: what needs more memory than what had none is not tried
+    /// in this one either.
+    fn remember(&mut self, orders: &Orders<'_>) {
+        for job in orders.plan.measured() {
+            let attempts = orders.kept.attempts.get(&job.id).into_iter().flatten();
+            for outcome in attempts.filter_map(|attempt| attempt.outcome.as_ref()) {
+                self.doomed.note(job, outcome);
+            }
+        }
+    }
+
+    /// What the run has learnt.
+    pub(super) fn into_ledger(self) -> Ledger {
+        self.ledger
+    }
+
+    /// Round after round, until every job is known as well as was asked for, or the time is over.
+    pub(super) fn rounds(&mut self) -> Result<(), Halt> {
+        let started = Instant::now();
+        self.look_around()?;
+        let first = self.schedule.first(&self.ledger);
+        // Where time is short, those jobs first that show every value once.
+        for part in self.in_halves(first) {
+            self.round(&part)?;
+        }
+        loop {
+            self.ledger.settle();
+            self.settle_all_but_wanted()?;
+            let spent = self.earlier + started.elapsed();
+            let costs = &self.costs;
+            let next = self.schedule.next(&self.ledger, spent, &|place| costs[place]);
+            if next.is_empty() {
+                break;
+            }
+            // How processes differ is what a round is for.
+            self.keeper.stop();
+            self.round(&next)?;
+        }
+        self.settle(|_| true)
+    }
+
+    /// The same jobs, those first that show every value once where the time for the run is limited.
+    fn in_halves(&self, groups: Vec<Vec<usize>>) -> Vec<Vec<Vec<usize>>> {
+        if self.clock.left().is_none() {
+            return vec![groups];
+        }
+        let places = groups.concat();
+        let jobs: Vec<_> = places.iter().map(|&place| &self.ledger.jobs()[place]).collect();
+        let (first, _) = plan::cover(&jobs);
+        let is_first =
+            |place: usize| first.iter().any(|job| std::ptr::eq(*job, &self.ledger.jobs()[place]));
+        let half = |wanted: bool| {
+            let of_group = |group: &Vec<usize>| -> Vec<usize> {
+                group.iter().copied().filter(|&place| is_first(place) == wanted).collect()
+            };
+            groups.iter().map(of_group).filter(|group| !group.is_empty()).collect()
+        };
+        vec![half(true), half(false)]
+    }
+
+    /// Visits these jobs, grouped by what one loaded model can serve.
+    fn round(&mut self, groups: &[Vec<usize>]) -> Result<(), Halt> {
+        self.left = groups.iter().map(Vec::len).sum();
+        for &place in groups.iter().flatten() {
+            let job = self.ledger.jobs()[place].clone();
+            let cost = self.visit(place, &job)?;
+            let known = &mut self.costs[place];
+            *known = Cost { load: known.load.max(cost.load), visit: cost.visit };
+            self.left = self.left.saturating_sub(1);
+            self.look_around()?;
+            let once = matches!(self.options.stop, Rule::Fixed { .. });
+            if once || self.ledger.entry(place).failed {
+                self.settle(|other| other == place)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The round under way.
+    pub(super) fn round_number(&self) -> u32 {
+        self.schedule.round()
+    }
+
+    /// How to measure the next job: where the time for the run is limited, each gets its share of it.
+    pub(super) fn settings(&self, place: usize) -> Settings {
+        let mut settings = self.options.settings;
+        settings.foresee = self.ledger.entry(place).visits.is_empty();
+        if let (Some(left), Rule::Visit { least_time, .. }) =
+            (self.clock.left(), &mut settings.stop)
+        {
+            // Loads, contexts and warm-up take their part.
+            let jobs = u32::try_from(self.left).unwrap_or(u32::MAX).max(1);
+            *least_time = Nanos::from(left / jobs / 2).min(*least_time);
+        }
+        settings
+    }
+
+    /// Hands on what happened.
+    pub(super) fn record(&mut self, record: &Record) -> Result<(), Halt> {
+        self.ledger.fold(record);
+        (self.sink)(record).map_err(Halt::Sink)
+    }
+
+    /// Says that rows are as they will stay, unless another round is to visit them.
+    fn settle_all_but_wanted(&mut self) -> Result<(), Halt> {
+        let wanted = self.schedule.wanted(&self.ledger);
+        let mut is_wanted = vec![false; self.settled.len()];
+        wanted.iter().for_each(|&place| is_wanted[place] = true);
+        self.settle(|place| !is_wanted[place])
+    }
+
+    /// Says that rows are as they will stay.
+    fn settle(&mut self, which: impl Fn(usize) -> bool) -> Result<(), Halt> {
+        let places: Vec<_> =
+            (0..self.settled.len()).filter(|&place| !self.settled[place] && which(place)).collect();
+        if places.is_empty() {
+            return Ok(());
+        }
+        places.iter().for_each(|&place| self.settled[place] = true);
+        let jobs = places.iter().map(|&place| self.ledger.jobs()[place].id.clone()).collect();
+        self.record(&Record::Settled { jobs, check: None })
+    }
+
+    /// Says what disturbs the run, if anything new does.
+    fn look_around(&mut self) -> Result<(), Halt> {
+        let worker = self.keeper.pid();
+        let warnings = self.neighbours.as_mut().map(|around| around.look(worker));
+        for warning in warnings.into_iter().flatten() {
+            self.record(&Record::Warned { job: None, warning })?;
+        }
+        Ok(())
+    }
+}
+
+/// The places of the jobs that one load serves, in order.
+fn groups(ledger: &Ledger) -> Vec<Vec<usize>> {
+    let jobs = ledger.jobs();
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for (place, job) in jobs.iter().enumerate() {
+        let serves = |group: &Vec<usize>| jobs[group[0]].config.same_load(&job.config);
+        match groups.last_mut() {
+            Some(group) if serves(group) => group.push(place),
+            _ => groups.push(vec![place]),
+        }
+    }
+    groups
+}
+
+/// In how many rows of the plan each measured job is.
+fn shown(plan: &Plan) -> Vec<u32> {
+    let mut places = HashMap::new();
+    let mut shown = Vec::new();
+    for (row, planned) in plan.jobs.iter().enumerate() {
+        match &planned.same_as {
+            None => {
+                places.insert(row, shown.len());
+                shown.push(1);
+            }
+            Some(same) => {
+                if let Some(&place) = places.get(&same.index) {
+                    let count: &mut u32 = &mut shown[place];
+                    *count += 1;
+                }
+            }
+        }
+    }
+    shown
+}
