@@ -228,7 +228,8 @@ mod tests {
 
     #[test]
     fn jobs_of_different_cost_have_different_estimates() {
-        let settings = Settings { stop: Rule::Fixed { n: 3 }, warmup: true, delay: Nanos(0), foresee: true };
+        let settings =
+            Settings { stop: Rule::Fixed { n: 3 }, warmup: true, delay: Nanos(0), foresee: true };
         let mut cost = Cost::new(settings);
         let prompt = Job::new(config(), Work::Prompt { n_prompt: 100 });
         let generate = Job::new(config(), Work::Generate { n_gen: 100 });

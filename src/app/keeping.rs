@@ -65,7 +65,7 @@ pub(super) fn kept(
     }
     let mut kept = Kept::to_resume(earlier, plan, wanted);
     kept.warn_of_differences(facts);
-    let (done, all) = (kept.len(), plan.measured().count());
+    let (done, all) = (kept.len(), plan.visited().count());
     tell(&format!("{}: {done} of {all} measurements are there already", earlier.path.display()));
     kept
 }

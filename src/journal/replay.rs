@@ -99,7 +99,7 @@ impl Kept {
 
     fn of(journal: &Journal, plan: &Plan, wanted: Option<&Wanted<'_>>) -> Self {
         let mut rows: HashMap<&JobId, Vec<&Job>> = HashMap::new();
-        for job in plan.measured() {
+        for job in plan.visited() {
             rows.entry(&job.id).or_default().push(job);
         }
         let (mut attempts, warnings) = attempts(journal);
@@ -156,7 +156,7 @@ impl Kept {
     ) {
         self.warnings.iter().for_each(|warning| fold(None, warning));
         let mut seen: HashMap<&JobId, usize> = HashMap::new();
-        for job in plan.measured() {
+        for job in plan.visited() {
             let place = seen.entry(&job.id).or_default();
             let of_job = self.attempts.get(&job.id).into_iter().flatten();
             let of_row: Vec<_> = of_job.filter(|attempt| attempt.nth == *place).collect();

@@ -52,8 +52,10 @@ fn attempt(job: &JobId, ns: u64, outcome: Option<Outcome>) -> Vec<Record> {
     let job = || job.clone();
     let sample =
         Sample::Run { runs: 1, ns: Nanos(ns), first_token_ns: vec![], token_ns: vec![Nanos(ns)] };
-    let mut records =
-        vec![Record::Started { job: job(), unix_time: ns, round: 1, nth: 0 }, Record::Sampled { job: job(), sample }];
+    let mut records = vec![
+        Record::Started { job: job(), unix_time: ns, round: 1, nth: 0 },
+        Record::Sampled { job: job(), sample },
+    ];
     let reading = Reading::default();
     records.extend(outcome.map(|outcome| Record::Finished { job: job(), outcome, reading }));
     records

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use super::{Planned, SameAs};
 use crate::job::{Job, JobId};
 use crate::machine::Host;
-use crate::setup::{Compute, SplitMode};
+use crate::setup::{Compute, Config, SplitMode};
 
 /// llama.cpp rounds a context up to a multiple of this many tokens.
 pub(super) const CONTEXT_GRAIN: u32 = 256;
@@ -19,16 +19,34 @@ pub(super) fn same_as(
     host: &Host,
 ) -> Option<SameAs> {
     let effective = effective(job, host);
-    match measured.entry(effective.id) {
+    match measured.entry(as_timed(&effective).id) {
         Entry::Vacant(slot) => {
             slot.insert(jobs.len());
             None
         }
         Entry::Occupied(slot) => {
             let index = *slot.get();
-            Some(SameAs { index, reason: reason(job, &jobs[index].job, host) })
+            let earlier = &jobs[index].job;
+            let own_memory = job.config.same_load(&earlier.config)
+                && (effective.config.n_batch, effective.config.n_ubatch) != batches(earlier);
+            Some(SameAs { index, reason: reason(job, earlier, host), own_memory })
         }
     }
+}
+
+/// Logical and physical batch as llama.cpp will see them.
+fn batches(job: &Job) -> (u32, u32) {
+    let n_batch = job.config.n_batch.min(job.n_ctx().next_multiple_of(CONTEXT_GRAIN));
+    (n_batch, job.config.n_ubatch.min(n_batch))
+}
+
+/// The job as far as its speed goes: a token at a time is a batch of one, whatever the batches may hold.
+fn as_timed(job: &Job) -> Job {
+    if job.work.n_prompt() > 0 {
+        return job.clone();
+    }
+    let n_batch = job.config.compute.n_parallel;
+    job.with_config(Config { n_batch, n_ubatch: n_batch, ..job.config.clone() })
 }
 
 /// The job as llama.cpp will see it: what it clamps is clamped, so that equal work has equal ids.
@@ -55,8 +73,7 @@ pub(super) fn effective(job: &Job, host: &Host) -> Job {
     if ignores_polling(host) {
         config.compute.poll = Compute::default().poll;
     }
-    config.n_batch = config.n_batch.min(job.n_ctx().next_multiple_of(CONTEXT_GRAIN));
-    config.n_ubatch = config.n_ubatch.min(config.n_batch);
+    (config.n_batch, config.n_ubatch) = batches(job);
     job.with_config(config)
 }
 
@@ -89,10 +106,13 @@ pub(super) fn reason(job: &Job, earlier: &Job, host: &Host) -> String {
     if (job.config.n_batch, job.config.n_ubatch)
         != (earlier.config.n_batch, earlier.config.n_ubatch)
     {
-        let n_ctx = job.n_ctx().next_multiple_of(CONTEXT_GRAIN);
-        reasons.push(format!(
-            "a batch is never larger than the context ({n_ctx} here) or the logical batch"
-        ));
+        reasons.push(if batches(job) == batches(earlier) {
+            let n_ctx = job.n_ctx().next_multiple_of(CONTEXT_GRAIN);
+            format!("a batch is never larger than the context ({n_ctx} here) or the logical batch")
+        } else {
+            "a generated token is a batch of one, whatever -b and -ub allow; its memory is its own"
+                .to_string()
+        });
     }
     if reasons.is_empty() {
         reasons.push("the same values were asked for twice".to_string());

@@ -90,6 +90,9 @@ pub struct SameAs {
     pub index: usize,
     /// Why they are the same thing.
     pub reason: String,
+    /// Whether its memory is not that of the other row: a context of its own is made, and nothing timed.
+    #[serde(default)]
+    pub own_memory: bool,
 }
 
 impl Plan {
@@ -124,6 +127,12 @@ impl Plan {
     pub fn measured(&self) -> impl Iterator<Item = &Job> {
         let own = self.jobs.iter().filter(|planned| planned.same_as.is_none());
         own.map(|planned| &planned.job)
+    }
+
+    /// The jobs that a worker is asked for, in order: those that are measured, and those whose memory is.
+    pub fn visited(&self) -> impl Iterator<Item = &Job> {
+        let own = |planned: &&Planned| planned.same_as.as_ref().is_none_or(|same| same.own_memory);
+        self.jobs.iter().filter(own).map(|planned| &planned.job)
     }
 
     /// The jobs to measure, grouped by what one loaded model can serve, in order.

@@ -181,7 +181,7 @@ static AFTER_AXES: [Column; 11] = [
         "RAM MiB",
         |_| Some(8),
         Read::Row(|row| {
-            let peak = row.measured.reading.peak_rss;
+            let peak = row.memory.peak_rss;
             peak.map_or_else(|| NOTHING.into(), |bytes| format!("{:.0}", bytes.mib()))
         }),
     ),

@@ -172,7 +172,7 @@ impl Report {
         let mut rows_of: HashMap<_, Vec<_>> = HashMap::new();
         let mut last_use = HashMap::new();
         for (index, planned) in plan.jobs.iter().enumerate() {
-            if planned.same_as.is_none() {
+            if planned.same_as.as_ref().is_none_or(|same| same.own_memory) {
                 rows_of.entry(planned.job.id.clone()).or_default().push(index);
             }
             if let Some(same) = &planned.same_as {
@@ -322,10 +322,15 @@ impl Report {
         Row::new(self, index)
     }
 
-    /// The row whose measurement a row shows: its own, or that of an equal one.
+    /// The row whose measurement a row shows: its own, or that of an equal one. A row that only lends its speed,
+    /// and whose own context could not be had, is a failure of its own.
     fn source(&self, index: usize) -> usize {
-        let same = self.plan.jobs[index].same_as.as_ref();
-        same.map(|same| same.index).filter(|&other| other < self.len()).unwrap_or(index)
+        let Some(same) = &self.plan.jobs[index].same_as else { return index };
+        let own = &self.measured[index].outcome;
+        let failed = own
+            .as_ref()
+            .is_some_and(|own| !matches!(own, Outcome::Completed | Outcome::Interrupted));
+        if failed || same.index >= self.len() { index } else { same.index }
     }
 
     /// How well the speed of a row is known; `None` without a visit that came to its end.
@@ -338,7 +343,16 @@ impl Report {
 
     /// Whether nothing more will be heard of this row.
     pub fn is_finished(&self, index: usize) -> bool {
-        self.measured[self.source(index)].settled
+        let same = self.plan.jobs[index].same_as.as_ref();
+        let own = same.is_none_or(|same| !same.own_memory) || self.measured[index].settled;
+        own && self.measured[self.source(index)].settled
+    }
+
+    /// What was read of a row's memory: its own where that was looked at, else that of the row it is the same as.
+    fn memory(&self, index: usize) -> &Reading {
+        let own = &self.measured[index];
+        let seen = own.outcome == Some(Outcome::Completed);
+        if seen { &own.reading } else { &self.measured[self.source(index)].reading }
     }
 
     /// Whether a row has something to show: rows that an interrupt left without any sample do not.

@@ -7,7 +7,9 @@ use crate::job::Job;
 use crate::journal::RunFacts;
 use crate::machine::{Link, Roof};
 use crate::plan::Part;
-use crate::record::{DeviceMemory, MemoryMethod, Outcome, Phase, RemoteTraffic, Trouble, Warning};
+use crate::record::{
+    DeviceMemory, MemoryMethod, Outcome, Phase, Reading, RemoteTraffic, Trouble, Warning,
+};
 use crate::roofline::Target;
 use crate::stats::interval::Interval;
 use crate::stats::known::Known;
@@ -36,6 +38,8 @@ pub struct Row<'a> {
     pub known: Option<Known>,
     /// How it does against the baseline; `None` without one, or where that has no such row.
     pub against: Option<Against>,
+    /// What was read of its memory.
+    pub memory: &'a Reading,
     run_warnings: &'a [Warning],
 }
 
@@ -117,6 +121,7 @@ impl<'a> Row<'a> {
             measured,
             summary,
             against,
+            memory: report.memory(index),
             run_warnings: &report.warnings,
         }
     }
@@ -215,7 +220,7 @@ impl<'a> Row<'a> {
     /// The most memory that was taken on each device during the row: by the driver where it was asked and
     /// knew, else by the engine at the end of the row.
     pub fn peaks(&self) -> Vec<Peak<'a>> {
-        let reading = &self.measured.reading;
+        let reading = self.memory;
         let of = |device: &'a DeviceMemory| {
             let mut seen = reading.telemetry.iter().filter(|seen| seen.device == device.device);
             let seen = seen.find_map(|seen| Some((seen.peak?, seen.method)));

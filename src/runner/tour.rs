@@ -10,7 +10,8 @@ use super::patience::Patience;
 use super::remote::Servers;
 use super::schedule::{Cost, Schedule};
 use super::{Halt, Options, Orders, Runner, Sink};
-use crate::job::JobId;
+use crate::job::{Job, JobId};
+use crate::journal::Kept;
 use crate::ledger::Ledger;
 use crate::plan::{self, Plan};
 use crate::record::Record;
@@ -36,6 +37,8 @@ pub(super) struct Tour<'a, 's> {
     /// What visits have cost so far, by place.
     costs: Vec<Cost>,
     settled: Vec<bool>,
+    /// Jobs whose memory alone is wanted, with the place of one that is measured on the same load.
+    memory: Vec<(usize, Job)>,
     /// Jobs of the round under way that have not ended.
     left: usize,
     /// Time of an earlier run that this one goes on with.
@@ -62,6 +65,7 @@ impl<'a, 's> Tour<'a, 's> {
         let rule = (options.stop, options.rounds, options.budget);
         let (groups, shown) = (groups(&ledger), shown(orders.plan));
         let earlier = ledger.entries().iter().fold(Nanos(0), |sum, entry| sum + entry.running());
+        let memory = of_own_memory(orders.plan, orders.kept);
         let mut tour = Self {
             keeper,
             cold_starts,
@@ -74,6 +78,7 @@ impl<'a, 's> Tour<'a, 's> {
             neighbours: options.neighbours.then(Neighbours::new),
             costs: vec![Cost::default(); ledger.jobs().len()],
             settled,
+            memory,
             ledger,
             left: 0,
             earlier: earlier.duration(),
@@ -157,6 +162,22 @@ impl<'a, 's> Tour<'a, 's> {
             if once || self.ledger.entry(place).failed {
                 self.settle(|other| other == place)?;
             }
+            self.weigh(place)?;
+        }
+        Ok(())
+    }
+
+    /// Looks at the memory of the jobs that are as fast as the one at a place, while its model is loaded.
+    fn weigh(&mut self, place: usize) -> Result<(), Halt> {
+        let (due, rest) =
+            std::mem::take(&mut self.memory).into_iter().partition(|(source, _)| *source == place);
+        self.memory = rest;
+        let due: Vec<(usize, Job)> = due;
+        for (_, job) in due {
+            if !self.ledger.entry(place).failed {
+                self.weigh_one(&job)?;
+            }
+            self.record(&Record::Settled { jobs: vec![job.id], check: None })?;
         }
         Ok(())
     }
@@ -229,6 +250,26 @@ fn groups(ledger: &Ledger) -> Vec<Vec<usize>> {
         }
     }
     groups
+}
+
+/// The jobs of a plan whose memory alone is wanted, and was not looked at yet, each with the place of the one that
+/// is measured for it.
+fn of_own_memory(plan: &Plan, kept: &Kept) -> Vec<(usize, Job)> {
+    let mut places = HashMap::new();
+    let mut wanted = Vec::new();
+    for (row, planned) in plan.jobs.iter().enumerate() {
+        match &planned.same_as {
+            None => {
+                places.insert(row, places.len());
+            }
+            Some(same) if same.own_memory && !kept.attempts.contains_key(&planned.job.id) => {
+                let place = places.get(&same.index).copied();
+                wanted.extend(place.map(|place| (place, planned.job.clone())));
+            }
+            Some(_) => {}
+        }
+    }
+    wanted
 }
 
 /// In how many rows of the plan each measured job is.

@@ -9,8 +9,9 @@ use super::tour::Tour;
 use super::{Halt, causes, death};
 use crate::job::Job;
 use crate::record::{Outcome, Phase, Reading, Record, Trouble, Warning};
+use crate::stats::stopping::Rule;
 use crate::units::{Nanos, unix_time};
-use crate::wire::{Event, Request};
+use crate::wire::{Event, Request, Settings};
 use crate::work::Sample;
 
 /// Where a visit is.
@@ -47,6 +48,27 @@ impl Tour<'_, '_> {
         let loaded = stage.loaded.unwrap_or(begun);
         let cost = Cost { load: loaded - begun, visit: loaded.elapsed() };
         halt.map_or(Ok(cost), Err)
+    }
+
+    /// Makes a job's context to see what memory it takes, and times nothing.
+    pub(super) fn weigh_one(&mut self, job: &Job) -> Result<(), Halt> {
+        let id = job.id.clone();
+        let start = Record::Started { job: id.clone(), unix_time: unix_time(), round: 0, nth: 0 };
+        self.record(&start)?;
+        let mut stage = Stage { job, phase: Phase::Start, loaded: None, first_token: None };
+        self.keeper.ready_for(job)?;
+        let stop = Rule::Fixed { n: 0 };
+        let settings = Settings { stop, delay: Nanos(0), ..self.options.settings };
+        self.keeper.begin_looking();
+        let request = Request::Run { job: Box::new(job.clone()), settings };
+        let end = self.watch(&mut stage, &request);
+        let telemetry = self.keeper.end_looking();
+        let (outcome, reading) = match &end {
+            Ok((outcome, reading)) => (outcome.clone(), Reading { telemetry, ..reading.clone() }),
+            Err(_) => (Outcome::Interrupted, Reading::default()),
+        };
+        self.record(&Record::Finished { job: id, outcome, reading })?;
+        end.map(drop)
     }
 
     /// Cold starts where they are wanted, then the measuring.

@@ -49,6 +49,10 @@ pub fn repeat<S: Session>(
     events: &Events,
     depth_state: &mut Option<DepthState>,
 ) -> Result<Course, Failure> {
+    if settings.stop == (Rule::Fixed { n: 0 }) {
+        // Its memory alone is wanted.
+        return Ok(Course { steady: None, stop: StopReason::Repetitions, traffic: Vec::new() });
+    }
     let mut bench = Bench::new(session, job, events, depth_state);
     let warmth = bench.warm_up(settings)?;
     // Counted here and not by the parent, which hears of a phase when it is over already.

@@ -139,12 +139,12 @@ pub(super) static FIELDS: [Field; 120] = [
     Field::int("reserve_ctx", "tokens", "Least size of the context that was asked for", |row| {
         row.job.config.reserve_ctx.into()
     }),
-    Field::int("n_ctx", "tokens", "Size of the context", |row| row.measured.reading.n_ctx.into()),
+    Field::int("n_ctx", "tokens", "Size of the context", |row| row.memory.n_ctx.into()),
     Field::flag("flash_attn_used", "Whether flash attention was in use", |row| {
         row.measured.reading.flash_attn.into()
     }),
     Field::int("peak_rss", "bytes", "Peak resident memory of the worker", |row| {
-        row.measured.reading.peak_rss.map(|bytes| bytes.0).into()
+        row.memory.peak_rss.map(|bytes| bytes.0).into()
     }),
     Field::int("devices_used", "bytes", "Most memory taken on all devices together", |row| {
         row.device_memory().map(|bytes| bytes.0).into()
@@ -178,17 +178,17 @@ pub(super) static FIELDS: [Field; 120] = [
         &shape::SPLIT,
         "bytes",
         "What the engine takes, by what it is for",
-        |row| json!(row.measured.reading.split),
+        |row| json!(row.memory.split),
     ),
     Field::list(
         "memory_predicted",
         &shape::SPLIT,
         "bytes",
         "The same, predicted before the load",
-        |row| json!(row.measured.reading.predicted),
+        |row| json!(row.memory.predicted),
     ),
     Field::list("devices_memory", &shape::DEVICE, "bytes", "Memory taken on each device", |row| {
-        json!(row.measured.reading.devices)
+        json!(row.memory.devices)
     }),
     Field::text("model_architecture", "The model's architecture", |row| {
         row.job.config.model.architecture.as_str().into()
