@@ -33,6 +33,7 @@ pub use read::Run;
 
 use crate::error::Error;
 use crate::report::word;
+use crate::stats::noise::Noise;
 use crate::stats::verdict::{self, Limits, Verdict};
 use entry::{Ending, Entry};
 use keys::Ignored;
@@ -256,9 +257,9 @@ fn notes(
     let unknown = |side: &[&Entry]| side.iter().all(|entry| entry.floor.is_none());
     if limits.floor_may_rise && (unknown(a) || unknown(b)) {
         notes.push(format!(
-            "how much runs of the same thing differ there is not known, and was taken to be {} %: \
-             `lbench doctor` finds out, for later runs",
-            limits.floor * 100.0
+            "how much runs of the same thing differ there is not known, and may be {:.0} % or more: only \
+             great differences are called; `lbench doctor` finds out, for later runs",
+            Noise::unknown().between.sd * 100.0
         ));
     }
     if pairs.repeated {

@@ -117,8 +117,9 @@ mod tests {
         let rows = vec![Some(measured), Some(Base::Failed), Some(means), None];
         let baseline = Baseline { rows, limits: Limits::default() };
         let cell = |index, now: &[f64]| baseline.against(index, Some(now), None).unwrap().cell();
-        assert_eq!(cell(0, &[97.0; 5]).unwrap(), "-3.0 % SLOWER");
-        assert_eq!(cell(0, &[99.99; 5]).unwrap(), "+0.0 % SAME");
+        assert_eq!(cell(0, &[60.0; 5]).unwrap(), "-40.0 % SLOWER");
+        assert_eq!(cell(0, &[97.0; 5]).unwrap(), "-3.0 % UNCLEAR");
+        assert_eq!(cell(0, &[100.0; 5]).unwrap(), "+0.0 % SAME");
         assert_eq!(cell(0, &[]).unwrap(), "UNCLEAR");
         assert_eq!(cell(1, &[97.0; 5]).unwrap(), "failed then");
         assert_eq!(cell(2, &[97.0; 5]).unwrap(), "UNCLEAR");

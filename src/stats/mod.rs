@@ -4,12 +4,15 @@
 
 pub mod drift;
 pub mod interval;
+pub mod known;
+pub mod noise;
 pub mod robust;
 pub mod series;
 pub mod spread;
 pub mod steady;
 pub mod stopping;
 pub mod verdict;
+pub mod visits;
 
 use serde::{Deserialize, Serialize};
 
