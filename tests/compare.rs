@@ -35,8 +35,11 @@ fn noisy(seed: u64, slowdown: f64) -> Value {
     json!({"noise": 0.01, "seed": seed, "prompt_rate": prompt, "step_rate": step})
 }
 
+/// By how much one process differs from the next: without it, one of each says little.
+const FLOOR: [&str; 2] = ["--floor", "0.5%"];
+
 fn verdicts(dir: &Path, a: &str, b: &str) -> Vec<String> {
-    let output = lbench(dir, &["compare", a, b, "-o", "json"]);
+    let output = lbench(dir, &[&["compare", a, b, "-o", "json"], &FLOOR[..]].concat());
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let lines: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
     lines.iter().map(|line| line["verdict"].as_str().unwrap().to_string()).collect()
@@ -63,12 +66,12 @@ fn compare_notices_a_slowdown_and_fails_where_asked_to() {
     assert_eq!(verdicts(dir, "a.json", "b.jsonl"), ["slower", "slower"]);
     assert_eq!(verdicts(dir, "b.jsonl", "a.json"), ["faster", "faster"]);
     let code = |args: &[&str]| {
-        lbench(dir, &[&["compare", "a.json", "b.jsonl"], args].concat()).status.code()
+        lbench(dir, &[&["compare", "a.json", "b.jsonl"], &FLOOR[..], args].concat()).status.code()
     };
     assert_eq!(code(&["--fail-on", "slower"]), Some(1));
     assert_eq!(code(&["--fail-on", "faster,unclear"]), Some(0));
     assert_eq!(code(&["--fail-on", "slow"]), Some(2));
-    let table = lbench(dir, &["compare", "a.json", "b.jsonl"]);
+    let table = lbench(dir, &[&["compare", "a.json", "b.jsonl"], &FLOOR[..]].concat());
     insta::assert_snapshot!(stdout(&table));
 }
 
@@ -150,7 +153,7 @@ fn compare_with_a_baseline_while_measuring() {
     let script = format!("--scripted={}", noisy(2, 0.04));
     let run = |args: &[&str]| {
         let common = [&script, "-p", "512,64", "-n", "32", "-t", "4", "--baseline", "a.json"];
-        lbench(dir, &[&common[..], args].concat())
+        lbench(dir, &[&common[..], &FLOOR[..], args].concat())
     };
     let table = run(&[]);
     assert_eq!(table.status.code(), Some(0), "{}", stderr(&table));

@@ -110,7 +110,9 @@ fn verdicts(noise: Noise, effect: f64, offsets: bool, pairs: u64) -> [f64; 4] {
         if offsets {
             b.mean *= 1.0 + b.offset();
         }
-        let verdict = compare(&a.row(), &b.row(), Limits::default()).verdict;
+        let floor = if offsets { 0.005 } else { 0.003 };
+        let limits = Limits { floor, floor_may_rise: false, ..Limits::default() };
+        let verdict = compare(&a.row(), &b.row(), limits).verdict;
         let place = match verdict {
             Verdict::Faster => 0,
             Verdict::Slower => 1,

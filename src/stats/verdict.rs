@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::interval::Interval;
 use super::known::{Doubt, Known};
 use super::noise::{Deviation, Noise};
-use super::visits::{Visit, known};
+use super::visits::Visit;
 
 /// What a comparison says about the new series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -110,12 +110,9 @@ const MEASURED: f64 = 10.0;
 /// which nothing is known ([`Noise::unknown`]), so that only great differences are called. Series that
 /// are equal, sample by sample, are SAME. The rules are those of [`compare_known`].
 pub fn compare(baseline: &[f64], new: &[f64], limits: Limits) -> Comparison {
-    let (Some(a), Some(b)) = (Visit::of(baseline), Visit::of(new)) else {
+    let known = |rates| Known::of(&[Visit::of(rates)?], limits.noise());
+    let (Some(a), Some(b)) = (known(baseline), known(new)) else {
         return Comparison { verdict: Verdict::Unclear, effect: None, interval: None };
-    };
-    let sides = known(limits.noise(), &[[a], [b]]);
-    let &[Some(a), Some(b)] = sides.as_slice() else {
-        unreachable!("each has a visit");
     };
     let comparison = compare_known(&a, &b, limits);
     let verdict = if baseline == new { Verdict::Same } else { comparison.verdict };
@@ -161,7 +158,7 @@ fn judge(difference: f64, doubt: Doubt, limits: Limits) -> Comparison {
 
 #[cfg(test)]
 mod tests {
-    use super::super::visits::differences;
+    use super::super::visits::{differences, known};
     use super::*;
 
     const NOISY: [f64; 6] = [100.0, 104.0, 97.0, 101.0, 95.0, 103.0];

@@ -30,8 +30,8 @@ use super::noise::{Deviation, Noise, Squares};
 /// its logarithm, ½ √ψ′(3)).
 const NEIGHBOURS: f64 = 6.0;
 
-/// The same for the noise of single samples.
-const NEIGHBOURS_WITHIN: f64 = 6.0;
+/// The same for the noise of single samples, in which the rows of a class differ by more.
+const NEIGHBOURS_WITHIN: f64 = 2.0;
 
 /// One row in one process: what its samples say, on the scale of natural logarithms.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -153,8 +153,12 @@ impl Class {
         let within: Vec<_> =
             rows.iter().map(|row| Squares::all(row.iter().map(|point| point.within))).collect();
         let all = Squares::all(within.iter().copied());
+        // Never quieter than its own samples are: neighbours only speak where these are few.
         let sigma = |own: &Squares| {
-            prior.within.and(all.without(*own)).at_most(NEIGHBOURS_WITHIN).and(*own)
+            let others = prior.within.and(all.without(*own)).at_most(NEIGHBOURS_WITHIN);
+            let together = others.and(*own);
+            let by_itself = if own.freedom > 0.0 { (own.sum / own.freedom).sqrt() } else { 0.0 };
+            Deviation { sd: together.sd.max(by_itself), ..together }
         };
         let sigmas: Vec<_> = within.iter().map(sigma).collect();
         let pairs = rows.iter().zip(&sigmas);
