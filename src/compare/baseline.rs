@@ -28,6 +28,8 @@ pub fn baseline(
                     rates: entry.rates.clone(),
                     mean: entry.mean.map(|rate| rate.mean),
                     floor: entry.floor,
+                    known: entry.known,
+                    marked: entry.marked,
                 },
             });
         }

@@ -34,6 +34,7 @@ pub use read::Run;
 use crate::error::Error;
 use crate::report::word;
 use crate::stats::noise::Noise;
+use crate::stats::sides::compare_sides;
 use crate::stats::verdict::{self, Limits, Verdict};
 use entry::{Ending, Entry};
 use keys::Ignored;
@@ -78,7 +79,7 @@ impl Judged {
             (false, true) => Self::FailedInB,
             (false, false) if a.rates.is_empty() || b.rates.is_empty() => Self::NoSamples,
             (false, false) => {
-                Self::Compared(verdict::compare(&a.rates, &b.rates, limits.on([a.floor, b.floor])))
+                Self::Compared(compare_sides(a.side(), b.side(), limits.on([a.floor, b.floor])))
             }
         }
     }

@@ -13,6 +13,7 @@ use crate::record::{
 use crate::roofline::Target;
 use crate::stats::interval::Interval;
 use crate::stats::known::Known;
+use crate::stats::sides::Side;
 use crate::stats::spread::{CONFIDENCE, Spread};
 use crate::stats::stopping::{Rule, StopReason};
 use crate::units::{Bytes, Nanos};
@@ -104,12 +105,14 @@ impl<'a> Row<'a> {
             summary.first_token_ns = None;
             summary.cold_ns = None;
         }
-        let rates = ended_well.then_some(summary.samples_rate.as_slice());
+        let marked = is_marked(measured);
+        let now = Side { rates: &summary.samples_rate, known: report.known(index), marked };
+        let now = Some(now).filter(|_| ended_well);
         let facts = measured.facts.as_deref().unwrap_or(&report.facts);
         let known = report.known(index).filter(|_| ended_well);
         let floor = facts.host.floors.map(|floors| planned.job.work.floor(floors));
         let baseline = report.baseline.as_ref();
-        let against = baseline.and_then(|baseline| baseline.against(index, rates, floor));
+        let against = baseline.and_then(|baseline| baseline.against(index, now, floor));
         let same = planned.same_as.as_ref().filter(|_| source != index);
         Self {
             facts,
@@ -372,6 +375,12 @@ impl<'a> Row<'a> {
         self.summary.rate.as_ref().and_then(Spread::interval)
     }
 
+    /// Whether it says of itself that it does not compare with others: the machine changed, the device was held
+    /// back, or its runs did not come to agree.
+    pub fn is_marked(&self) -> bool {
+        is_marked(self.measured)
+    }
+
     /// Whether it was measured in visits, as many as it needed.
     fn is_of_rounds(&self) -> bool {
         self.measured.visits.iter().any(|visit| visit.round > 0)
@@ -392,6 +401,13 @@ impl<'a> Row<'a> {
         };
         self.precision().filter(|_| missed)
     }
+}
+
+fn is_marked(measured: &Measured) -> bool {
+    let reading = &measured.reading;
+    measured.check.as_ref().is_some_and(|check| check.drift.is_some())
+        || reading.telemetry.iter().any(|seen| seen.throttled)
+        || reading.steady == Some(false)
 }
 
 /// The backends that a run on this host would use, joined as llama-bench does: all that have a device

@@ -7,6 +7,7 @@ pub mod known;
 pub mod noise;
 pub mod robust;
 pub mod series;
+pub mod sides;
 pub mod spread;
 pub mod steady;
 pub mod stopping;

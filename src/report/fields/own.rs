@@ -15,7 +15,7 @@ use crate::stats::verdict::Comparison;
 use crate::units::{Rate, rfc3339};
 use crate::work::Sample;
 
-pub(super) static FIELDS: [Field; 120] = [
+pub(super) static FIELDS: [Field; 122] = [
     Field::int("schema_version", "", "Version of the schema that the row follows", |_| {
         shape::VERSION.into()
     }),
@@ -239,6 +239,12 @@ pub(super) static FIELDS: [Field; 120] = [
     }),
     Field::int("n_visits", "", "Processes that its samples come from", |row| row.n_visits().into()),
     Field::list("visits", &shape::VISIT, "", "Each: round, start, samples", |row| visits(row)),
+    Field::list("known", &shape::KNOWN, "", "What the visits say, for comparisons", |row| {
+        json!(row.known.into_iter().collect::<Vec<_>>())
+    }),
+    Field::flag("marked", "Whether it says of itself that it does not compare", |row| {
+        row.is_marked().into()
+    }),
     Field::float("between_visits", "share", "Standard deviation between processes", |row| {
         row.known.map(|known| known.between.sd).into()
     }),
