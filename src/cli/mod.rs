@@ -79,8 +79,8 @@ const MAX_SAMPLES: u32 = 1000;
 const MAX_SECONDS: u64 = 20;
 /// Fewest samples of a visit: one says nothing of how they scatter.
 const VISIT_SAMPLES: u32 = 2;
-/// Least time of a visit, from its first sample on: what a card or a scheduler does for tenths of seconds is then
-/// in it.
+/// Least time of a visit, of which the warm-up may be half: what a card or a scheduler does for tenths of seconds
+/// is then in it.
 const VISIT_TIME: Nanos = Nanos(750_000_000);
 
 /// What to do instead of a sweep.

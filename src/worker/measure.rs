@@ -54,10 +54,12 @@ pub fn repeat<S: Session>(
         return Ok(Course { steady: None, stop: StopReason::Repetitions, traffic: Vec::new() });
     }
     let mut bench = Bench::new(session, job, events, depth_state);
+    let started = bench.session.now();
     let warmth = bench.warm_up(settings)?;
+    let warming = bench.session.now().since(started);
     // Counted here and not by the parent, which hears of a phase when it is over already.
     let before = traffic::counts(&job.config.rpc);
-    let stop = bench.measure(Stopping::new(settings.stop), warmth.runs)?;
+    let stop = bench.measure(settings.stop, warming, warmth.runs)?;
     let after = before.as_ref().and_then(|_| traffic::counts(&job.config.rpc));
     let traffic = before.zip(after).map(|(before, after)| traffic::between(&before, &after));
     Ok(Course { steady: warmth.steady, stop, traffic: traffic.unwrap_or_default() })
@@ -180,12 +182,19 @@ impl<'a, S: Session> Bench<'a, S> {
         Ok(self.session.now().since(start))
     }
 
-    /// Takes samples of `runs` runs each until the rule is satisfied.
-    fn measure(&mut self, mut stopping: Stopping, runs: u32) -> Result<StopReason, Failure> {
+    /// Takes samples of `runs` runs each until the rule is satisfied. Up to half of the time that a visit lasts
+    /// at the least may have gone into the warm-up.
+    fn measure(&mut self, rule: Rule, warming: Nanos, runs: u32) -> Result<StopReason, Failure> {
+        let mut stopping = Stopping::new(rule);
+        let before = match rule {
+            Rule::Visit { least_time, .. } => warming.min(Nanos(least_time.0 / 2)),
+            Rule::Fixed { .. } | Rule::Precision { .. } => Nanos(0),
+        };
         let started = self.session.now();
         loop {
             let rate = self.sample(runs)?;
-            if let Some(reason) = stopping.push(rate, self.session.now().since(started)) {
+            let elapsed = self.session.now().since(started) + before;
+            if let Some(reason) = stopping.push(rate, elapsed) {
                 return Ok(reason);
             }
         }
