@@ -17,7 +17,7 @@ use crate::work::Sample;
 
 /// Version of this protocol. Parent and worker are one binary, so a mismatch means that the file was
 /// replaced while a sweep ran.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// Longest event line that the parent reads, in bytes: 64 bytes for each token of a long generation,
 /// and room to spare. Anything longer is not an event.

@@ -7,6 +7,7 @@ use super::{Planned, SameAs};
 use crate::job::{Job, JobId};
 use crate::machine::Host;
 use crate::setup::{Compute, SplitMode};
+use crate::work::Work;
 
 /// llama.cpp rounds a context up to a multiple of this many tokens.
 pub(super) const CONTEXT_GRAIN: u32 = 256;
@@ -34,7 +35,7 @@ pub(super) fn same_as(
 /// The job as llama.cpp will see it: what it clamps is clamped, so that equal work has equal ids.
 pub(super) fn effective(job: &Job, host: &Host) -> Job {
     let can_offload = host.can_offload;
-    let mut config = job.config.clone();
+    let (mut config, mut work) = (job.config.clone(), job.work.clone());
     config.n_gpu_layers =
         i32::try_from(config.effective_gpu_layers(can_offload)).unwrap_or(i32::MAX);
     if !can_offload && config.rpc.is_empty() {
@@ -49,15 +50,16 @@ pub(super) fn effective(job: &Job, host: &Host) -> Job {
         config.tensor_split = Vec::new();
         (config.loading.overrides, config.loading.n_cpu_moe) = (Vec::new(), 0);
     }
-    if config.compute.n_parallel == 1 || job.work.n_prompt() == 0 {
-        config.compute.prompt_shared = false;
+    let Work::Speed(speed) = &mut work;
+    if speed.n_parallel == 1 || speed.n_prompt == 0 {
+        speed.prompt_shared = false;
     }
     if ignores_polling(host) {
         config.compute.poll = Compute::default().poll;
     }
-    config.n_batch = config.n_batch.min(job.n_ctx().next_multiple_of(CONTEXT_GRAIN));
+    config.n_batch = config.n_batch.min(job.extent().n_ctx.next_multiple_of(CONTEXT_GRAIN));
     config.n_ubatch = config.n_ubatch.min(config.n_batch);
-    job.with_config(config)
+    Job::new(config, work)
 }
 
 /// Why the two are the same thing, in one sentence.
@@ -83,13 +85,13 @@ pub(super) fn reason(job: &Job, earlier: &Job, host: &Host) -> String {
         let text = "the CPU kernels use OpenMP, whose threads do not go by --poll";
         reasons.push(text.to_string());
     }
-    if own.prompt_shared != other.prompt_shared {
+    if job.work.speed().prompt_shared != earlier.work.speed().prompt_shared {
         reasons.push("there is no prompt that several sequences could share".to_string());
     }
     if (job.config.n_batch, job.config.n_ubatch)
         != (earlier.config.n_batch, earlier.config.n_ubatch)
     {
-        let n_ctx = job.n_ctx().next_multiple_of(CONTEXT_GRAIN);
+        let n_ctx = job.extent().n_ctx.next_multiple_of(CONTEXT_GRAIN);
         reasons.push(format!(
             "a batch is never larger than the context ({n_ctx} here) or the logical batch"
         ));

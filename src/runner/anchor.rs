@@ -57,7 +57,9 @@ impl Trace {
 
     fn rates(&self, job: &Job) -> Vec<f64> {
         let rates = self.samples.iter().filter_map(|sample| match sample {
-            Sample::Run { runs, ns, .. } => ns.rate(job.tokens().saturating_mul(*runs)),
+            Sample::Run { runs, ns, .. } => {
+                ns.rate(job.work.speed().tokens().saturating_mul(*runs))
+            }
             Sample::Warmup { .. } | Sample::Cold { .. } => None,
         });
         rates.map(|rate| rate.0).collect()
@@ -270,7 +272,7 @@ fn say_shift(window: &Window<'_, '_>, shift: Option<f64>, sink: &mut Sink<'_>) -
     let text = format!(
         "from {} ({}) on the machine is {:.1} % {word} than for the rows before, and stays so: these \
          do not compare with those",
-        first.test_name(),
+        first.work.test_name(),
         first.config.model.label,
         shift.abs() * 100.0
     );

@@ -193,7 +193,7 @@ impl Runner {
 
     /// Cold starts: each in a process of its own, with no other worker holding memory.
     pub(super) fn cold(&mut self, run: &mut JobRun<'_>) -> Result<(), Halt> {
-        if run.job.work.n_prompt() == 0 {
+        if run.job.work.speed().n_prompt == 0 {
             return Ok(());
         }
         let wanted = self.cold_starts.get(&run.job.id).copied().unwrap_or(self.options.cold);

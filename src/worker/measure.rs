@@ -149,7 +149,7 @@ impl<'a, S: Session> Bench<'a, S> {
         let mut ns = 0;
         let mut first_token_ns = Vec::with_capacity(runs as usize);
         // Room for every token before the clock starts.
-        let steps = self.job.work.n_gen() as usize * runs as usize;
+        let steps = self.job.work.speed().n_gen as usize * runs as usize;
         let mut token_ns = Vec::with_capacity(steps);
         for _ in 0..runs {
             let timing = self.once(false, &mut token_ns)?;
@@ -158,7 +158,7 @@ impl<'a, S: Session> Bench<'a, S> {
         }
         let ns = Nanos(ns);
         self.send(Sample::Run { runs, ns, first_token_ns, token_ns });
-        let rate = ns.rate(self.job.tokens().saturating_mul(runs));
+        let rate = ns.rate(self.job.work.speed().tokens().saturating_mul(runs));
         Ok(rate.map_or(0.0, |rate| rate.0))
     }
 
@@ -171,7 +171,7 @@ impl<'a, S: Session> Bench<'a, S> {
     /// tokens are added to `token_ns`.
     fn once(&mut self, warmup: bool, token_ns: &mut Vec<Nanos>) -> Result<Timing, Failure> {
         self.session.clear();
-        if self.job.config.n_depth > 0 {
+        if self.job.work.speed().n_depth > 0 {
             if !warmup {
                 self.enter(Phase::Depth);
             }
@@ -187,7 +187,7 @@ impl<'a, S: Session> Bench<'a, S> {
     /// Brings the context to its depth: from the saved state where it fits, and further from there by
     /// processing, so that a row of growing depths is filled in one pass.
     fn fill(&mut self) -> Result<(), EngineError> {
-        let depth = self.job.config.n_depth;
+        let depth = self.job.work.speed().n_depth;
         let mut reached = 0;
         if let Some(saved) = self.depth_state.as_ref().filter(|saved| saved.depth <= depth) {
             if self.session.restore(&saved.state) {
@@ -210,7 +210,7 @@ impl<'a, S: Session> Bench<'a, S> {
     /// llama-bench has without it, and copying a shared prompt counts towards neither, as in
     /// llama-batched-bench.
     fn timed(&mut self, warmup: bool, token_ns: &mut Vec<Nanos>) -> Result<Timing, EngineError> {
-        let (n_prompt, n_gen) = (self.job.work.n_prompt(), self.job.work.n_gen());
+        let (n_prompt, n_gen) = (self.job.work.speed().n_prompt, self.job.work.speed().n_gen);
         let mut timing = Timing::default();
         if n_prompt > 0 {
             if !warmup {
