@@ -45,7 +45,7 @@ impl Class {
             layers if layers > job.config.model.n_layers => Place::Device,
             _ => Place::Both,
         };
-        let (prompt, generate) = (job.work.n_prompt() > 0, job.work.n_gen() > 0);
+        let (prompt, generate) = (job.work.speed().n_prompt > 0, job.work.speed().n_gen > 0);
         Self { prompt, generate, place }
     }
 }
@@ -246,7 +246,7 @@ impl UnderWay {
             Sample::Warmup { ns } => self.running = self.running + *ns,
             Sample::Run { ns, .. } => {
                 self.running = self.running + *ns;
-                self.rates.extend(job.rate(sample));
+                self.rates.extend(job.work.speed().rate(sample));
             }
             Sample::Cold { .. } => {}
         }

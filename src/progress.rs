@@ -119,7 +119,7 @@ impl Progress {
             Phase::Idle => "resting",
             Phase::Anchor => "measured again, to see whether the machine has changed",
         };
-        let text = format!("{} {}: {what}", job.config.model.label, job.test_name());
+        let text = format!("{} {}: {what}", job.config.model.label, job.work.test_name());
         match &self.style {
             Style::Quiet => {}
             // In rounds a job comes back to the same phase again and again.
@@ -177,12 +177,12 @@ impl Cost {
     fn learn(&mut self, job: &Job, sample: &Sample) {
         let Sample::Run { runs, ns, token_ns, .. } = sample else { return };
         let generating: f64 = token_ns.iter().map(|ns| ns.seconds()).sum();
-        if job.work.n_gen() > 0 {
-            self.step = Some(generating / f64::from(job.work.n_gen()) / f64::from(*runs));
+        if job.work.speed().n_gen > 0 {
+            self.step = Some(generating / f64::from(job.work.speed().n_gen) / f64::from(*runs));
         }
-        if job.work.n_prompt() > 0 {
+        if job.work.speed().n_prompt > 0 {
             let prompting = (ns.seconds() - generating).max(0.0);
-            let tokens = f64::from(job.work.n_prompt()) * f64::from(*runs);
+            let tokens = f64::from(job.work.speed().n_prompt) * f64::from(*runs);
             self.prompt_token = Some(prompting / tokens);
         }
     }
@@ -213,9 +213,9 @@ impl Cost {
         const STEP_TO_PROMPT: f64 = 10.0;
         let prompt_token = self.prompt_token.or(self.step.map(|step| step / STEP_TO_PROMPT))?;
         let step = self.step.unwrap_or(prompt_token * STEP_TO_PROMPT);
-        let once =
-            f64::from(job.work.n_prompt()) * prompt_token + f64::from(job.work.n_gen()) * step;
-        let depth = f64::from(job.config.n_depth) * prompt_token;
+        let once = f64::from(job.work.speed().n_prompt) * prompt_token
+            + f64::from(job.work.speed().n_gen) * step;
+        let depth = f64::from(job.work.speed().n_depth) * prompt_token;
         Some(self.runs(once) + depth + self.settings.delay.seconds())
     }
 }
@@ -231,8 +231,8 @@ mod tests {
         let settings =
             Settings { stop: Rule::Fixed { n: 3 }, warmup: true, delay: Nanos(0), foresee: true };
         let mut cost = Cost::new(settings);
-        let prompt = Job::new(config(), Work::Prompt { n_prompt: 100 });
-        let generate = Job::new(config(), Work::Generate { n_gen: 100 });
+        let prompt = Job::new(config(), Work::prompt(100));
+        let generate = Job::new(config(), Work::generate(100));
         assert_eq!(cost.seconds(&prompt), None);
 
         let sample = |ns, tokens: &[u64]| Sample::Run {

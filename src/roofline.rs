@@ -13,7 +13,7 @@ pub use measure::{measure, wanted};
 use crate::job::Job;
 use crate::machine::Host;
 use crate::machine::{Device, DeviceKind, Roof};
-use crate::setup::{CacheType, Config};
+use crate::setup::CacheType;
 use crate::units::Rate;
 use crate::work::Work;
 
@@ -58,7 +58,7 @@ impl Target {
         let mut gpus = gpus(host);
         match (offloaded_layers, gpus.next(), gpus.next()) {
             // The engine sends big batches to the GPU even where all layers stay on the CPU.
-            (0, Some(_), _) if job.work.n_prompt() > 0 && !compute.no_op_offload => None,
+            (0, Some(_), _) if job.work.speed().n_prompt > 0 && !compute.no_op_offload => None,
             (0, ..) => Self::cpu(host, job.config.n_threads),
             (layers, Some(gpu), None) if layers > job.config.model.n_layers => {
                 Some(Self { device: gpu.name.clone(), threads: None })
@@ -81,10 +81,13 @@ fn gpus(host: &Host) -> impl Iterator<Item = &Device> {
 /// Bytes read from memory to generate one token of `job`, at the middle of its generation: the weights,
 /// and what earlier tokens left in the cache. `None` for any other work.
 pub fn bytes_per_token(job: &Job) -> Option<f64> {
-    let Work::Generate { n_gen } = job.work else { return None };
+    let Work::Speed(speed) = &job.work;
+    if speed.n_prompt > 0 || speed.n_gen == 0 {
+        return None;
+    }
     let cost = job.config.model.token_cost?;
     let attention = cost.attention?;
-    let seen = seen(&job.config, n_gen, attention.window)?;
+    let seen = seen(speed.n_depth, speed.n_gen, attention.window)?;
     let per_seen = float(attention.k) * element_bytes(job.config.type_k)
         + float(attention.v) * element_bytes(job.config.type_v);
     Some(float(cost.weight_bytes.0) + seen * per_seen)
@@ -93,12 +96,11 @@ pub fn bytes_per_token(job: &Job) -> Option<f64> {
 /// Floating point operations for one token of a prompt, on the average of all its tokens. `None` for any
 /// other work, and for several sequences.
 pub fn flop_per_token(job: &Job) -> Option<f64> {
-    let (Work::Prompt { n_prompt }, 1) = (job.work, job.config.compute.n_parallel) else {
-        return None;
-    };
+    let Work::Speed(speed) = &job.work;
+    let (n_prompt, 0, 1) = (speed.n_prompt, speed.n_gen, speed.n_parallel) else { return None };
     let cost = job.config.model.token_cost?;
     let attention = cost.attention?;
-    let seen = seen(&job.config, n_prompt, attention.window)?;
+    let seen = seen(speed.n_depth, n_prompt, attention.window)?;
     // Logits are wanted of the last token of each batch only.
     let outputs = f64::from(n_prompt.div_ceil(job.config.n_batch.max(1))) / f64::from(n_prompt);
     let weights = float(cost.body_params) + outputs * float(cost.output_params);
@@ -107,10 +109,10 @@ pub fn flop_per_token(job: &Job) -> Option<f64> {
 
 /// Tokens that a token looks back at, itself included, in the mean over `n` tokens from the depth on.
 /// `None` where some block looks back at fewer.
-fn seen(config: &Config, n: u32, window: Option<u64>) -> Option<f64> {
-    let last = u64::from(config.n_depth) + u64::from(n);
+fn seen(depth: u32, n: u32, window: Option<u64>) -> Option<f64> {
+    let last = u64::from(depth) + u64::from(n);
     let fits = window.is_none_or(|window| last <= window);
-    fits.then(|| f64::from(config.n_depth) + f64::midpoint(f64::from(n), 1.0))
+    fits.then(|| f64::from(depth) + f64::midpoint(f64::from(n), 1.0))
 }
 
 /// Share of the memory bandwidth that a speed comes to.

@@ -136,7 +136,9 @@ impl fmt::Display for Rate {
 }
 
 /// A number of parameters. Prints as llama-bench does: millions below a billion, billions from there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Default, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Params(pub u64);
 

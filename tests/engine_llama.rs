@@ -15,10 +15,11 @@ use lbench::setup::{
     Process, SplitMode,
 };
 use lbench::units::{Bytes, Nanos, Params};
+use lbench::work::Extent;
 
 const LAYERS: u32 = 3;
 const VOCAB: i32 = 512;
-/// Size of the contexts, in tokens.
+/// Tokens of the contexts.
 const N_CTX: u32 = 80;
 
 /// The settings of a model file, with what the engine does not read left out.
@@ -46,7 +47,6 @@ fn config(path: &Path) -> Config {
         type_v: CacheType::F16,
         flash_attn: FlashAttention::Auto,
         n_threads: 2,
-        n_depth: 0,
         split_mode: SplitMode::Layer,
         main_gpu: 0,
         tensor_split: vec![],
@@ -71,7 +71,7 @@ fn the_engine_loads_runs_and_refuses() {
     assert!(LlamaEngine::new(false, None, Process::default()).is_err(), "one engine at a time");
     describes_itself(&mut engine);
     refuses_bad_files(&mut engine, &config, folder.path());
-    assert!(reason(engine.open(&config, 64)).contains("no model"));
+    assert!(reason(engine.open(&config, Extent::of(64))).contains("no model"));
 
     loads(&mut engine, &config, &Header::read(&path).expect("a header"));
     runs(&mut engine, &config);
@@ -91,8 +91,8 @@ fn the_engine_loads_runs_and_refuses() {
     drop(engine);
     let mut again =
         LlamaEngine::new(false, None, Process::default()).expect("a second engine after the first");
-    again.load(&config, N_CTX).expect("a load");
-    drop(again.open(&config, 64).expect("a session"));
+    again.load(&config, Extent::of(N_CTX)).expect("a load");
+    drop(again.open(&config, Extent::of(64)).expect("a session"));
 }
 
 fn describes_itself(engine: &mut LlamaEngine) {
@@ -116,9 +116,9 @@ fn predicts_what_it_takes(engine: &mut LlamaEngine, config: &Config) {
     let found = lbench::models::resolve(&[path], Path::new("."), false, &mut |_| {});
     let model = found.expect("the header").remove(0);
     let config = Config { model, ..config.clone() };
-    let predicted = engine.predict(&config, 512).expect("a simulated load");
-    engine.load(&config, N_CTX).expect("a load");
-    drop(engine.open(&config, 512).expect("a context"));
+    let predicted = engine.predict(&config, Extent::of(512)).expect("a simulated load");
+    engine.load(&config, Extent::of(N_CTX)).expect("a load");
+    drop(engine.open(&config, Extent::of(512)).expect("a context"));
     let taken = engine.memory_split();
     println!("predicted {predicted:#?}\ntaken {taken:#?}");
     let host = |splits: &[MemorySplit]| {
@@ -147,7 +147,7 @@ fn refuses_bad_files(engine: &mut LlamaEngine, config: &Config, folder: &Path) {
         }
         let mut config = config.clone();
         config.model.path = path;
-        let reason = reason(engine.load(&config, N_CTX));
+        let reason = reason(engine.load(&config, Extent::of(N_CTX)));
         println!("{reason}\n  {:?}", engine.log_tail());
         assert!(!engine.log_tail().is_empty());
         reason
@@ -166,7 +166,7 @@ fn refuses_bad_files(engine: &mut LlamaEngine, config: &Config, folder: &Path) {
 }
 
 fn loads(engine: &mut LlamaEngine, config: &Config, header: &Header) {
-    let loaded = engine.load(config, N_CTX).expect("a load");
+    let loaded = engine.load(config, Extent::of(N_CTX)).expect("a load");
     println!("{loaded:#?}");
     assert!(loaded.load_ns > Nanos(0));
     assert!(loaded.description.starts_with("llama"), "{}", loaded.description);
@@ -179,7 +179,7 @@ fn loads(engine: &mut LlamaEngine, config: &Config, header: &Header) {
 }
 
 fn runs(engine: &mut LlamaEngine, config: &Config) {
-    let mut session = engine.open(config, 80).expect("a session");
+    let mut session = engine.open(config, Extent::of(80)).expect("a session");
     assert!(session.n_ctx() >= 80);
     assert!(session.sample_greedy().is_err(), "no logits before a decode");
     session.prompt(64).expect("a prompt");
@@ -203,7 +203,7 @@ fn runs(engine: &mut LlamaEngine, config: &Config) {
 
 /// The tokens after a prompt and a step of a session of its own.
 fn tokens(engine: &mut LlamaEngine, config: &Config) -> [i32; 2] {
-    let mut session = engine.open(config, 80).expect("a session");
+    let mut session = engine.open(config, Extent::of(80)).expect("a session");
     session.prompt(50).expect("a prompt");
     let first = session.sample_greedy().expect("a token");
     session.begin_generation();
@@ -218,12 +218,12 @@ fn repeats_itself(engine: &mut LlamaEngine, config: &Config) {
 /// Several sequences: each has room for its tokens, and all have what one was filled with.
 fn runs_side_by_side(engine: &mut LlamaEngine, config: &Config) {
     for prompt_shared in [false, true] {
-        let compute = Compute { n_parallel: 3, prompt_shared, ..Compute::default() };
-        let config = Config { compute, n_batch: 3, ..config.clone() };
+        let extent = Extent { n_ctx: 3 * N_CTX, n_parallel: 3, prompt_shared };
+        let config = Config { n_batch: 3, ..config.clone() };
         let narrow = Config { n_batch: 2, ..config.clone() };
-        let refused = engine.open(&narrow, 3 * N_CTX);
+        let refused = engine.open(&narrow, extent);
         assert!(reason(refused.map(|_| ())).contains("give -b 3 or more"));
-        let mut session = engine.open(&config, 3 * N_CTX).expect("a session");
+        let mut session = engine.open(&config, extent).expect("a session");
         assert!(session.n_ctx() >= 3 * N_CTX);
         session.fill(10).expect("a depth");
         let state = session.save().expect("a state");
@@ -237,8 +237,8 @@ fn runs_side_by_side(engine: &mut LlamaEngine, config: &Config) {
         }
         assert!((0..VOCAB).contains(&session.sample_greedy().expect("a token")));
     }
-    let compute = Compute { n_parallel: 100_000, ..Compute::default() };
-    let refused = engine.open(&Config { compute, n_batch: 100_000, ..config.clone() }, N_CTX);
+    let many = Extent { n_parallel: 100_000, ..Extent::of(N_CTX) };
+    let refused = engine.open(&Config { n_batch: 100_000, ..config.clone() }, many);
     assert!(reason(refused.map(|_| ())).contains("-np 100000"));
 }
 
@@ -247,29 +247,31 @@ fn obeys(engine: &mut LlamaEngine, config: &Config) {
     let with = |loading: Loading| Config { loading, ..config.clone() };
     let place = |buffer: &str| vec![Override { pattern: "ffn_up".into(), buffer: buffer.into() }];
     let placed = with(Loading { overrides: place("CPU"), ..Loading::default() });
-    engine.load(&placed, N_CTX).expect("a load");
+    engine.load(&placed, Extent::of(N_CTX)).expect("a load");
     let nowhere = with(Loading { overrides: place("ATTIC"), ..Loading::default() });
-    let cause = reason(engine.load(&nowhere, N_CTX));
+    let cause = reason(engine.load(&nowhere, Extent::of(N_CTX)));
     assert!(
         cause.contains("no buffer type ATTIC here; there are") && cause.contains("CPU"),
         "{cause}"
     );
     for mode in [LoadMode::None, LoadMode::Mmap, LoadMode::Dio] {
-        engine.load(&with(Loading { mode, ..Loading::default() }), N_CTX).expect("a load");
+        engine
+            .load(&with(Loading { mode, ..Loading::default() }), Extent::of(N_CTX))
+            .expect("a load");
     }
     let fitted = with(Loading { fit_target: 64, ..Loading::default() });
-    let loaded = engine.load(&fitted, N_CTX).expect("a fitted load");
+    let loaded = engine.load(&fitted, Extent::of(N_CTX)).expect("a fitted load");
     assert!(loaded.fit.is_some_and(|fit| fit.found));
-    engine.load(config, N_CTX).expect("a load");
+    engine.load(config, Extent::of(N_CTX)).expect("a load");
     let compute = Compute { embeddings: true, cpu_mask: "0x1".into(), ..Compute::default() };
     let config = Config { compute, n_threads: 1, ..config.clone() };
-    let mut session = engine.open(&config, N_CTX).expect("a session");
+    let mut session = engine.open(&config, Extent::of(N_CTX)).expect("a session");
     session.prompt(8).expect("a prompt");
     assert!((0..VOCAB).contains(&session.sample_greedy().expect("a token")));
 }
 
 fn keeps_its_state(engine: &mut LlamaEngine, config: &Config) {
-    let mut session = engine.open(config, 80).expect("a session");
+    let mut session = engine.open(config, Extent::of(80)).expect("a session");
     assert!(!session.restore(b"not a state"));
     session.clear();
     session.prompt(40).expect("a prompt");
@@ -296,7 +298,7 @@ fn keeps_its_state(engine: &mut LlamaEngine, config: &Config) {
 
     let mut other = config.clone();
     other.type_k = CacheType::F32;
-    let mut other = engine.open(&other, 80).expect("a session");
+    let mut other = engine.open(&other, Extent::of(80)).expect("a session");
     assert!(!other.restore(&state), "a state of another cache type does not fit");
 }
 
@@ -304,24 +306,24 @@ fn refuses_bad_contexts(engine: &mut LlamaEngine, config: &Config) {
     let mut quantized = config.clone();
     quantized.type_v = CacheType::Q4_0;
     quantized.flash_attn = FlashAttention::Off;
-    let cause = reason(engine.open(&quantized, 64));
+    let cause = reason(engine.open(&quantized, Extent::of(64)));
     assert!(cause.contains("flash_attn"), "{cause}");
     assert!(engine.log_tail().iter().any(|line| line.contains("flash_attn")));
 
     let mut threads = config.clone();
     for n_threads in [0, 513, u32::MAX] {
         threads.n_threads = n_threads;
-        assert!(reason(engine.open(&threads, 64)).contains("threads"));
+        assert!(reason(engine.open(&threads, Extent::of(64))).contains("threads"));
     }
 
-    engine.open(config, 64).expect("the engine lives on");
+    engine.open(config, Extent::of(64)).expect("the engine lives on");
 }
 
 fn knows_flash_attention(engine: &mut LlamaEngine, config: &Config) {
     let mut config = config.clone();
     let mut with = |when| {
         config.flash_attn = when;
-        engine.open(&config, 64).expect("a session").flash_attn()
+        engine.open(&config, Extent::of(64)).expect("a session").flash_attn()
     };
     assert_eq!(with(FlashAttention::Off), Some(false));
     assert_eq!(with(FlashAttention::On), Some(true));
@@ -329,10 +331,10 @@ fn knows_flash_attention(engine: &mut LlamaEngine, config: &Config) {
 }
 
 fn sessions_keep_their_model(engine: &mut LlamaEngine, config: &Config) {
-    let mut old = engine.open(config, 64).expect("a session");
-    engine.load(config, N_CTX).expect("a second load");
+    let mut old = engine.open(config, Extent::of(64)).expect("a session");
+    engine.load(config, Extent::of(N_CTX)).expect("a second load");
     old.prompt(8).expect("a prompt on the model before");
-    engine.open(config, 64).expect("a session").prompt(8).expect("a prompt");
+    engine.open(config, Extent::of(64)).expect("a session").prompt(8).expect("a prompt");
     old.prompt(8).expect("another prompt on the model before");
 }
 

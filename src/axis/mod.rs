@@ -1,7 +1,7 @@
-//! The axes of a sweep, as one table: what a flag is called, what it takes, what it sets.
+//! Axes of a sweep, as one table: what a flag is called, what it takes, what it sets.
 //!
-//! Command line, plan, table columns and JSON fields all read this table, so a new axis is one field in
-//! [`Config`] and one entry here.
+//! Command line, plan, table columns and JSON fields all read this table, so a new axis is one field of a
+//! setup or a work and one entry here.
 
 mod table;
 
@@ -13,6 +13,7 @@ use crate::machine::Host;
 use crate::setup::{
     CacheType, Config, FlashAttention, LazyMode, LoadMode, Override, SplitMode, Word as _,
 };
+use crate::work::{Speed, Work};
 
 /// One value of an axis.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -156,12 +157,38 @@ pub struct Axis {
     pub scope: Scope,
     /// One sentence for the help text.
     pub doc: &'static str,
-    /// The value used when the flag is not given.
-    pub default: fn(&Host) -> Value,
-    /// Reads the axis from a configuration.
-    pub get: fn(&Config) -> Value,
-    /// Sets the axis in a configuration.
-    pub set: fn(&mut Config, Value),
+    /// The value where the flag is not given.
+    fallback: Fallback,
+    /// What it is a part of.
+    pub lens: Lens,
+}
+
+/// Value of an axis that nobody set.
+#[derive(Debug, Clone, Copy)]
+enum Fallback {
+    /// The same everywhere.
+    Fixed(fn() -> Value),
+    /// The machine's own.
+    OfHost(fn(&Host) -> Value),
+}
+
+/// Lens of an axis: which part of a job it reads and sets.
+#[derive(Debug, Clone, Copy)]
+pub enum Lens {
+    /// A setting of llama.cpp.
+    Llama {
+        /// Reads it.
+        get: fn(&Config) -> Value,
+        /// Sets it.
+        set: fn(&mut Config, Value),
+    },
+    /// A field of a work that measures speed.
+    Speed {
+        /// Reads it.
+        get: fn(&Speed) -> Value,
+        /// Sets it.
+        set: fn(&mut Speed, Value),
+    },
 }
 
 /// The axes of which `varying`, an entry for each of [`AXES`], says that they vary.
@@ -170,6 +197,44 @@ pub fn those_that(varying: &[bool]) -> impl Iterator<Item = &'static Axis> {
 }
 
 impl Axis {
+    /// Its value under a setup and a work; `None` where it is an axis of neither.
+    pub fn get(&self, config: &Config, work: &Work) -> Option<Value> {
+        match self.lens {
+            Lens::Llama { get, .. } => Some(get(config)),
+            Lens::Speed { get, .. } => {
+                let Work::Speed(speed) = work;
+                Some(get(speed))
+            }
+        }
+    }
+
+    /// Gives it a value, where it is an axis of this setup or this work.
+    pub fn set(&self, config: &mut Config, work: &mut Work, value: Value) {
+        match self.lens {
+            Lens::Llama { set, .. } => set(config, value),
+            Lens::Speed { set, .. } => {
+                let Work::Speed(speed) = work;
+                set(speed, value);
+            }
+        }
+    }
+
+    /// The value where the flag is not given.
+    pub fn default(&self, host: &Host) -> Value {
+        match self.fallback {
+            Fallback::Fixed(value) => value(),
+            Fallback::OfHost(value) => value(host),
+        }
+    }
+
+    /// Whether this is what it is at where nobody set it, on every machine.
+    pub fn is_default(&self, value: &Value) -> bool {
+        match self.fallback {
+            Fallback::Fixed(fixed) => fixed() == *value,
+            Fallback::OfHost(_) => false,
+        }
+    }
+
     /// An axis named as llama-bench's field, with a column of that name. Its flag and values follow.
     const fn new(name: &'static str, scope: Scope, grammar: Grammar, doc: &'static str) -> Self {
         Self {
@@ -181,9 +246,8 @@ impl Axis {
             grammar,
             scope,
             doc,
-            default: |_| Value::Int(0),
-            get: |_| Value::Int(0),
-            set: |_, _| {},
+            fallback: Fallback::Fixed(|| Value::Int(0)),
+            lens: Lens::Llama { get: |_| Value::Int(0), set: |_, _| {} },
         }
     }
 
@@ -204,14 +268,27 @@ impl Axis {
         self
     }
 
-    /// The value where the flag is not given, and how a configuration is read and set.
-    const fn value(
-        mut self,
-        default: fn(&Host) -> Value,
-        get: fn(&Config) -> Value,
-        set: fn(&mut Config, Value),
-    ) -> Self {
-        (self.default, self.get, self.set) = (default, get, set);
+    /// The value where the flag is not given.
+    const fn default_is(mut self, value: fn() -> Value) -> Self {
+        self.fallback = Fallback::Fixed(value);
+        self
+    }
+
+    /// The same where it is the machine's.
+    const fn default_of_host(mut self, value: fn(&Host) -> Value) -> Self {
+        self.fallback = Fallback::OfHost(value);
+        self
+    }
+
+    /// How it is read and set, as a setting of llama.cpp.
+    const fn of_llama(mut self, get: fn(&Config) -> Value, set: fn(&mut Config, Value)) -> Self {
+        self.lens = Lens::Llama { get, set };
+        self
+    }
+
+    /// How it is read and set, as a field of a work that measures speed.
+    const fn of_speed(mut self, get: fn(&Speed) -> Value, set: fn(&mut Speed, Value)) -> Self {
+        self.lens = Lens::Speed { get, set };
         self
     }
 }
@@ -266,9 +343,9 @@ mod tests {
                 Grammar::Devices => vec![Value::Devices(vec!["CUDA0".into()])],
             };
             for value in values {
-                let mut config = config();
-                (axis.set)(&mut config, value.clone());
-                assert_eq!((axis.get)(&config), value, "{}", axis.name);
+                let (mut config, mut work) = (config(), Work::prompt(512));
+                axis.set(&mut config, &mut work, value.clone());
+                assert_eq!(axis.get(&config, &work), Some(value), "{}", axis.name);
             }
         }
     }

@@ -17,8 +17,7 @@ pub static AXES: [Axis; 30] = [
     )
     .column(Some("fitt"))
     .flags("fitt", "fit-target", "MIB")
-    .value(
-        |_| Value::Int(0),
+    .of_llama(
         |config| Value::Int(config.loading.fit_target.into()),
         |config, value| config.loading.fit_target = value.count(),
     ),
@@ -30,8 +29,7 @@ pub static AXES: [Axis; 30] = [
     )
     .column(Some("fitc"))
     .flags("fitc", "fit-ctx", "N")
-    .value(
-        |_| Value::Int(0),
+    .of_llama(
         |config| Value::Int(config.loading.fit_ctx.into()),
         |config, value| config.loading.fit_ctx = value.count(),
     ),
@@ -43,8 +41,8 @@ pub static AXES: [Axis; 30] = [
     )
     .column(Some("ngl"))
     .flags("ngl", "n-gpu-layers", "N")
-    .value(
-        |_| Value::Int(-1),
+    .default_is(|| Value::Int(-1))
+    .of_llama(
         |config| Value::Int(config.n_gpu_layers.into()),
         |config, value| config.n_gpu_layers = i32::try_from(value.int()).unwrap_or(i32::MAX),
     ),
@@ -55,8 +53,7 @@ pub static AXES: [Axis; 30] = [
         "Layers, from the first on, whose experts stay on the CPU",
     )
     .flags("ncmoe", "n-cpu-moe", "N")
-    .value(
-        |_| Value::Int(0),
+    .of_llama(
         |config| Value::Int(config.loading.n_cpu_moe.into()),
         |config, value| config.loading.n_cpu_moe = value.count(),
     ),
@@ -68,8 +65,8 @@ pub static AXES: [Axis; 30] = [
     )
     .column(Some("sm"))
     .flags("sm", "split-mode", "none|layer|row|tensor")
-    .value(
-        |_| Value::Split(SplitMode::Layer),
+    .default_is(|| Value::Split(SplitMode::Layer))
+    .of_llama(
         |config| Value::Split(config.split_mode),
         |config, value| {
             if let Value::Split(mode) = value {
@@ -85,8 +82,8 @@ pub static AXES: [Axis; 30] = [
     )
     .column(Some("lm"))
     .flags("lm", "load-mode", "MODE")
-    .value(
-        |_| Value::Load(LoadMode::Auto),
+    .default_is(|| Value::Load(LoadMode::Auto))
+    .of_llama(
         |config| Value::Load(config.loading.mode),
         |config, value| {
             if let Value::Load(mode) = value {
@@ -101,8 +98,8 @@ pub static AXES: [Axis; 30] = [
         "Read tensors that the architecture marks row by row, when a row is needed",
     )
     .flags("lzm", "lazy-mode", "on|auto|off")
-    .value(
-        |_| Value::Lazy(LazyMode::Auto),
+    .default_is(|| Value::Lazy(LazyMode::Auto))
+    .of_llama(
         |config| Value::Lazy(config.loading.lazy),
         |config, value| {
             if let Value::Lazy(mode) = value {
@@ -117,8 +114,7 @@ pub static AXES: [Axis; 30] = [
         "The GPU for what is not spread; all of it with -sm none",
     )
     .flags("mg", "main-gpu", "N")
-    .value(
-        |_| Value::Int(0),
+    .of_llama(
         |config| Value::Int(config.main_gpu.into()),
         |config, value| config.main_gpu = value.count(),
     ),
@@ -130,8 +126,8 @@ pub static AXES: [Axis; 30] = [
     )
     .column(Some("dev"))
     .flags("dev", "device", "D0/D1/...")
-    .value(
-        |_| Value::Devices(Vec::new()),
+    .default_is(|| Value::Devices(Vec::new()))
+    .of_llama(
         |config| Value::Devices(config.devices.clone()),
         |config, value| {
             if let Value::Devices(names) = value {
@@ -147,8 +143,8 @@ pub static AXES: [Axis; 30] = [
     )
     .column(Some("ts"))
     .flags("ts", "tensor-split", "S0/S1/...")
-    .value(
-        |_| Value::Shares(Vec::new()),
+    .default_is(|| Value::Shares(Vec::new()))
+    .of_llama(
         |config| Value::Shares(config.tensor_split.clone()),
         |config, value| {
             if let Value::Shares(shares) = value {
@@ -164,8 +160,8 @@ pub static AXES: [Axis; 30] = [
     )
     .column(Some("rpc"))
     .flags("rpc", "rpc", "HOST:PORT,...")
-    .value(
-        |_| Value::Servers(Vec::new()),
+    .default_is(|| Value::Servers(Vec::new()))
+    .of_llama(
         |config| Value::Servers(config.rpc.clone()),
         |config, value| {
             if let Value::Servers(servers) = value {
@@ -181,8 +177,8 @@ pub static AXES: [Axis; 30] = [
     )
     .column(Some("ot"))
     .flags("ot", "override-tensor", "PATTERN=BUFFER;...")
-    .value(
-        |_| Value::Overrides(Vec::new()),
+    .default_is(|| Value::Overrides(Vec::new()))
+    .of_llama(
         |config| Value::Overrides(config.loading.overrides.clone()),
         |config, value| {
             if let Value::Overrides(overrides) = value {
@@ -198,8 +194,8 @@ pub static AXES: [Axis; 30] = [
     )
     .column(Some("noh"))
     .flags("", "no-host", "0|1")
-    .value(
-        |_| Value::Switch(false),
+    .default_is(|| Value::Switch(false))
+    .of_llama(
         |config| Value::Switch(config.loading.no_host),
         |config, value| config.loading.no_host = value.is_on(),
     ),
@@ -211,8 +207,8 @@ pub static AXES: [Axis; 30] = [
     )
     .column(Some("rpk"))
     .flags("", "repack", "0|1")
-    .value(
-        |_| Value::Switch(true),
+    .default_is(|| Value::Switch(true))
+    .of_llama(
         |config| Value::Switch(config.loading.repack),
         |config, value| config.loading.repack = value.is_on(),
     ),
@@ -224,8 +220,8 @@ pub static AXES: [Axis; 30] = [
     )
     .column(Some("embd"))
     .flags("embd", "embeddings", "0|1")
-    .value(
-        |_| Value::Switch(false),
+    .default_is(|| Value::Switch(false))
+    .of_llama(
         |config| Value::Switch(config.compute.embeddings),
         |config, value| config.compute.embeddings = value.is_on(),
     ),
@@ -237,8 +233,8 @@ pub static AXES: [Axis; 30] = [
     )
     .column(Some("nopo"))
     .flags("nopo", "no-op-offload", "0|1")
-    .value(
-        |_| Value::Switch(false),
+    .default_is(|| Value::Switch(false))
+    .of_llama(
         |config| Value::Switch(config.compute.no_op_offload),
         |config, value| config.compute.no_op_offload = value.is_on(),
     ),
@@ -249,8 +245,8 @@ pub static AXES: [Axis; 30] = [
         "Logical batch: most tokens of a prompt handed over at once",
     )
     .flags("b", "batch-size", "N")
-    .value(
-        |_| Value::Int(2048),
+    .default_is(|| Value::Int(2048))
+    .of_llama(
         |config| Value::Int(config.n_batch.into()),
         |config, value| config.n_batch = value.count(),
     ),
@@ -261,8 +257,8 @@ pub static AXES: [Axis; 30] = [
         "Physical batch: most tokens computed at once",
     )
     .flags("ub", "ubatch-size", "N")
-    .value(
-        |_| Value::Int(512),
+    .default_is(|| Value::Int(512))
+    .of_llama(
         |config| Value::Int(config.n_ubatch.into()),
         |config, value| config.n_ubatch = value.count(),
     ),
@@ -273,8 +269,8 @@ pub static AXES: [Axis; 30] = [
         "Element type of the K cache: f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, iq4_nl, f32",
     )
     .flags("ctk", "cache-type-k", "TYPE")
-    .value(
-        |_| Value::Cache(CacheType::F16),
+    .default_is(|| Value::Cache(CacheType::F16))
+    .of_llama(
         |config| Value::Cache(config.type_k),
         |config, value| {
             if let Value::Cache(kind) = value {
@@ -289,8 +285,8 @@ pub static AXES: [Axis; 30] = [
         "Element type of the V cache; a quantized one needs flash attention",
     )
     .flags("ctv", "cache-type-v", "TYPE")
-    .value(
-        |_| Value::Cache(CacheType::F16),
+    .default_is(|| Value::Cache(CacheType::F16))
+    .of_llama(
         |config| Value::Cache(config.type_v),
         |config, value| {
             if let Value::Cache(kind) = value {
@@ -306,8 +302,8 @@ pub static AXES: [Axis; 30] = [
     )
     .column(Some("nkvo"))
     .flags("nkvo", "no-kv-offload", "0|1")
-    .value(
-        |_| Value::Switch(false),
+    .default_is(|| Value::Switch(false))
+    .of_llama(
         |config| Value::Switch(config.compute.no_kv_offload),
         |config, value| config.compute.no_kv_offload = value.is_on(),
     ),
@@ -319,8 +315,8 @@ pub static AXES: [Axis; 30] = [
     )
     .column(Some("fa"))
     .flags("fa", "flash-attn", "on|off|auto")
-    .value(
-        |_| Value::Flash(FlashAttention::Auto),
+    .default_is(|| Value::Flash(FlashAttention::Auto))
+    .of_llama(
         |config| Value::Flash(config.flash_attn),
         |config, value| {
             if let Value::Flash(mode) = value {
@@ -336,8 +332,8 @@ pub static AXES: [Axis; 30] = [
     )
     .column(Some("threads"))
     .flags("t", "threads", "N")
-    .value(
-        |host| Value::Int(host.default_threads().into()),
+    .default_of_host(|host| Value::Int(host.default_threads().into()))
+    .of_llama(
         |config| Value::Int(config.n_threads.into()),
         |config, value| config.n_threads = value.count(),
     ),
@@ -348,8 +344,8 @@ pub static AXES: [Axis; 30] = [
         "CPUs that the threads may run on, in hexadecimal, e.g. 0xff; 0x0 is any",
     )
     .flags("C", "cpu-mask", "HEX")
-    .value(
-        |_| Value::Mask("0x0".into()),
+    .default_is(|| Value::Mask("0x0".into()))
+    .of_llama(
         |config| Value::Mask(config.compute.cpu_mask.clone()),
         |config, value| {
             if let Value::Mask(mask) = value {
@@ -364,8 +360,8 @@ pub static AXES: [Axis; 30] = [
         "Tie each thread to one CPU of the mask",
     )
     .flags("", "cpu-strict", "0|1")
-    .value(
-        |_| Value::Switch(false),
+    .default_is(|| Value::Switch(false))
+    .of_llama(
         |config| Value::Switch(config.compute.cpu_strict),
         |config, value| config.compute.cpu_strict = value.is_on(),
     ),
@@ -377,10 +373,9 @@ pub static AXES: [Axis; 30] = [
     )
     .column(None)
     .flags("d", "n-depth", "N")
-    .value(
-        |_| Value::Int(0),
-        |config| Value::Int(config.n_depth.into()),
-        |config, value| config.n_depth = value.count(),
+    .of_speed(
+        |speed| Value::Int(speed.n_depth.into()),
+        |speed, value| speed.n_depth = value.count(),
     ),
     Axis::new(
         "poll",
@@ -389,8 +384,8 @@ pub static AXES: [Axis; 30] = [
         "How hard idle threads look for work: 0 sleeps at once, 100 spins",
     )
     .flags("", "poll", "0...100")
-    .value(
-        |_| Value::Int(50),
+    .default_is(|| Value::Int(50))
+    .of_llama(
         |config| Value::Int(config.compute.poll.into()),
         |config, value| config.compute.poll = value.count(),
     ),
@@ -402,10 +397,10 @@ pub static AXES: [Axis; 30] = [
     )
     .column(Some("np"))
     .flags("np", "n-parallel", "N")
-    .value(
-        |_| Value::Int(1),
-        |config| Value::Int(config.compute.n_parallel.into()),
-        |config, value| config.compute.n_parallel = value.count(),
+    .default_is(|| Value::Int(1))
+    .of_speed(
+        |speed| Value::Int(speed.n_parallel.into()),
+        |speed, value| speed.n_parallel = value.count(),
     ),
     Axis::new(
         "prompt_shared",
@@ -415,10 +410,10 @@ pub static AXES: [Axis; 30] = [
     )
     .column(Some("pps"))
     .flags("pps", "prompt-shared", "0|1")
-    .value(
-        |_| Value::Switch(false),
-        |config| Value::Switch(config.compute.prompt_shared),
-        |config, value| config.compute.prompt_shared = value.is_on(),
+    .default_is(|| Value::Switch(false))
+    .of_speed(
+        |speed| Value::Switch(speed.prompt_shared),
+        |speed, value| speed.prompt_shared = value.is_on(),
     ),
     Axis::new(
         "reserve_ctx",
@@ -427,8 +422,7 @@ pub static AXES: [Axis; 30] = [
         "Least size of the context, in tokens: memory figures of the one you will really use",
     )
     .flags("", "reserve-ctx", "N")
-    .value(
-        |_| Value::Int(0),
+    .of_llama(
         |config| Value::Int(config.reserve_ctx.into()),
         |config, value| config.reserve_ctx = value.count(),
     ),

@@ -15,7 +15,7 @@ impl AxisArgs {
     /// The values of every axis, defaults filled in.
     pub fn resolve(&self, host: &Host) -> Vec<Vec<Value>> {
         let or_default = |(axis, given): (&Axis, &Vec<Value>)| {
-            if given.is_empty() { vec![(axis.default)(host)] } else { given.clone() }
+            if given.is_empty() { vec![axis.default(host)] } else { given.clone() }
         };
         AXES.iter().zip(&self.0).map(or_default).collect()
     }

@@ -73,15 +73,10 @@ impl WorkArgs {
         };
         let default_prompt = if self.prompt_file.is_some() { 0 } else { 512 };
         let prompts = lengths(&self.n_prompt, default_prompt);
-        let prompts = prompts.into_iter().map(|n_prompt| Work::Prompt { n_prompt });
-        let generations =
-            lengths(&self.n_gen, 128).into_iter().map(|n_gen| Work::Generate { n_gen });
-        let pairs = self.prompt_gen.iter().filter_map(|&pair| match pair {
-            (0, 0) => None,
-            (n_prompt, 0) => Some(Work::Prompt { n_prompt }),
-            (0, n_gen) => Some(Work::Generate { n_gen }),
-            (n_prompt, n_gen) => Some(Work::PromptGenerate { n_prompt, n_gen }),
-        });
+        let prompts = prompts.into_iter().map(Work::prompt);
+        let generations = lengths(&self.n_gen, 128).into_iter().map(Work::generate);
+        let pairs = self.prompt_gen.iter().filter(|pair| **pair != (0, 0));
+        let pairs = pairs.map(|&(n_prompt, n_gen)| Work::prompt_generate(n_prompt, n_gen));
         let works: Vec<_> = prompts.chain(generations).chain(pairs).collect();
         if works.is_empty() && self.prompt_file.is_none() {
             let text = "-p 0 and -n 0 leave nothing to measure: give one of -p, -n, -pg a length";

@@ -14,6 +14,7 @@ use crate::machine::{Description, Link, Roof};
 use crate::record::{DeviceMemory, Loaded, MemorySplit};
 use crate::setup::Config;
 use crate::units::Nanos;
+use crate::work::Extent;
 
 /// Why the engine could not do what it was asked: one sentence for people. The engine's own log is kept
 /// apart, see [`Engine::log_tail`].
@@ -52,26 +53,27 @@ pub trait Engine {
     fn tokenize(&mut self, model: &Path, texts: &[String]) -> Result<Vec<Vec<Token>>, EngineError>;
 
     /// Loads the model of `config` with its load axes, after freeing any other. Where it is to be fitted
-    /// into free memory, a context of `n_ctx` tokens has room beside it.
+    /// into free memory, a context of this extent has room beside it.
     ///
     /// # Errors
     /// When the file cannot be read, the architecture is unknown, or memory runs out.
-    fn load(&mut self, config: &Config, n_ctx: u32) -> Result<Loaded, EngineError>;
+    fn load(&mut self, config: &Config, extent: Extent) -> Result<Loaded, EngineError>;
 
     /// What a load and a context would take of each device, without loading anything.
     ///
     /// # Errors
     /// As for [`Engine::load`] and [`Engine::open`], memory aside.
-    fn predict(&mut self, config: &Config, n_ctx: u32) -> Result<Vec<MemorySplit>, EngineError>;
+    fn predict(&mut self, config: &Config, extent: Extent)
+    -> Result<Vec<MemorySplit>, EngineError>;
 
     /// What the loaded model and the latest context take of each device, by the engine's own account.
     fn memory_split(&self) -> Vec<MemorySplit>;
 
-    /// Creates a context of `n_ctx` tokens on the loaded model with the context axes of `config`.
+    /// Creates a context of this extent on the loaded model, with the context axes of `config`.
     ///
     /// # Errors
     /// When no model is loaded, the settings do not go together, or memory runs out.
-    fn open(&mut self, config: &Config, n_ctx: u32) -> Result<Self::Session, EngineError>;
+    fn open(&mut self, config: &Config, extent: Extent) -> Result<Self::Session, EngineError>;
 
     /// Memory of each offload device, `used` being counted from before the load.
     fn device_memory(&self) -> Vec<DeviceMemory>;

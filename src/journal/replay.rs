@@ -72,7 +72,7 @@ impl Wanted<'_> {
         let warm = attempt.header.settings.warmup || !self.settings.warmup;
         let first = matches!(attempt.records.first(), Some(Record::Started { round: 0 | 1, .. }));
         let starts = self.cold_of.get(&job.id).copied().unwrap_or(self.cold) as usize;
-        enough && warm && (job.work.n_prompt() == 0 || !first || cold >= starts)
+        enough && warm && (job.work.speed().n_prompt == 0 || !first || cold >= starts)
     }
 }
 

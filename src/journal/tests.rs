@@ -18,7 +18,7 @@ use crate::work::Sample;
 use crate::work::Work;
 
 fn plan(jobs: u32) -> Plan {
-    let job = |n| Job::new(config(), Work::Prompt { n_prompt: n });
+    let job = |n| Job::new(config(), Work::prompt(n));
     let jobs = (1..=jobs).map(|n| Planned { job: job(n), same_as: None }).collect();
     Plan { jobs, varying: vec![false; crate::axis::AXES.len()], parts: vec![] }
 }

@@ -7,6 +7,7 @@ use super::{Planned, SameAs};
 use crate::job::{Job, JobId};
 use crate::machine::Host;
 use crate::setup::{Compute, Config, SplitMode};
+use crate::work::Work;
 
 /// llama.cpp rounds a context up to a multiple of this many tokens.
 pub(super) const CONTEXT_GRAIN: u32 = 256;
@@ -36,23 +37,25 @@ pub(super) fn same_as(
 
 /// Logical and physical batch as llama.cpp will see them.
 fn batches(job: &Job) -> (u32, u32) {
-    let n_batch = job.config.n_batch.min(job.n_ctx().next_multiple_of(CONTEXT_GRAIN));
+    let n_batch = job.config.n_batch.min(job.extent().n_ctx.next_multiple_of(CONTEXT_GRAIN));
     (n_batch, job.config.n_ubatch.min(n_batch))
 }
 
 /// The job as far as its speed goes: a token at a time is a batch of one, whatever the batches may hold.
 fn as_timed(job: &Job) -> Job {
-    if job.work.n_prompt() > 0 {
+    let speed = job.work.speed();
+    if speed.n_prompt > 0 {
         return job.clone();
     }
-    let n_batch = job.config.compute.n_parallel;
-    job.with_config(Config { n_batch, n_ubatch: n_batch, ..job.config.clone() })
+    let n_batch = speed.n_parallel;
+    let config = Config { n_batch, n_ubatch: n_batch, ..job.config.clone() };
+    Job::new(config, job.work.clone())
 }
 
 /// The job as llama.cpp will see it: what it clamps is clamped, so that equal work has equal ids.
 pub(super) fn effective(job: &Job, host: &Host) -> Job {
     let can_offload = host.can_offload;
-    let mut config = job.config.clone();
+    let (mut config, mut work) = (job.config.clone(), job.work.clone());
     config.n_gpu_layers =
         i32::try_from(config.effective_gpu_layers(can_offload)).unwrap_or(i32::MAX);
     if !can_offload && config.rpc.is_empty() {
@@ -67,14 +70,15 @@ pub(super) fn effective(job: &Job, host: &Host) -> Job {
         config.tensor_split = Vec::new();
         (config.loading.overrides, config.loading.n_cpu_moe) = (Vec::new(), 0);
     }
-    if config.compute.n_parallel == 1 || job.work.n_prompt() == 0 {
-        config.compute.prompt_shared = false;
+    let Work::Speed(speed) = &mut work;
+    if speed.n_parallel == 1 || speed.n_prompt == 0 {
+        speed.prompt_shared = false;
     }
     if ignores_polling(host) {
         config.compute.poll = Compute::default().poll;
     }
     (config.n_batch, config.n_ubatch) = batches(job);
-    job.with_config(config)
+    Job::new(config, work)
 }
 
 /// Why the two are the same thing, in one sentence.
@@ -100,14 +104,14 @@ pub(super) fn reason(job: &Job, earlier: &Job, host: &Host) -> String {
         let text = "the CPU kernels use OpenMP, whose threads do not go by --poll";
         reasons.push(text.to_string());
     }
-    if own.prompt_shared != other.prompt_shared {
+    if job.work.speed().prompt_shared != earlier.work.speed().prompt_shared {
         reasons.push("there is no prompt that several sequences could share".to_string());
     }
     if (job.config.n_batch, job.config.n_ubatch)
         != (earlier.config.n_batch, earlier.config.n_ubatch)
     {
         reasons.push(if batches(job) == batches(earlier) {
-            let n_ctx = job.n_ctx().next_multiple_of(CONTEXT_GRAIN);
+            let n_ctx = job.extent().n_ctx.next_multiple_of(CONTEXT_GRAIN);
             format!("a batch is never larger than the context ({n_ctx} here) or the logical batch")
         } else {
             "a generated token is a batch of one, whatever -b and -ub allow; its memory is its own"

@@ -5,13 +5,12 @@ use std::collections::HashSet;
 
 use crate::axis::{AXES, Value};
 use crate::job::Job;
-use crate::work::Work;
 
 /// Something that a job can be the first to show.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Facet<'a> {
     Model(&'a str),
-    Work(Work),
+    Test(String),
     Axis(&'static str, Value),
 }
 
@@ -38,8 +37,10 @@ pub fn cover<'a>(jobs: &[&'a Job]) -> (Vec<&'a Job>, Vec<&'a Job>) {
 }
 
 fn facets(job: &Job) -> impl Iterator<Item = Facet<'_>> {
-    let axes = AXES.iter().map(|axis| Facet::Axis(axis.name, (axis.get)(&job.config)));
-    [Facet::Model(&job.config.model.header_hash), Facet::Work(job.work)].into_iter().chain(axes)
+    let axes = AXES.iter().filter_map(|axis| Some(Facet::Axis(axis.name, job.value(axis)?)));
+    [Facet::Model(&job.config.model.header_hash), Facet::Test(job.work.test())]
+        .into_iter()
+        .chain(axes)
 }
 
 #[cfg(test)]
@@ -47,14 +48,15 @@ mod tests {
     use super::*;
     use crate::plan::tests::config;
     use crate::setup::Config;
+    use crate::work::Work;
 
     #[test]
     fn every_value_is_seen_before_any_combination() {
         let mut jobs = Vec::new();
         for n_gpu_layers in [10, 20, 29] {
             for n_batch in [64, 128, 256, 512] {
-                for work in [Work::Prompt { n_prompt: 512 }, Work::Generate { n_gen: 128 }] {
-                    jobs.push(Job::new(Config { n_gpu_layers, n_batch, ..config() }, work));
+                for work in [Work::prompt(512), Work::generate(128)] {
+                    jobs.push(Job::new(Config { n_gpu_layers, n_batch, ..config() }, work.clone()));
                 }
             }
         }

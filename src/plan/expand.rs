@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use super::collapse::{CONTEXT_GRAIN, same_as};
 use super::{Part, Plan, Planned, Sweep, Titled};
-use crate::axis::{AXES, Axis, Value};
+use crate::axis::{AXES, Axis, Lens, Value};
 use crate::error::Error;
 use crate::job::{Job, JobId};
 use crate::machine::Host;
-use crate::setup::{CacheType, Compute, Config, FlashAttention, Loading, Model, SplitMode};
+use crate::setup::{Config, Model};
+use crate::work::Work;
 
 /// Most jobs in one plan. A sweep beyond it is a slip of the keyboard.
 const MAX_JOBS: usize = 1_000_000;
@@ -54,11 +55,9 @@ pub fn find_varying(plan: &mut Plan, host: &Host) {
 /// For each axis, whether it takes more than one value or another than the default.
 fn varying(jobs: &[Planned], host: &Host) -> Vec<bool> {
     let varies = |axis: &Axis| {
-        let mut values = jobs.iter().map(|planned| (axis.get)(&planned.job.config));
+        let mut values = jobs.iter().filter_map(|planned| planned.job.value(axis));
         let first = values.next();
-        first.is_some_and(|first| {
-            first != (axis.default)(host) || values.any(|value| value != first)
-        })
+        first.is_some_and(|first| first != axis.default(host) || values.any(|value| value != first))
     };
     AXES.iter().map(varies).collect()
 }
@@ -93,18 +92,17 @@ impl Rows {
 
         self.jobs.reserve(total);
         for (number, model) in sweep.models.iter().enumerate() {
-            let mut config = base_config(model, host);
+            let base = Config { model: model.clone(), ..Config::default() };
+            let texts = sweep.texts.get(number).into_iter().flatten().cloned().map(Work::text);
+            let works: Vec<_> = sweep.works.iter().cloned().chain(texts).collect();
             let mut place = vec![0; AXES.len()];
             loop {
-                for (axis, (values, &at)) in AXES.iter().zip(sweep.axes.iter().zip(&place)) {
-                    (axis.set)(&mut config, values[at].clone());
-                }
-                for &work in &sweep.works {
-                    self.push(Job::new(config.clone(), work), sweep.collapse, host)?;
-                }
-                for text in sweep.texts.get(number).into_iter().flatten() {
-                    let job = Job::with_text(config.clone(), text.clone());
-                    self.push(job, sweep.collapse, host)?;
+                for work in &works {
+                    let (mut config, mut work) = (base.clone(), work.clone());
+                    for (axis, (values, &at)) in AXES.iter().zip(sweep.axes.iter().zip(&place)) {
+                        axis.set(&mut config, &mut work, values[at].clone());
+                    }
+                    self.push(Job::new(config, work), sweep.collapse, host)?;
                 }
                 if !advance(&mut place, &sweep.axes) {
                     break;
@@ -115,12 +113,12 @@ impl Rows {
     }
 
     fn push(&mut self, job: Job, collapse: bool, host: &Host) -> Result<(), Error> {
-        let (config, work) = (&job.config, job.work);
-        let tokens = [config.n_depth, work.n_prompt(), work.n_gen()].map(u64::from);
+        let Work::Speed(speed) = &job.work;
+        let tokens = [speed.n_depth, speed.n_prompt, speed.n_gen].map(u64::from);
         let each = tokens.iter().sum::<u64>() + u64::from(CONTEXT_GRAIN);
-        if each.saturating_mul(config.compute.n_parallel.into()) > MAX_TOKENS {
+        if each.saturating_mul(speed.n_parallel.into()) > MAX_TOKENS {
             let text = "-p, -n, -d and -np together are more tokens than a context can hold";
-            return Err(Error::Usage(format!("{}: {text}", job.test_name())));
+            return Err(Error::Usage(format!("{}: {text}", job.work.test_name())));
         }
         let same_as =
             collapse.then(|| same_as(&job, &self.jobs, &mut self.measured, host)).flatten();
@@ -143,34 +141,13 @@ fn advance(place: &mut [usize], axes: &[Vec<Value>]) -> bool {
 
 /// A configuration with every axis at its default.
 pub fn config(model: &Model, host: &Host) -> Config {
-    let mut config = base_config(model, host);
+    let mut config = Config { model: model.clone(), ..Config::default() };
     for axis in &AXES {
-        (axis.set)(&mut config, (axis.default)(host));
+        if let Lens::Llama { set, .. } = axis.lens {
+            set(&mut config, axis.default(host));
+        }
     }
     config
-}
-
-/// A configuration whose axes are still to be set from the table.
-fn base_config(model: &Model, host: &Host) -> Config {
-    Config {
-        model: model.clone(),
-        n_gpu_layers: -1,
-        split_mode: SplitMode::Layer,
-        main_gpu: 0,
-        tensor_split: Vec::new(),
-        devices: Vec::new(),
-        rpc: Vec::new(),
-        n_batch: 0,
-        n_ubatch: 0,
-        type_k: CacheType::F16,
-        type_v: CacheType::F16,
-        flash_attn: FlashAttention::Auto,
-        n_threads: host.default_threads(),
-        n_depth: 0,
-        reserve_ctx: 0,
-        loading: Loading::default(),
-        compute: Compute::default(),
-    }
 }
 
 #[cfg(test)]
@@ -179,7 +156,6 @@ mod tests {
 
     use super::super::collapse::{effective, reason};
     use super::*;
-    use crate::work::Work;
 
     fn host(can_offload: bool) -> Host {
         Host { can_offload, ..Host::for_tests() }
@@ -189,13 +165,13 @@ mod tests {
         crate::plan::tests::sweep(&Host::for_tests(), set, works)
     }
 
-    const PP: Work = Work::Prompt { n_prompt: 512 };
-    const TG: Work = Work::Generate { n_gen: 128 };
+    const PP: Work = Work::prompt(512);
+    const TG: Work = Work::generate(128);
 
     fn measured(plan: &Plan) -> Vec<String> {
         let own = plan.jobs.iter().filter(|planned| planned.same_as.is_none());
         own.map(|planned| {
-            format!("{} ngl {}", planned.job.test_name(), planned.job.config.n_gpu_layers)
+            format!("{} ngl {}", planned.job.work.test_name(), planned.job.config.n_gpu_layers)
         })
         .collect()
     }

@@ -198,7 +198,7 @@ pub(crate) mod tests {
         let axes = AXES.iter().map(|axis| {
             let given = set.iter().find(|(name, _)| *name == axis.name);
             given.map_or_else(
-                || vec![(axis.default)(host)],
+                || vec![axis.default(host)],
                 |(_, values)| values.iter().map(|&value| Value::Int(value)).collect(),
             )
         });

@@ -14,7 +14,8 @@ pub fn print(plan: &Plan, memory: &[Option<String>], out: &mut dyn Write) -> io:
     let measured = plan.jobs.iter().filter(|planned| planned.same_as.is_none()).count();
     let groups = plan.groups().len();
     writeln!(out, "{} rows, {measured} measured, {groups} model loads", plan.jobs.len())?;
-    let width = plan.jobs.iter().map(|planned| planned.job.test_name().len()).max().unwrap_or(0);
+    let width =
+        plan.jobs.iter().map(|planned| planned.job.work.test_name().len()).max().unwrap_or(0);
     for (index, planned) in plan.jobs.iter().enumerate() {
         let job = &planned.job;
         let part = plan.part(index);
@@ -22,10 +23,16 @@ pub fn print(plan: &Plan, memory: &[Option<String>], out: &mut dyn Write) -> io:
             writeln!(out, "{}:", part.title)?;
         }
         let varying = part.map_or(&plan.varying, |part| &part.varying);
-        write!(out, "{:>5}  {}  {:<width$}", index + 1, job.config.model.label, job.test_name())?;
+        write!(
+            out,
+            "{:>5}  {}  {:<width$}",
+            index + 1,
+            job.config.model.label,
+            job.work.test_name()
+        )?;
         for axis in axis::those_that(varying) {
-            if let Some(column) = axis.column {
-                write!(out, "  {column} {}", (axis.get)(&job.config))?;
+            if let (Some(column), Some(value)) = (axis.column, job.value(axis)) {
+                write!(out, "  {column} {value}")?;
             }
         }
         if let Some(Some(memory)) = memory.get(index) {

@@ -106,7 +106,9 @@ impl Column {
         match self.read {
             Read::Row(read) => read(row),
             Read::Axis(axis) if axis.name == "n_gpu_layers" => gpu_layers(row),
-            Read::Axis(axis) => (axis.get)(&row.job.config).to_string(),
+            Read::Axis(axis) => {
+                row.job.value(axis).map_or_else(|| NOTHING.into(), |value| value.to_string())
+            }
             Read::Speed => speed(row) + marks,
             Read::Extra(extra) => extra.cell(row),
         }
@@ -133,7 +135,7 @@ static BEFORE_AXES: [Column; 4] = [
 ];
 
 static AFTER_AXES: [Column; 11] = [
-    Column::number("test", 15, |row| row.job.test_name()),
+    Column::number("test", 15, |row| row.job.work.test_name()),
     Column::measured("t/s", |_| Some(20), Read::Speed),
     Column::measured(
         "T_PP s",
@@ -167,7 +169,7 @@ static AFTER_AXES: [Column; 11] = [
         "ttft ms",
         |scope| {
             let mut jobs = scope.report.plan.jobs[scope.rows.clone()].iter();
-            let any = jobs.any(|planned| planned.job.work.n_prompt() > 0);
+            let any = jobs.any(|planned| planned.job.work.speed().n_prompt > 0);
             any.then_some(16)
         },
         Read::Row(|row| millis(row.summary.first_token_ns.as_ref())),
@@ -284,8 +286,8 @@ fn device_memory(row: &Row<'_>) -> String {
 /// has it.
 fn room_for_parts(scope: &Scope<'_>) -> Option<usize> {
     let of = |planned: &Planned| {
-        let both = matches!(planned.job.work, Work::PromptGenerate { .. });
-        both && planned.job.config.compute.n_parallel > 1
+        let Work::Speed(speed) = &planned.job.work;
+        speed.n_prompt > 0 && speed.n_gen > 0 && speed.n_parallel > 1
     };
     scope.report.plan.jobs[scope.rows.clone()].iter().any(of).then_some(10)
 }

@@ -6,7 +6,6 @@ use super::{Report, Row};
 use crate::axis::{self, Axis};
 use crate::job::{Job, JobId};
 use crate::record::Outcome;
-use crate::setup::Config;
 use crate::units::Nanos;
 
 /// Fewest depths that make a curve.
@@ -30,7 +29,7 @@ pub(super) fn lines(report: &Report) -> Vec<String> {
     let mut places: HashMap<JobId, usize> = HashMap::new();
     for row in (0..report.len()).map(|index| report.row(index)) {
         let Some(point) = point(&row) else { continue };
-        let flat = row.job.with_config(Config { n_depth: 0, ..row.job.config.clone() });
+        let flat = Job::new(row.job.config.clone(), row.job.work.clone().with_depth(0));
         let place = *places.entry(flat.id.clone()).or_insert(curves.len());
         if place == curves.len() {
             curves.push(Curve { test: name(&flat, &varying), points: Vec::new() });
@@ -43,10 +42,10 @@ pub(super) fn lines(report: &Report) -> Vec<String> {
 
 /// A test's name with what tells it from others of the run.
 fn name(job: &Job, varying: &[&Axis]) -> String {
-    let mut words = vec![job.test_name()];
+    let mut words = vec![job.work.test_name()];
     for axis in varying {
-        if let Some(column) = axis.column {
-            words.push(format!("{column} {}", (axis.get)(&job.config)));
+        if let (Some(column), Some(value)) = (axis.column, job.value(axis)) {
+            words.push(format!("{column} {value}"));
         }
     }
     words.join(", ")
@@ -56,7 +55,7 @@ fn name(job: &Job, varying: &[&Axis]) -> String {
 fn point(row: &Row<'_>) -> Option<(f64, f64)> {
     let rate = row.summary.rate.as_ref().filter(|rate| rate.mean > 0.0)?;
     let done = matches!(row.measured.outcome, Some(Outcome::Completed)) && row.same.is_none();
-    done.then(|| (f64::from(row.job.config.n_depth), 1e9 / rate.mean))
+    done.then(|| (f64::from(row.job.work.speed().n_depth), 1e9 / rate.mean))
 }
 
 /// The straight line through the points, by least squares, and how far it is from the farthest.

@@ -220,9 +220,9 @@ fn sameness(row: &Row<'_>) -> Option<String> {
     let same = row.same?;
     let settings: Vec<_> = row
         .differing_axes()
-        .map(|axis| {
+        .filter_map(|axis| {
             let name = axis.column.unwrap_or(axis.name);
-            format!("{name} {}", (axis.get)(&same.job.config))
+            Some(format!("{name} {}", same.job.value(axis)?))
         })
         .collect();
     let which = match settings.as_slice() {

@@ -264,7 +264,7 @@ impl<'a> Row<'a> {
     /// Energy for each token of the measured runs, prompt and generated ones alike.
     pub fn joules_per_token(&self) -> Option<f64> {
         let (runs, _) = self.measured_runs();
-        let tokens = runs * f64::from(self.job.tokens());
+        let tokens = runs * f64::from(self.job.work.speed().tokens());
         self.joules().filter(|_| tokens > 0.0).map(|joules| joules / tokens)
     }
 
@@ -284,13 +284,13 @@ impl<'a> Row<'a> {
     pub fn remote(&self) -> Option<Remote> {
         let traffic = &self.measured.reading.traffic;
         let (count, seconds) = self.measured_runs();
-        let work = self.job.work;
-        let tokens = count * f64::from(self.job.tokens());
+        let work = self.job.work.speed();
+        let tokens = count * f64::from(self.job.work.speed().tokens());
         if traffic.is_empty() || tokens <= 0.0 || seconds <= 0.0 {
             return None;
         }
         // Each batch needs an answer from each server.
-        let batches = work.n_prompt().div_ceil(self.job.config.n_batch.max(1)) + work.n_gen();
+        let batches = work.n_prompt.div_ceil(self.job.config.n_batch.max(1)) + work.n_gen;
         let time = |seen: &RemoteTraffic| {
             let (_, link) = self.links().find(|(endpoint, _)| *endpoint == seen.endpoint)?;
             let link = link.as_ref().ok()?;
@@ -321,9 +321,9 @@ impl<'a> Row<'a> {
 
     /// The axes in which this row differs from the equal row that was measured.
     pub fn differing_axes(&self) -> impl Iterator<Item = &'static Axis> {
-        let jobs = self.same.map(|same| (&self.job.config, &same.job.config));
+        let jobs = self.same.map(|same| (self.job, same.job));
         AXES.iter().filter(move |axis| {
-            jobs.is_some_and(|(own, other)| (axis.get)(own) != (axis.get)(other))
+            jobs.is_some_and(|(own, other)| own.value(axis) != other.value(axis))
         })
     }
 

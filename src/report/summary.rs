@@ -5,7 +5,7 @@ use crate::stats::Estimate;
 use crate::stats::series::Latency;
 use crate::stats::spread::Spread;
 use crate::units::Nanos;
-use crate::work::{Sample, Work};
+use crate::work::Sample;
 
 /// What follows from the samples of one job.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -44,11 +44,11 @@ pub fn summarise(samples: &[Sample], job: &Job) -> Summary {
             Sample::Run { runs, ns, first_token_ns, token_ns } => {
                 let each = ns.0 / u64::from((*runs).max(1));
                 summary.samples_ns.push(Nanos(each));
-                let rate = ns.rate(job.tokens().saturating_mul(*runs));
+                let rate = ns.rate(job.work.speed().tokens().saturating_mul(*runs));
                 summary.samples_rate.extend(rate.map(|rate| rate.0));
                 summary.runs_per_sample = Some(*runs);
                 first.extend(first_token_ns.iter().copied().map(as_f64));
-                tokens.extend(token_ns.chunks((job.work.n_gen() as usize).max(1)));
+                tokens.extend(token_ns.chunks((job.work.speed().n_gen as usize).max(1)));
                 parts.add(*runs, *ns, token_ns, job);
             }
             Sample::Warmup { ns } => summary.warmup_ns.push(*ns),
@@ -83,10 +83,10 @@ struct Parts {
 
 impl Parts {
     fn add(&mut self, runs: u32, ns: Nanos, token_ns: &[Nanos], job: &Job) {
-        if let Work::PromptGenerate { .. } = job.work {
+        if job.work.speed().n_prompt > 0 && job.work.speed().n_gen > 0 {
             let generation = Nanos(token_ns.iter().map(|ns| ns.0).sum());
-            self.generation.add(runs, generation, job.generated_tokens());
-            self.prompt.add(runs, ns.since(generation), job.prompt_tokens());
+            self.generation.add(runs, generation, job.work.speed().generated_tokens());
+            self.prompt.add(runs, ns.since(generation), job.work.speed().prompt_tokens());
         }
     }
 }
@@ -123,7 +123,7 @@ mod tests {
         // Five times ten seconds: a sum of squared nanoseconds does not fit into 64 bits.
         let run =
             |ns| Sample::Run { runs: 1, ns: Nanos(ns), first_token_ns: vec![], token_ns: vec![] };
-        let job = Job::new(crate::plan::tests::config(), Work::Prompt { n_prompt: 100 });
+        let job = Job::new(crate::plan::tests::config(), crate::work::Work::prompt(100));
         let samples: Vec<_> = (0..5).map(|i| run(10_000_000_000 + i * 1_000_000)).collect();
         let ns = summarise(&samples, &job).ns.unwrap();
         assert!((ns.sd.unwrap() - 1_581_138.83).abs() < 0.01, "{ns:?}");

@@ -5,7 +5,7 @@ use crate::machine::Host;
 use crate::machine::cache::Cache;
 use crate::models::token_cost;
 use crate::plan::tests::{config, model};
-use crate::setup::{Attention, Model, TokenCost};
+use crate::setup::{Attention, Config, Model, TokenCost};
 use crate::units::Bytes;
 
 fn header_of(spec: &str) -> crate::gguf::Header {
@@ -18,7 +18,7 @@ fn cost_of(spec: &str) -> TokenCost {
 
 fn job(spec: &str, work: Work, depth: u32) -> Job {
     let model = Model { token_cost: token_cost(&header_of(spec)), ..model() };
-    Job::new(Config { model, n_depth: depth, ..config() }, work)
+    Job::new(Config { model, ..config() }, work.with_depth(depth))
 }
 
 #[track_caller]
@@ -27,8 +27,8 @@ fn near(value: Option<f64>, expected: f64) {
     assert!((value / expected - 1.0).abs() < 1e-9, "{value} is not {expected}");
 }
 
-const TG: Work = Work::Generate { n_gen: 128 };
-const PP: Work = Work::Prompt { n_prompt: 512 };
+const TG: Work = Work::generate(128);
+const PP: Work = Work::prompt(512);
 
 #[test]
 fn roofline_a_tied_model_reads_all_of_its_file() {
@@ -117,7 +117,7 @@ fn roofline_beyond_a_window_is_unknown() {
     cost.attention.as_mut().unwrap().window = Some(128);
     job.config.model.token_cost = Some(cost);
     assert!(bytes_per_token(&job).is_some());
-    job.config.n_depth = 1;
+    job.work = job.work.with_depth(1);
     assert_eq!(bytes_per_token(&job), None);
 }
 

@@ -42,7 +42,7 @@ fn needs_more(job: &Job, other: &Job, trouble: Trouble) -> bool {
         Trouble::DeviceMemory => layers(a) >= layers(b),
         _ => layers(a) <= layers(b),
     };
-    let room = job.n_ctx() >= other.n_ctx()
+    let room = job.extent().n_ctx >= other.extent().n_ctx
         && a.n_batch >= b.n_batch
         && a.n_ubatch >= b.n_ubatch
         && a.type_k.bits() >= b.type_k.bits()
@@ -67,13 +67,13 @@ fn layers(config: &Config) -> u32 {
 
 /// A job in as many words as tell it from another.
 fn describe(job: &Job, than: &Job) -> String {
-    let mut words = vec![job.test_name()];
+    let mut words = vec![job.work.test_name()];
     if job.config.model != than.config.model {
         words.insert(0, job.config.model.label.clone());
     }
     for axis in &crate::axis::AXES {
-        let value = (axis.get)(&job.config);
-        if let Some(column) = axis.column.filter(|_| value != (axis.get)(&than.config)) {
+        let value = job.value(axis).filter(|value| Some(value) != than.value(axis).as_ref());
+        if let (Some(column), Some(value)) = (axis.column, value) {
             words.push(format!("{column} {value}"));
         }
     }
@@ -91,7 +91,7 @@ mod tests {
     fn job(change: impl FnOnce(&mut Config), n_prompt: u32) -> Job {
         let mut config = Config { n_gpu_layers: 20, n_batch: 512, ..config() };
         change(&mut config);
-        Job::new(config, Work::Prompt { n_prompt })
+        Job::new(config, Work::prompt(n_prompt))
     }
 
     fn doomed(trouble: Trouble) -> Doomed {

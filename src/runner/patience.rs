@@ -97,9 +97,9 @@ fn until(limit: Duration) -> Limit {
 /// read, not computed.
 #[allow(clippy::cast_precision_loss)] // an estimate
 fn size(job: &Job) -> f64 {
-    let tokens = f64::from(job.config.n_depth)
-        + f64::from(job.work.n_prompt())
-        + 10.0 * f64::from(job.work.n_gen());
+    let tokens = f64::from(job.work.speed().n_depth)
+        + f64::from(job.work.speed().n_prompt)
+        + 10.0 * f64::from(job.work.speed().n_gen);
     // A sample may hold many short runs.
     job.config.model.n_params.0 as f64 * tokens.max(512.0)
 }
@@ -111,7 +111,7 @@ mod tests {
     use crate::work::Work;
 
     fn job(n_prompt: u32) -> Job {
-        Job::new(config(), Work::Prompt { n_prompt })
+        Job::new(config(), Work::prompt(n_prompt))
     }
 
     fn sample(job: &Job, seconds: u64) -> Event {

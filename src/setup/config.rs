@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{CacheType, Compute, FlashAttention, Loading, Model, SplitMode};
 
 /// Every load and context axis at one value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
     /// The model.
     pub model: Model,
@@ -38,8 +38,6 @@ pub struct Config {
     /// RPC servers whose devices are used besides the local ones, `host:port` each.
     #[serde(default)]
     pub rpc: Vec<String>,
-    /// Tokens already in the context when the clock starts.
-    pub n_depth: u32,
     /// Least size of the context, in tokens: for memory figures of a context that is really used.
     #[serde(default)]
     pub reserve_ctx: u32,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::units::{Bytes, Params};
 
 /// A model file and what its header says. Taken once, before anything is loaded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Model {
     /// The file to load; the first part of a split model.
     pub path: PathBuf,

@@ -12,11 +12,12 @@ pub trait Word: Copy + 'static {
 }
 
 /// Element type of the KV cache.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)] // the names are ggml's
 pub enum CacheType {
     F32,
+    #[default]
     F16,
     Bf16,
     Q8_0,
@@ -73,10 +74,11 @@ impl CacheType {
 }
 
 /// When to use flash attention.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FlashAttention {
     /// llama.cpp decides when it builds the context (its default).
+    #[default]
     Auto,
     /// Never.
     Off,
@@ -259,10 +261,6 @@ pub struct Compute {
     pub cpu_strict: bool,
     /// How hard idle threads look for work, from 0 (sleep at once) to 100 (spin).
     pub poll: u32,
-    /// Sequences that are processed side by side.
-    pub n_parallel: u32,
-    /// Whether all of them have one prompt, processed once.
-    pub prompt_shared: bool,
 }
 
 impl Default for Compute {
@@ -274,8 +272,6 @@ impl Default for Compute {
             cpu_mask: "0x0".into(),
             cpu_strict: false,
             poll: 50,
-            n_parallel: 1,
-            prompt_shared: false,
         }
     }
 }

@@ -1,80 +1,104 @@
-//! What is measured, and what a measurement is made of.
+//! Work: what is measured, and what a measurement is made of.
+
+mod speed;
 
 use serde::{Deserialize, Serialize};
 
-use crate::machine::Floors;
-use crate::units::{Nanos, short_hash};
+pub use speed::{Speed, Text};
 
-/// What is timed. A new kind of measurement is one variant here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+use crate::machine::Floors;
+use crate::units::Nanos;
+
+/// What is measured. A new kind of measurement is one variant here, and one file.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Work {
-    /// Process a prompt of so many tokens.
-    Prompt {
-        /// Tokens of the prompt.
-        n_prompt: u32,
-    },
-    /// Generate so many tokens, one at a time.
-    Generate {
-        /// Tokens to generate.
-        n_gen: u32,
-    },
-    /// Process a prompt, then generate.
-    PromptGenerate {
-        /// Tokens of the prompt.
-        n_prompt: u32,
-        /// Tokens to generate.
-        n_gen: u32,
-    },
+    /// How fast prompts are processed and tokens generated.
+    Speed(Speed),
+}
+
+/// Context that a work needs: how many tokens it holds, and how sequences share it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// Tokens, of all sequences together.
+    pub n_ctx: u32,
+    /// Sequences side by side.
+    pub n_parallel: u32,
+    /// Whether all of them have one prompt, processed once.
+    pub prompt_shared: bool,
+}
+
+impl Extent {
+    /// A context of one sequence.
+    pub fn of(n_ctx: u32) -> Self {
+        Self { n_ctx, n_parallel: 1, prompt_shared: false }
+    }
 }
 
 impl Work {
-    /// The floor of this kind of work; the greater one where it is both.
-    pub fn floor(self, floors: Floors) -> f64 {
-        match self {
-            Self::Prompt { .. } => floors.prompt,
-            Self::Generate { .. } => floors.generate,
-            Self::PromptGenerate { .. } => floors.prompt.max(floors.generate),
-        }
+    /// Process a prompt of so many tokens.
+    pub const fn prompt(n_prompt: u32) -> Self {
+        Self::prompt_generate(n_prompt, 0)
     }
 
-    /// Tokens of the prompt; 0 where there is none.
-    pub fn n_prompt(self) -> u32 {
-        match self {
-            Self::Prompt { n_prompt } | Self::PromptGenerate { n_prompt, .. } => n_prompt,
-            Self::Generate { .. } => 0,
-        }
+    /// Generate so many tokens, one at a time.
+    pub const fn generate(n_gen: u32) -> Self {
+        Self::prompt_generate(0, n_gen)
     }
 
-    /// Tokens to generate; 0 where there are none.
-    pub fn n_gen(self) -> u32 {
-        match self {
-            Self::Generate { n_gen } | Self::PromptGenerate { n_gen, .. } => n_gen,
-            Self::Prompt { .. } => 0,
-        }
+    /// Process a prompt, then generate.
+    pub const fn prompt_generate(n_prompt: u32, n_gen: u32) -> Self {
+        Self::Speed(Speed::new(n_prompt, n_gen))
     }
 
-    /// Tokens that the clock sees: prompt and generated ones together, as llama-bench counts.
-    pub fn tokens(self) -> u32 {
-        self.n_prompt().saturating_add(self.n_gen())
+    /// Process a text.
+    pub fn text(text: Text) -> Self {
+        let n_prompt = u32::try_from(text.tokens.len()).unwrap_or(u32::MAX);
+        Self::Speed(Speed { text: Some(text), ..Speed::new(n_prompt, 0) })
     }
-}
 
-/// A prompt that was given as a text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Text {
-    /// Where it stands: file and line or number, `prompts.txt:3`.
-    pub name: String,
-    /// First 16 hex digits of the SHA-256 of the text.
-    pub hash: String,
-    /// Its tokens in the job's model.
-    pub tokens: Vec<i32>,
-}
+    /// The same with so many tokens in the context when the clock starts.
+    #[must_use]
+    pub fn with_depth(self, n_depth: u32) -> Self {
+        let Self::Speed(speed) = self;
+        Self::Speed(Speed { n_depth, ..speed })
+    }
 
-impl Text {
-    /// A text that stands somewhere, and its tokens.
-    pub fn new(name: String, text: &str, tokens: Vec<i32>) -> Self {
-        Self { name, hash: short_hash(text.as_bytes()), tokens }
+    /// The same in so many sequences side by side.
+    #[must_use]
+    pub fn with_parallel(self, n_parallel: u32, prompt_shared: bool) -> Self {
+        let Self::Speed(speed) = self;
+        Self::Speed(Speed { n_parallel, prompt_shared, ..speed })
+    }
+
+    /// The tokens that are timed, and what is around them.
+    pub fn speed(&self) -> &Speed {
+        let Self::Speed(speed) = self;
+        speed
+    }
+
+    /// How much runs of the same thing differ here.
+    pub fn floor(&self, floors: Floors) -> f64 {
+        let Self::Speed(speed) = self;
+        speed.floor(floors)
+    }
+
+    /// The context that it needs.
+    pub fn extent(&self) -> Extent {
+        let Self::Speed(speed) = self;
+        speed.extent()
+    }
+
+    /// The name of the test without what axes say of it.
+    pub fn test(&self) -> String {
+        let Self::Speed(speed) = self;
+        speed.test()
+    }
+
+    /// The name of the test, as the table has it.
+    pub fn test_name(&self) -> String {
+        let Self::Speed(speed) = self;
+        speed.test_name()
     }
 }
 

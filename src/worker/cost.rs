@@ -38,7 +38,7 @@ pub fn per_token(job: &Job) -> io::Result<Option<f64>> {
     };
     // A session that does nothing cannot fail.
     let _ = measure::repeat(&mut session, job, settings, &events, &mut None);
-    let tokens = f64::from(job.work.n_gen());
+    let tokens = f64::from(job.work.speed().n_gen);
     let fastest = session.fastest.get().filter(|_| tokens > 0.0);
     Ok(fastest.map(|ns| ns.seconds() * 1e9 / tokens))
 }

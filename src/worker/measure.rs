@@ -125,7 +125,7 @@ impl<'a, S: Session> Bench<'a, S> {
             return Ok(Warmth { steady: None, runs: 1 });
         }
         self.enter(Phase::Warmup);
-        let generates = self.job.work.n_prompt() == 0 && self.job.work.n_gen() > 0;
+        let generates = self.job.work.speed().n_prompt == 0 && self.job.work.speed().n_gen > 0;
         let (steady, run) = if generates { self.warm_generation()? } else { self.warm_runs()? };
         let runs = match settings.stop {
             // As many runs as were asked for, each its own sample, as llama-bench has it.
@@ -153,7 +153,7 @@ impl<'a, S: Session> Bench<'a, S> {
     /// Tokens, until successive blocks of them agree and the device has been at work for a moment; whether they
     /// came to, and the time of a run as the last ones have it.
     fn warm_generation(&mut self) -> Result<(Option<bool>, Nanos), Failure> {
-        let n_gen = self.job.work.n_gen();
+        let n_gen = self.job.work.speed().n_gen;
         let block = WARM_BLOCK.min(n_gen);
         let blocks = WARMUP_RUNS * (n_gen / block) as usize;
         let mut steady = Steady::new(Steady::TOLERANCE, blocks.max(WARMUP_RUNS), WARMUP_TIME);
@@ -205,7 +205,7 @@ impl<'a, S: Session> Bench<'a, S> {
         let mut ns = 0;
         let mut first_token_ns = Vec::with_capacity(runs as usize);
         // Room for every token before the clock starts.
-        let steps = self.job.work.n_gen() as usize * runs as usize;
+        let steps = self.job.work.speed().n_gen as usize * runs as usize;
         let mut token_ns = Vec::with_capacity(steps);
         for _ in 0..runs {
             let timing = self.once(false, &mut token_ns)?;
@@ -214,7 +214,7 @@ impl<'a, S: Session> Bench<'a, S> {
         }
         let ns = Nanos(ns);
         self.send(Sample::Run { runs, ns, first_token_ns, token_ns });
-        let rate = ns.rate(self.job.tokens().saturating_mul(runs));
+        let rate = ns.rate(self.job.work.speed().tokens().saturating_mul(runs));
         Ok(rate.map_or(0.0, |rate| rate.0))
     }
 
@@ -228,7 +228,7 @@ impl<'a, S: Session> Bench<'a, S> {
     /// A context with nothing in it but its depth.
     fn empty(&mut self, warmup: bool) -> Result<(), Failure> {
         self.session.clear();
-        if self.job.config.n_depth > 0 {
+        if self.job.work.speed().n_depth > 0 {
             if !warmup {
                 self.enter(Phase::Depth);
             }
@@ -244,7 +244,7 @@ impl<'a, S: Session> Bench<'a, S> {
     /// Brings the context to its depth: from the saved state where it fits, and further from there by
     /// processing, so that a row of growing depths is filled in one pass.
     fn fill(&mut self) -> Result<(), EngineError> {
-        let depth = self.job.config.n_depth;
+        let depth = self.job.work.speed().n_depth;
         let mut reached = 0;
         if let Some(saved) = self.depth_state.as_ref().filter(|saved| saved.depth <= depth) {
             if self.session.restore(&saved.state) {
@@ -267,7 +267,7 @@ impl<'a, S: Session> Bench<'a, S> {
     /// llama-bench has without it, and copying a shared prompt counts towards neither, as in
     /// llama-batched-bench.
     fn timed(&mut self, warmup: bool, token_ns: &mut Vec<Nanos>) -> Result<Timing, EngineError> {
-        let (n_prompt, n_gen) = (self.job.work.n_prompt(), self.job.work.n_gen());
+        let (n_prompt, n_gen) = (self.job.work.speed().n_prompt, self.job.work.speed().n_gen);
         let mut timing = Timing::default();
         if n_prompt > 0 {
             if !warmup {

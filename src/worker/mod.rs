@@ -190,7 +190,7 @@ impl<E: Engine> Worker<'_, E> {
             }
             Question::Link { endpoint } => Event::Linked(in_words(engine.link(&endpoint))),
             Question::Predict { job } => {
-                Event::Predicted(in_words(engine.predict(&job.config, job.n_ctx())))
+                Event::Predicted(in_words(engine.predict(&job.config, job.extent())))
             }
             Question::Tokenize { model, texts } => {
                 Event::Tokenized(in_words(engine.tokenize(&model, &texts)))
@@ -249,7 +249,7 @@ impl<E: Engine> Worker<'_, E> {
         if !description.can_offload() && job.config.model.tensor_bytes.0 < host / 4 {
             return Vec::new();
         }
-        let Ok(predicted) = self.engine.predict(&job.config, job.n_ctx()) else {
+        let Ok(predicted) = self.engine.predict(&job.config, job.extent()) else {
             // The real load will say why.
             return Vec::new();
         };
@@ -276,7 +276,8 @@ impl<E: Engine> Worker<'_, E> {
         self.load(job)?;
         let mut session = self.open(job)?;
         self.phase(job, Phase::Prompt);
-        let first = session.prompt(job.work.n_prompt()).and_then(|()| session.sample_greedy());
+        let first =
+            session.prompt(job.work.speed().n_prompt).and_then(|()| session.sample_greedy());
         let clock = Nanos::monotonic();
         first.map_err(|error| Failure { phase: Phase::Prompt, error })?;
         Ok(Event::FirstToken { job: job.id.clone(), clock })
@@ -291,7 +292,7 @@ impl<E: Engine> Worker<'_, E> {
         } else {
             self.phase(job, Phase::Load);
             self.depth_state = None;
-            let result = self.engine.load(&job.config, job.n_ctx());
+            let result = self.engine.load(&job.config, job.extent());
             Tried { config: job.config.clone(), result }
         };
         let result = tried.result.clone();
@@ -303,9 +304,9 @@ impl<E: Engine> Worker<'_, E> {
 
     fn open(&mut self, job: &Job) -> Result<E::Session, Failure> {
         self.phase(job, Phase::Context);
-        let session = self.engine.open(&job.config, job.n_ctx());
+        let session = self.engine.open(&job.config, job.extent());
         let mut session = session.map_err(|error| Failure { phase: Phase::Context, error })?;
-        if let Some(text) = &job.text {
+        if let Some(text) = &job.work.speed().text {
             session.use_text(&text.tokens);
         }
         Ok(session)

@@ -85,8 +85,8 @@ pub fn rule() -> Rule {
 /// # Errors
 /// When they cannot be planned.
 pub fn plan(model: &Model, host: &Host) -> Result<Plan, Error> {
-    let axes = AXES.iter().map(|axis| vec![(axis.default)(host)]).collect();
-    let works = vec![Work::Prompt { n_prompt: PROMPT }, Work::Generate { n_gen: GENERATE }];
+    let axes = AXES.iter().map(|axis| vec![axis.default(host)]).collect();
+    let works = vec![Work::prompt(PROMPT), Work::generate(GENERATE)];
     plan::expand(
         &Sweep { models: vec![model.clone()], axes, works, texts: Vec::new(), collapse: true },
         host,
@@ -124,8 +124,9 @@ pub fn run(
     }
     test.took = Some(start.elapsed().into());
     for (planned, rates) in plan.jobs.iter().zip(&rates) {
-        let what = if planned.job.work.n_gen() > 0 { "generation speed" } else { "prompt speed" };
-        test.tests.extend(Test::of(planned.job.test_name(), what, rates));
+        let what =
+            if planned.job.work.speed().n_gen > 0 { "generation speed" } else { "prompt speed" };
+        test.tests.extend(Test::of(planned.job.work.test_name(), what, rates));
     }
     Ok(test)
 }
@@ -166,7 +167,7 @@ fn once(
     let rows = (0..report.len()).map(|index| {
         let row = report.row(index);
         match row.cause() {
-            Some(cause) => Err(format!("{}: {cause}", row.job.test_name())),
+            Some(cause) => Err(format!("{}: {cause}", row.job.work.test_name())),
             None => Ok(row.summary.samples_rate),
         }
     });

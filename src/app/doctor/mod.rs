@@ -173,7 +173,7 @@ fn spawn(args: &DoctorArgs, run: u64) -> Spawn {
 /// A long generation. Nothing is loaded for it.
 fn loop_job(model: &Model, host: &Host) -> Job {
     let config = plan::config(model, host);
-    Job::new(config, Work::Generate { n_gen: LOOP_TOKENS })
+    Job::new(config, Work::generate(LOOP_TOKENS))
 }
 
 /// The rule by which rows are measured when nothing is asked for: what the sentence is about.

@@ -93,7 +93,7 @@ fn value(sourced: &Sourced) -> String {
 
 fn default(flags: &Flags, flag: &str, host: &Host) -> Option<String> {
     let axis = AXES.iter().find(|axis| axis.long == flag);
-    axis.map(|axis| (axis.default)(host).to_string()).or_else(|| flags.default(flag))
+    axis.map(|axis| axis.default(host).to_string()).or_else(|| flags.default(flag))
 }
 
 fn object(line: &Line<'_>) -> Value {

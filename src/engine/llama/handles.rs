@@ -10,6 +10,7 @@ use super::model::Model;
 use super::{devices, params, reason};
 use crate::engine::{EngineError, Token};
 use crate::setup::Config;
+use crate::work::Extent;
 
 /// The first sequence in a context, and the one that is there in each.
 pub(super) const SEQUENCE: sys::llama_seq_id = 0;
@@ -18,10 +19,10 @@ pub(super) const SEQUENCE: sys::llama_seq_id = 0;
 pub(super) struct Context(NonNull<sys::llama_context>);
 
 impl Context {
-    pub(super) fn new(model: &Model, config: &Config, n_ctx: u32) -> Result<Self, EngineError> {
+    pub(super) fn new(model: &Model, config: &Config, extent: Extent) -> Result<Self, EngineError> {
         // SAFETY: a live model, which the session keeps until the context is gone.
         let context =
-            unsafe { sys::llama_init_from_model(model.handle(), params::context(config, n_ctx)) };
+            unsafe { sys::llama_init_from_model(model.handle(), params::context(config, extent)) };
         NonNull::new(context)
             .map(Self)
             .ok_or_else(|| reason::failure("the context was not created"))

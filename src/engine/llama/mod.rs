@@ -50,6 +50,7 @@ use crate::machine::{Description, Device, Link, Module, Roof};
 use crate::record::{DeviceMemory, Loaded, MemorySplit};
 use crate::setup::{Config, Process};
 use crate::units::{Bytes, Nanos};
+use crate::work::Extent;
 
 /// The backends of this process and at most one model of its own. There is one at a time in a process.
 pub struct LlamaEngine {
@@ -142,12 +143,12 @@ impl Engine for LlamaEngine {
         texts.iter().map(|text| vocabulary.tokenize(text)).collect()
     }
 
-    fn load(&mut self, config: &Config, n_ctx: u32) -> Result<Loaded, EngineError> {
+    fn load(&mut self, config: &Config, extent: Extent) -> Result<Loaded, EngineError> {
         self.model = None;
         self.reach(config)?;
         self.before = devices::offload();
         let start = Nanos::monotonic();
-        let model = Model::load(Rc::clone(&self.backend), config, n_ctx, false)?;
+        let model = Model::load(Rc::clone(&self.backend), config, extent, false)?;
         let load_ns = Nanos::monotonic().since(start);
         let most = model.max_gpu_layers();
         let asked = model.fit.as_ref().map_or(config.n_gpu_layers, |fit| fit.n_gpu_layers);
@@ -170,15 +171,19 @@ impl Engine for LlamaEngine {
         Ok(loaded)
     }
 
-    fn predict(&mut self, config: &Config, n_ctx: u32) -> Result<Vec<MemorySplit>, EngineError> {
+    fn predict(
+        &mut self,
+        config: &Config,
+        extent: Extent,
+    ) -> Result<Vec<MemorySplit>, EngineError> {
         if config.loading.places_tensors() || config.loading.fits() {
             let text = "what is placed tensor by tensor (-ot, -ncmoe, -fitt) is not predicted";
             return Err(EngineError(text.into()));
         }
         self.reach(config)?;
-        let model = Model::load(Rc::clone(&self.backend), config, n_ctx, true)?;
+        let model = Model::load(Rc::clone(&self.backend), config, extent, true)?;
         logs::begin();
-        let context = Context::new(&model, config, n_ctx)?;
+        let context = Context::new(&model, config, extent)?;
         let lines = logs::lines();
         drop(context);
         let used =
@@ -203,9 +208,9 @@ impl Engine for LlamaEngine {
         all
     }
 
-    fn open(&mut self, config: &Config, n_ctx: u32) -> Result<LlamaSession, EngineError> {
+    fn open(&mut self, config: &Config, extent: Extent) -> Result<LlamaSession, EngineError> {
         let model = self.model.as_ref().ok_or_else(|| EngineError("no model is loaded".into()))?;
-        let session = LlamaSession::open(Rc::clone(model), config, n_ctx, self.process)?;
+        let session = LlamaSession::open(Rc::clone(model), config, extent, self.process)?;
         self.split[1] = memory::split(&logs::lines(), &devices::buffers());
         Ok(session)
     }

@@ -12,6 +12,7 @@ use super::{logs, params, reason};
 use crate::engine::{EngineError, Token};
 use crate::record::Fit;
 use crate::setup::Config;
+use crate::work::Extent;
 
 /// A model in memory. Freed when the engine and the last session have let go of it.
 pub(super) struct Model {
@@ -23,18 +24,18 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// Loads the model of `config`, for a context of `n_ctx` tokens where it is fitted; `simulated`,
+    /// Loads the model of `config`, for a context of this extent where it is fitted; `simulated`,
     /// without its weights. The first part of a split file brings in the others.
     pub(super) fn load(
         backend: Rc<LlamaBackend>,
         config: &Config,
-        n_ctx: u32,
+        extent: Extent,
         simulated: bool,
     ) -> Result<Self, EngineError> {
         let path = c_path(&config.model.path)?;
         let mut load = params::model(config)?;
         let fit = if config.loading.fits() {
-            Some(params::fit(&path, &mut load, config, n_ctx)?)
+            Some(params::fit(&path, &mut load, config, extent)?)
         } else {
             None
         };

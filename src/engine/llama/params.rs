@@ -10,6 +10,7 @@ use crate::record::Fit;
 use crate::setup::{
     CacheType, Config, FlashAttention, LazyMode, LoadMode, Numa, Override, Process, SplitMode,
 };
+use crate::work::Extent;
 
 /// Most threads that the engine's thread pools have room for: one bit of the affinity mask for each.
 const MAX_THREADS: u32 = 512;
@@ -115,7 +116,7 @@ fn split_mode(mode: SplitMode) -> sys::llama_split_mode {
     }
 }
 
-/// Has the engine choose layers, shares and places of a load so that a context of `n_ctx` tokens fits into
+/// Has the engine choose layers, shares and places of a load so that a context of this extent fits into
 /// the devices' free memory beside it, as llama-bench does for `-fitt`.
 ///
 /// # Errors
@@ -124,7 +125,7 @@ pub(super) fn fit(
     path: &CStr,
     load: &mut Load,
     config: &Config,
-    n_ctx: u32,
+    extent: Extent,
 ) -> Result<Fit, EngineError> {
     logs::begin();
     // SAFETY: they take nothing.
@@ -135,7 +136,7 @@ pub(super) fn fit(
     load.params.n_gpu_layers = defaults.n_gpu_layers;
     load.params.tensor_split = load.shares.as_ptr();
     load.params.tensor_buft_overrides = load.overrides.as_ptr();
-    let mut context = context(config, n_ctx);
+    let mut context = context(config, extent);
     let mut margins = vec![config.loading.fit_target as usize * MIB; load.shares.len()];
     // SAFETY: the path is NUL-terminated; both parameter structs, the shares, the overrides and the margins
     // are as long as the engine wants them and live until the load; there is no second model.
@@ -177,11 +178,11 @@ const MIB: usize = 1 << 20;
 const NO_OVERRIDE: sys::llama_model_tensor_buft_override =
     sys::llama_model_tensor_buft_override { pattern: std::ptr::null(), buft: std::ptr::null_mut() };
 
-/// Parameters of a context of `n_ctx` tokens.
-pub(super) fn context(config: &Config, n_ctx: u32) -> sys::llama_context_params {
+/// Parameters of a context of this extent.
+pub(super) fn context(config: &Config, extent: Extent) -> sys::llama_context_params {
     // SAFETY: takes nothing, returns plain data.
     let mut params = unsafe { sys::llama_context_default_params() };
-    params.n_ctx = n_ctx;
+    params.n_ctx = extent.n_ctx;
     params.n_batch = config.n_batch;
     params.n_ubatch = config.n_ubatch;
     params.type_k = cache_type(config.type_k);
@@ -191,7 +192,7 @@ pub(super) fn context(config: &Config, n_ctx: u32) -> sys::llama_context_params 
     params.op_offload = !config.compute.no_op_offload;
     params.swa_full = false;
     params.embeddings = config.compute.embeddings;
-    params.n_seq_max = config.compute.n_parallel;
+    params.n_seq_max = extent.n_parallel;
     params
 }
 
@@ -337,11 +338,9 @@ mod tests {
             embeddings: true,
             no_op_offload: true,
             no_kv_offload: true,
-            n_parallel: 3,
             cpu_mask: "0x5".into(),
             cpu_strict: true,
             poll: 7,
-            ..config.compute
         };
         let load = model(&config).unwrap();
         assert_eq!(load.params.load_mode, sys::LLAMA_LOAD_MODE_DIRECT_IO);
@@ -355,7 +354,7 @@ mod tests {
         let experts = |n| format!(r"blk\.{n}\.ffn_(up|down|gate|gate_up)_(ch|)exps");
         assert_eq!(patterns.collect::<Vec<_>>(), ["attn", &experts(0), &experts(1)]);
         assert!(load.overrides[3].pattern.is_null());
-        let params = context(&config, 512);
+        let params = context(&config, Extent { n_parallel: 3, ..Extent::of(512) });
         assert!(params.embeddings && !params.op_offload && !params.offload_kqv);
         assert_eq!(params.n_seq_max, 3);
         let process = Process { priority: 2, ..Process::default() };

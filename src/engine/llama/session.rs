@@ -14,6 +14,7 @@ use super::{logs, params, reason};
 use crate::engine::{EngineError, Session, Token};
 use crate::setup::{Config, FlashAttention, Process};
 use crate::units::Nanos;
+use crate::work::Extent;
 
 /// Seed of the tokens: every session processes the same sequence, and goes on in it from one repetition
 /// to the next, so that the samples of a row differ in their tokens and two runs do not.
@@ -44,11 +45,11 @@ pub struct LlamaSession {
 }
 
 impl LlamaSession {
-    /// Creates a context of `n_ctx` tokens with the context axes of `config`.
+    /// Creates a context of this extent with the context axes of `config`.
     pub(super) fn open(
         model: Rc<Model>,
         config: &Config,
-        n_ctx: u32,
+        extent: Extent,
         process: Process,
     ) -> Result<Self, EngineError> {
         logs::begin();
@@ -57,8 +58,8 @@ impl LlamaSession {
         if n_vocab == 0 {
             return Err(EngineError("the model has no vocabulary".into()));
         }
-        let n_parallel = sequences(config)?;
-        let context = Context::new(&model, config, n_ctx)?;
+        let n_parallel = sequences(config, extent.n_parallel)?;
+        let context = Context::new(&model, config, extent)?;
         let flash_attn = flash_attention(config.flash_attn, &logs::lines());
         let threads = Threads::new(params::threadpool(config, process)?)?;
         // SAFETY: both are alive, and the session frees the threads after the context.
@@ -77,8 +78,8 @@ impl LlamaSession {
             n_vocab,
             text: Vec::new(),
             n_parallel,
-            prompt_shared: config.compute.prompt_shared,
-            tokens: Vec::with_capacity(config.compute.n_parallel as usize),
+            prompt_shared: extent.prompt_shared,
+            tokens: Vec::with_capacity(extent.n_parallel as usize),
             has_logits: false,
         })
     }
@@ -319,8 +320,7 @@ impl Session for LlamaSession {
 ///
 /// # Errors
 /// When there are more than the engine has room for, or than fit into a batch: it would abort.
-fn sequences(config: &Config) -> Result<sys::llama_seq_id, EngineError> {
-    let n_parallel = config.compute.n_parallel;
+fn sequences(config: &Config, n_parallel: u32) -> Result<sys::llama_seq_id, EngineError> {
     if config.n_batch < n_parallel {
         return Err(EngineError(format!(
             "-np {n_parallel} needs a batch with a token of each sequence: give -b {n_parallel} or more"

@@ -17,10 +17,12 @@ use rand_pcg::Pcg64Mcg;
 use self::script::fail;
 pub use self::script::{Fault, RawPipe, Rule, Script, Slow};
 use super::{Engine, EngineError, Session, Token};
+use crate::axis::{AXES, Lens};
 use crate::machine::{Description, Device, DeviceKind, Link, Roof};
 use crate::record::{DeviceMemory, Loaded, MemorySplit, Phase};
 use crate::setup::Config;
 use crate::units::{Bytes, Nanos};
+use crate::work::Extent;
 
 /// The clock and the noise, shared by the engine and its sessions.
 struct Clock {
@@ -75,8 +77,11 @@ impl Scripted {
     fn rule(&self, config: &Config) -> Rule {
         let fits = |rule: &&Rule| {
             rule.when.iter().all(|(name, value)| {
-                let axis = crate::axis::AXES.iter().find(|axis| axis.name == name);
-                axis.is_some_and(|axis| (axis.get)(config).to_string() == *value)
+                let axis = AXES.iter().find(|axis| axis.name == name);
+                axis.is_some_and(|axis| match axis.lens {
+                    Lens::Llama { get, .. } => get(config).to_string() == *value,
+                    Lens::Speed { .. } => false,
+                })
             })
         };
         self.script.rules.iter().find(fits).cloned().unwrap_or_default()
@@ -137,7 +142,7 @@ impl Engine for Scripted {
         Ok(texts.iter().map(words).collect())
     }
 
-    fn load(&mut self, config: &Config, _: u32) -> Result<Loaded, EngineError> {
+    fn load(&mut self, config: &Config, _: Extent) -> Result<Loaded, EngineError> {
         let rule = self.rule(config);
         fail(&rule, Phase::Load, &self.pipe)?;
         let started = self.now();
@@ -154,14 +159,18 @@ impl Engine for Scripted {
         })
     }
 
-    fn predict(&mut self, config: &Config, n_ctx: u32) -> Result<Vec<MemorySplit>, EngineError> {
+    fn predict(
+        &mut self,
+        config: &Config,
+        extent: Extent,
+    ) -> Result<Vec<MemorySplit>, EngineError> {
         let layers = u64::from(config.effective_gpu_layers(self.script.gpu));
         let all = u64::from(config.model.n_layers) + 1;
         let bytes = config.model.tensor_bytes.0;
         let split = |device: &str, share: u64| MemorySplit {
             device: device.into(),
             weights: Bytes(bytes / all * share),
-            context: Bytes(u64::from(n_ctx) * 1024 * share),
+            context: Bytes(u64::from(extent.n_ctx) * 1024 * share),
             compute: Bytes(if share > 0 { 64 << 20 } else { 0 }),
         };
         let host = split("host", all - layers);
@@ -172,12 +181,12 @@ impl Engine for Scripted {
         self.split.clone()
     }
 
-    fn open(&mut self, config: &Config, n_ctx: u32) -> Result<ScriptedSession, EngineError> {
+    fn open(&mut self, config: &Config, extent: Extent) -> Result<ScriptedSession, EngineError> {
         let rule = self.rule(config);
         fail(&rule, Phase::Context, &self.pipe)?;
-        self.split = self.predict(config, n_ctx)?;
+        self.split = self.predict(config, extent)?;
         Ok(ScriptedSession {
-            n_ctx: n_ctx.next_multiple_of(256),
+            n_ctx: extent.n_ctx.next_multiple_of(256),
             prompt_rate: rule.prompt_rate.unwrap_or(self.script.prompt_rate),
             step_rate: rule.step_rate.unwrap_or(self.script.step_rate),
             rule,
@@ -185,8 +194,8 @@ impl Engine for Scripted {
             clock: Rc::clone(&self.clock),
             prompts: 0,
             steps: 0,
-            n_parallel: config.compute.n_parallel,
-            prompt_shared: config.compute.prompt_shared,
+            n_parallel: extent.n_parallel,
+            prompt_shared: extent.prompt_shared,
         })
     }
 

@@ -110,10 +110,12 @@ pub(super) static FIELDS: [Field; 44] = [
     Field::int("fit_min_ctx", "tokens", "Least context when fitting", |row| {
         row.job.config.loading.fit_ctx.into()
     }),
-    Field::int("n_prompt", "tokens", "Tokens of the prompt", |row| row.job.work.n_prompt().into()),
-    Field::int("n_gen", "tokens", "Tokens generated", |row| row.job.work.n_gen().into()),
+    Field::int("n_prompt", "tokens", "Tokens of the prompt", |row| {
+        row.job.work.speed().n_prompt.into()
+    }),
+    Field::int("n_gen", "tokens", "Tokens generated", |row| row.job.work.speed().n_gen.into()),
     Field::int("n_depth", "tokens", "Tokens in the context beforehand", |row| {
-        row.job.config.n_depth.into()
+        row.job.work.speed().n_depth.into()
     }),
     Field::text("test_time", "When it started, in UTC", |row| {
         row.measured.started.map(rfc3339).into()
@@ -141,5 +143,5 @@ pub(super) static FIELDS: [Field; 44] = [
 /// The value of an axis, as llama-bench prints it.
 fn axis(row: &Row<'_>, name: &str) -> Value {
     let axis = AXES.iter().find(|axis| axis.name == name);
-    axis.map(|axis| (axis.get)(&row.job.config).to_string()).into()
+    axis.and_then(|axis| row.job.value(axis)).map(|value| value.to_string()).into()
 }

@@ -44,7 +44,7 @@ pub(super) static FIELDS: [Field; 122] = [
     Field::text("job_id", "Identity: equal jobs on equal model files have equal ids", |row| {
         row.job.id.0.as_str().into()
     }),
-    Field::text("test", "The test's name", |row| row.job.test_name().into()),
+    Field::text("test", "The test's name", |row| row.job.work.test_name().into()),
     Field::text("model_source", "Where a model of the hub is from, with its commit", |row| {
         row.job.config.model.source.as_deref().into()
     }),
@@ -113,16 +113,16 @@ pub(super) static FIELDS: [Field; 122] = [
         |row| row.links().map(|(endpoint, found)| link(endpoint, found)).collect::<Value>(),
     ),
     Field::text("prompt", "The prompt: random tokens, or the place of a text", |row| {
-        row.job.text.as_ref().map_or("random", |text| text.name.as_str()).into()
+        row.job.work.speed().text.as_ref().map_or("random", |text| text.name.as_str()).into()
     }),
     Field::text("prompt_hash", "SHA-256 of the text, its first 16 hex digits", |row| {
-        row.job.text.as_ref().map(|text| text.hash.as_str()).into()
+        row.job.work.speed().text.as_ref().map(|text| text.hash.as_str()).into()
     }),
     Field::int("n_parallel", "", "Sequences side by side", |row| {
-        row.job.config.compute.n_parallel.into()
+        row.job.work.speed().n_parallel.into()
     }),
     Field::flag("prompt_shared", "Whether they share one prompt, processed once", |row| {
-        row.job.config.compute.prompt_shared.into()
+        row.job.work.speed().prompt_shared.into()
     }),
     Field::int("t_pp_ns", "ns", "Mean time of the prompt's part of a test with both", |row| {
         part(row.summary.prompt.as_ref(), |part| whole(Some(part.ns.mean)))

@@ -120,14 +120,14 @@ impl Run {
 
     /// The `nth` sample: a little slower each time, and different for each row.
     pub(super) fn sample(&mut self, index: usize, nth: u64) {
-        let work = self.plan.jobs[index].job.work;
+        let work = self.plan.jobs[index].job.work.speed();
         let ns = 1_000_000_000 + index as u64 * 77_000_000 + nth * 3_000_000;
         let token = Nanos(ns / 2);
         let sample = Sample::Run {
             runs: 1,
             ns: Nanos(ns),
-            first_token_ns: if work.n_prompt() > 0 { vec![Nanos(ns / 3)] } else { vec![] },
-            token_ns: if work.n_gen() > 0 { vec![token, token] } else { vec![] },
+            first_token_ns: if work.n_prompt > 0 { vec![Nanos(ns / 3)] } else { vec![] },
+            token_ns: if work.n_gen > 0 { vec![token, token] } else { vec![] },
         };
         self.fold(index, |job| Record::Sampled { job, sample });
     }
@@ -157,7 +157,7 @@ impl Run {
         Reading {
             peak_rss: Some(Bytes(2_700 << 20)),
             devices: devices.collect(),
-            n_ctx: Some(job.n_ctx().next_multiple_of(256)),
+            n_ctx: Some(job.extent().n_ctx.next_multiple_of(256)),
             flash_attn: Some(true),
             steady: Some(true),
             stop: Some(StopReason::Repetitions),

@@ -15,9 +15,9 @@ use crate::units::Nanos;
 use crate::work::Sample;
 use crate::work::Work;
 
-const PP: Work = Work::Prompt { n_prompt: 512 };
-const TG: Work = Work::Generate { n_gen: 128 };
-const PG: Work = Work::PromptGenerate { n_prompt: 512, n_gen: 128 };
+const PP: Work = Work::prompt(512);
+const TG: Work = Work::generate(128);
+const PG: Work = Work::prompt_generate(512, 128);
 
 /// A report as it is printed when its run is over.
 pub(super) fn render(report: &Report, format: Format) -> String {
