@@ -8,7 +8,7 @@ use crate::journal::RunFacts;
 use crate::machine::{Link, Roof};
 use crate::plan::Part;
 use crate::record::{
-    DeviceMemory, MemoryMethod, Outcome, Phase, Reading, RemoteTraffic, Trouble, Warning,
+    DeviceMemory, DeviceTelemetry, MemoryMethod, Outcome, Phase, Reading, RemoteTraffic, Trouble, Warning,
 };
 use crate::roofline::Target;
 use crate::stats::interval::Interval;
@@ -221,7 +221,7 @@ impl<'a> Row<'a> {
     }
 
     /// The most memory that was taken on each device during the row: by the driver where it was asked and
-    /// knew, else by the engine at the end of the row.
+    /// knew, else by the engine at the end of the row. A row that failed has what the driver saw.
     pub fn peaks(&self) -> Vec<Peak<'a>> {
         let reading = self.memory;
         let of = |device: &'a DeviceMemory| {
@@ -232,7 +232,14 @@ impl<'a> Row<'a> {
             let (bytes, method) = seen.unwrap_or((most, MemoryMethod::Engine));
             Peak { device: &device.device, bytes, method }
         };
-        reading.devices.iter().map(of).collect()
+        // Of a row that failed, the driver's word is all there is: what it took before it found no more.
+        let told = |seen: &&'a DeviceTelemetry| {
+            !reading.devices.iter().any(|device| device.device == seen.device)
+        };
+        let failed = reading.telemetry.iter().filter(told).filter_map(|seen| {
+            Some(Peak { device: &seen.device, bytes: seen.peak?, method: seen.method })
+        });
+        reading.devices.iter().map(of).chain(failed).collect()
     }
 
     /// The most memory taken on all devices together; `None` where none was read.
