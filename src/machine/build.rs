@@ -14,9 +14,13 @@ const TARGET_CPU: &str = env!("LBENCH_BUILD_TARGET_CPU");
 const TARGET: &str = env!("LBENCH_BUILD_TARGET");
 /// Cargo's profile.
 const PROFILE: &str = env!("LBENCH_BUILD_PROFILE");
-const SHARED: bool = !env!("LBENCH_BUILD_LLAMA_BUILD_SHARED_LIBS").is_empty();
+/// Whether the engine is in shared libraries, which backends in files of their own need.
+pub const SHARED: bool = !env!("LBENCH_BUILD_BUILD_SHARED_LIBS").is_empty();
 const MODULES: bool = !env!("LBENCH_BUILD_GGML_BACKEND_DL").is_empty();
 const ALL_LEVELS: bool = !env!("LBENCH_BUILD_GGML_CPU_ALL_VARIANTS").is_empty();
+const RDMA: bool = !env!("LBENCH_BUILD_GGML_RPC_RDMA").is_empty();
+/// How `CMake` built the engine; empty for none.
+const ENGINE_PROFILE: &str = env!("LBENCH_BUILD_ENGINE_PROFILE");
 const RPC: bool = !env!("LBENCH_BUILD_GGML_RPC").is_empty();
 
 /// What `--version` prints, `engine` being what a worker said, or why none could.
@@ -35,7 +39,11 @@ pub fn text(engine: Result<&Description, &str>) -> String {
     if cfg!(feature = "llama") {
         line("flavour:", flavour());
     }
-    line("profile:", format!("{PROFILE}, {TARGET}"));
+    let engine = match ENGINE_PROFILE {
+        "" | "Release" => String::new(),
+        other => format!(", llama.cpp {other}"),
+    };
+    line("profile:", format!("{PROFILE}, {TARGET}{engine}"));
     lines.join("\n")
 }
 
@@ -75,7 +83,8 @@ fn flavour() -> String {
     let parts = [
         (true, linked),
         (ALL_LEVELS, "kernels for every CPU"),
-        (RPC, "RPC"),
+        (RPC && !RDMA, "RPC"),
+        (RPC && RDMA, "RPC with RDMA"),
         (cfg!(feature = "cuda"), "CUDA"),
         (cfg!(feature = "vulkan"), "Vulkan"),
         (cfg!(feature = "metal"), "Metal"),
