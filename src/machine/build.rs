@@ -1,5 +1,6 @@
 //! What this build of lbench is: facts from when it was built, beside what its engine says of itself.
 
+use crate::machine::cards::Cards;
 use crate::machine::{Description, Module};
 
 /// lbench's own version.
@@ -23,8 +24,9 @@ const RDMA: bool = !env!("LBENCH_BUILD_GGML_RPC_RDMA").is_empty();
 const ENGINE_PROFILE: &str = env!("LBENCH_BUILD_ENGINE_PROFILE");
 const RPC: bool = !env!("LBENCH_BUILD_GGML_RPC").is_empty();
 
-/// What `--version` prints, `engine` being what a worker said, or why none could.
-pub fn text(engine: Result<&Description, &str>) -> String {
+/// What `--version` prints, `engine` being what a worker said, or why none could, and `cards` the GPUs that are
+/// there, where they were looked for.
+pub fn text(engine: Result<&Description, &str>, cards: Option<&Cards>) -> String {
     let commit = if COMMIT.is_empty() { String::new() } else { format!(" ({COMMIT})") };
     let mut lines = vec![format!("lbench {NUMBER}{commit}")];
     let mut line = |name: &str, value: String| lines.push(format!("{name:<9} {value}"));
@@ -33,6 +35,11 @@ pub fn text(engine: Result<&Description, &str>) -> String {
             line("engine:", engine_of(engine));
             line("kernels:", kernels(engine));
             line("backends:", engine.backends.join(", "));
+            let seen = cards.map(|cards| cards.lines(engine)).unwrap_or_default();
+            let none = cards.filter(|cards| cards.is_none()).map(|_| "none found".to_string());
+            for (index, card) in none.into_iter().chain(seen).enumerate() {
+                line(if index == 0 { "gpus:" } else { "" }, card);
+            }
         }
         Err(why) => line("engine:", format!("none: {why}")),
     }
