@@ -27,7 +27,6 @@ use crate::cli::{Cli, Command, CompareArgs, CompareFormat, ReportArgs, SynthArgs
 use crate::compare::{self, Run};
 use crate::error::{Error, exit};
 use crate::journal::{self, Kept};
-use crate::machine::Description;
 use crate::machine::Host;
 use crate::machine::cache::Cache;
 use crate::report::{Extra, Report};
@@ -154,7 +153,8 @@ fn report(args: &ReportArgs) -> Result<u8, Error> {
     Ok(if failed { exit::SOME_FAILED } else { exit::OK })
 }
 
-fn list_devices(engine: &Description, out: &mut dyn io::Write) -> io::Result<()> {
+fn list_devices(host: &Host, out: &mut dyn io::Write) -> io::Result<()> {
+    let engine = &host.engine;
     writeln!(out, "{}, backends: {}", engine.engine, engine.backends.join(", "))?;
     writeln!(out, "Available devices:")?;
     for device in &engine.devices {
@@ -167,6 +167,9 @@ fn list_devices(engine: &Description, out: &mut dyn io::Write) -> io::Result<()>
             mib(device.total),
             mib(device.free)
         )?;
+    }
+    for card in host.cards.lines(engine) {
+        writeln!(out, "GPU {card}")?;
     }
     for module in &engine.modules {
         let state =

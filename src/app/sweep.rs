@@ -12,7 +12,6 @@ use crate::error::{Error, exit};
 use crate::journal::RunFacts;
 use crate::journal::{Kept, Wanted, Writer};
 use crate::ledger::{Ledger, Priors};
-use crate::machine::Host;
 use crate::machine::cache::{self, Cache};
 use crate::plan::{self, Plan};
 use crate::progress::Progress;
@@ -47,9 +46,9 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     let settings = settings(args);
     let seed = args.deprecated.seed().unwrap_or_else(some_seed);
     let mut runner = Runner::new(runner_options(args, seed))?;
-    let mut host = Host::take(runner.describe()?);
+    let mut host = prepare::host(&mut runner, args.scripted.is_some())?;
     if args.list_devices {
-        print(|out| list_devices(&host.engine, out))?;
+        print(|out| list_devices(&host, out))?;
         return Ok(exit::OK);
     }
     args.deprecated.notes().iter().for_each(|note| tell(note));
@@ -61,7 +60,7 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
         print(|out| plan::print(&plan, &memory, out))?;
         return Ok(exit::OK);
     }
-    prepare::warn(args, &host);
+    prepare::warn(args, &host, &plan);
     if args.scripted.is_none() {
         host.floors = Cache::of_user("noise").get(&cache::key(&host));
     }

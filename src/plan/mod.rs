@@ -135,6 +135,14 @@ impl Plan {
         self.jobs.iter().filter(own).map(|planned| &planned.job)
     }
 
+    /// Whether any job would have layers on a device of this machine, if there were one.
+    pub fn asks_for_a_device(&self) -> bool {
+        self.jobs.iter().any(|planned| {
+            let config = &planned.job.config;
+            config.rpc.is_empty() && config.effective_gpu_layers(true) > 0
+        })
+    }
+
     /// The jobs to measure, grouped by what one loaded model can serve, in order.
     pub fn groups(&self) -> Vec<Vec<&Job>> {
         self.groups_but(HashMap::new())

@@ -120,6 +120,10 @@ impl Notes {
         let mut lines = Vec::new();
         lines.extend(depths::lines(report).iter().map(|line| plain(line)));
         lines.extend(report.facts().links.iter().map(link));
+        let host = &report.facts().host;
+        let unused = host.cards.unused(&host.engine);
+        let unused = unused.filter(|_| report.plan().asks_for_a_device());
+        lines.extend(unused.map(|text| format!("- {}", plain(&text))));
         let warnings = report.warnings().iter();
         lines.extend(warnings.map(|warning| format!("- {}", plain(&warning.text))));
         if self.models.synthetic {

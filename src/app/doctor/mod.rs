@@ -91,7 +91,7 @@ fn check(args: &DoctorArgs, tell: &mut dyn FnMut(&str)) -> Result<Checkup, Error
     };
     let watch = Watch::start();
     let mut runner = Runner::new(options(args))?;
-    let host = Host::take(runner.describe()?);
+    let host = app::prepare::host(&mut runner, scripted)?;
     runner.rest();
 
     tell("clock and scheduler …");

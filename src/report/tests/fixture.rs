@@ -30,9 +30,11 @@ fn device(name: &str, description: &str, kind: DeviceKind, backend: &str) -> Dev
 pub(super) fn cpu_host() -> Host {
     Host {
         can_offload: false,
+        cards: crate::machine::cards::Cards::default(),
         kernel: Some("6.1.0".into()),
         engine: Description {
             modules: vec![],
+            start_errors: vec![],
             engine: "llama.cpp 0.9.1".into(),
             build_commit: "unknown".into(),
             backends: vec!["CPU".into()],
