@@ -197,6 +197,9 @@ impl Cost {
         warmup
             + match self.settings.stop {
                 Rule::Fixed { n } => f64::from(n) * once,
+                Rule::Visit { min_samples, least_time, .. } => {
+                    (f64::from(min_samples) * once).max(least_time.seconds())
+                }
                 Rule::Precision { min_samples, max_time, .. } => {
                     let least = f64::from(min_samples) * once;
                     (SAMPLES * once).min(max_time.seconds()).max(least)

@@ -287,6 +287,7 @@ fn drifted(before: &[f64], after: &[f64]) -> Option<f64> {
 fn again(rule: Rule) -> Rule {
     match rule {
         Rule::Fixed { n } => Rule::Fixed { n: n.min(SAMPLES) },
+        visit @ Rule::Visit { .. } => visit,
         Rule::Precision { target, max_samples, .. } => {
             Rule::Precision { min_samples: SAMPLES, target, max_samples, max_time: TIME }
         }

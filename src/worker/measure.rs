@@ -126,7 +126,7 @@ impl<'a, S: Session> Bench<'a, S> {
             let runs = match settings.stop {
                 // As many runs as were asked for, each its own sample, as llama-bench has it.
                 Rule::Fixed { .. } => 1,
-                Rule::Precision { .. } => runs_per_sample(ns),
+                Rule::Precision { .. } | Rule::Visit { .. } => runs_per_sample(ns),
             };
             let steady = Some(verdict == steady::Warmth::Steady);
             return Ok(Warmth { steady, last: Some(ns), runs });

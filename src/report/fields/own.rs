@@ -216,14 +216,14 @@ pub(super) static FIELDS: [Field; 117] = [
     }),
     Field::int("repetitions", "", "Repetitions asked for with -r", |row| match row.facts.stop {
         Rule::Fixed { n } => n.into(),
-        Rule::Precision { .. } => Value::Null,
+        Rule::Precision { .. } | Rule::Visit { .. } => Value::Null,
     }),
     Field::float(
         "precision_target",
         "",
         "Half-width of the 95 % interval asked for, as a share",
         |row| match row.facts.stop {
-            Rule::Fixed { .. } => Value::Null,
+            Rule::Fixed { .. } | Rule::Visit { .. } => Value::Null,
             Rule::Precision { target, .. } => target.into(),
         },
     ),
