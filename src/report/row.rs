@@ -8,7 +8,8 @@ use crate::journal::RunFacts;
 use crate::machine::{Link, Roof};
 use crate::plan::Part;
 use crate::record::{
-    DeviceMemory, DeviceTelemetry, MemoryMethod, Outcome, Phase, Reading, RemoteTraffic, Trouble, Warning,
+    DeviceMemory, DeviceTelemetry, MemoryMethod, Outcome, Phase, Reading, RemoteTraffic, Trouble,
+    Warning,
 };
 use crate::roofline::Target;
 use crate::stats::interval::Interval;

@@ -13,6 +13,7 @@ pub mod steady;
 pub mod stopping;
 pub mod verdict;
 pub mod visits;
+pub mod warm;
 
 use serde::{Deserialize, Serialize};
 

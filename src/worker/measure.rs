@@ -5,9 +5,10 @@ use super::{DepthState, Events, Failure};
 use crate::engine::{EngineError, Session};
 use crate::job::Job;
 use crate::record::{Phase, RemoteTraffic};
-use crate::stats::steady::{self, Steady};
+use crate::stats::steady::{Steady, Warmth};
 use crate::stats::stopping::StopReason;
 use crate::stats::stopping::{Rule, Stopping};
+use crate::stats::warm::Warm;
 use crate::telemetry::traffic;
 use crate::units::Nanos;
 use crate::wire::{Event, Settings};
@@ -15,8 +16,8 @@ use crate::work::Sample;
 
 /// Most warm-up runs of one job.
 const WARMUP_RUNS: usize = 12;
-/// Tokens of a generation whose time is compared with that of the ones before.
-const WARM_BLOCK: u32 = 8;
+/// Tokens of a generation that are taken for a run where it has fewer, before its warm-up is given up.
+const WARM_TOKENS: usize = 32;
 /// Least time of the warm-up of a generation: clocks take a moment to rise.
 const WARM_LEAST: Nanos = Nanos(150_000_000);
 /// A run that takes as long as this is its own warm-up.
@@ -65,9 +66,9 @@ pub fn repeat<S: Session>(
     Ok(Course { steady: warmth.steady, stop, traffic: traffic.unwrap_or_default() })
 }
 
-/// What the warm-up came to.
+/// Outcome of a warm-up.
 #[derive(Debug, Clone, Copy)]
-struct Warmth {
+struct Warmed {
     /// Whether it became steady; `None` without one.
     steady: Option<bool>,
     /// How often the test is to be run within a sample.
@@ -120,9 +121,9 @@ impl<'a, S: Session> Bench<'a, S> {
     }
 
     /// Runs the work, unmeasured, until it is steady, if that is asked for.
-    fn warm_up(&mut self, settings: Settings) -> Result<Warmth, Failure> {
+    fn warm_up(&mut self, settings: Settings) -> Result<Warmed, Failure> {
         if !settings.warmup {
-            return Ok(Warmth { steady: None, runs: 1 });
+            return Ok(Warmed { steady: None, runs: 1 });
         }
         self.enter(Phase::Warmup);
         let generates = self.job.work.speed().n_prompt == 0 && self.job.work.speed().n_gen > 0;
@@ -132,7 +133,7 @@ impl<'a, S: Session> Bench<'a, S> {
             Rule::Fixed { .. } => 1,
             Rule::Precision { .. } | Rule::Visit { .. } => runs_per_sample(run),
         };
-        Ok(Warmth { steady, runs })
+        Ok(Warmed { steady, runs })
     }
 
     /// Whole runs, until successive ones agree; whether they came to, and the time of the last. A long run is
@@ -143,43 +144,35 @@ impl<'a, S: Session> Bench<'a, S> {
             let ns = Nanos(self.once(true, &mut Vec::new())?.ns);
             self.send(Sample::Warmup { ns });
             match steady.push(ns) {
-                steady::Warmth::Continue if ns >= LONG_RUN => return Ok((None, ns)),
-                steady::Warmth::Continue => {}
-                verdict => return Ok((Some(verdict == steady::Warmth::Steady), ns)),
+                Warmth::Continue if ns >= LONG_RUN => return Ok((None, ns)),
+                Warmth::Continue => {}
+                verdict => return Ok((Some(verdict == Warmth::Steady), ns)),
             }
         }
     }
 
-    /// Tokens, until successive blocks of them agree and the device has been at work for a moment; whether they
-    /// came to, and the time of a run as the last ones have it.
+    /// Tokens, until they agree and the device has been at work for a moment; whether they came to, and the time
+    /// of a run as the last of them have it.
     fn warm_generation(&mut self) -> Result<(Option<bool>, Nanos), Failure> {
         let n_gen = self.job.work.speed().n_gen;
-        let block = WARM_BLOCK.min(n_gen);
-        let blocks = WARMUP_RUNS * (n_gen / block) as usize;
-        let mut steady = Steady::new(Steady::TOLERANCE, blocks.max(WARMUP_RUNS), WARMUP_TIME);
+        let mut warm = Warm::new(WARMUP_RUNS * (n_gen as usize).max(WARM_TOKENS), WARMUP_TIME);
         loop {
             self.empty(true)?;
             self.session.begin_generation();
-            for _ in 0..n_gen / block {
-                let ns = self.steps(block).map_err(|error| self.failure(error))?;
-                let verdict = steady.push(ns);
-                let warm = verdict == steady::Warmth::Steady && steady.spent() >= WARM_LEAST;
-                if warm || verdict == steady::Warmth::GaveUp {
-                    self.send(Sample::Warmup { ns: steady.spent() });
-                    let run = Nanos(ns.0 * u64::from(n_gen) / u64::from(block));
-                    return Ok((Some(warm), run));
+            let mut last = self.session.now();
+            for _ in 0..n_gen {
+                self.session.step().map_err(|error| self.failure(error))?;
+                let now = self.session.now();
+                let took = now.since(last);
+                let verdict = warm.push(took);
+                last = now;
+                let steady = verdict == Warmth::Steady && warm.spent() >= WARM_LEAST;
+                if steady || verdict == Warmth::GaveUp {
+                    self.send(Sample::Warmup { ns: warm.spent() });
+                    return Ok((Some(steady), Nanos(took.0 * u64::from(n_gen))));
                 }
             }
         }
-    }
-
-    /// The time of so many steps.
-    fn steps(&mut self, n: u32) -> Result<Nanos, EngineError> {
-        let start = self.session.now();
-        for _ in 0..n {
-            self.session.step()?;
-        }
-        Ok(self.session.now().since(start))
     }
 
     /// Takes samples of `runs` runs each until the rule is satisfied. Up to half of the time that a visit lasts
