@@ -186,11 +186,29 @@ pub(super) fn warn(args: &BenchArgs, host: &Host, plan: &Plan) {
     }
 }
 
-/// Has the devices watched, where the driver's library can be had.
-pub(super) fn watch_devices(runner: &mut Runner, host: &Host) {
-    match Sampler::start(&host.engine.devices) {
-        Ok(Some(sampler)) => runner.watch_devices(sampler),
-        Ok(None) => {}
+/// What looks at the devices, from before the first worker; why there is nothing, where no driver answers.
+pub(super) fn sampler(args: &BenchArgs) -> Option<Result<Sampler, String>> {
+    (!args.no_telemetry && !args.dry_run && !args.list_devices).then(Sampler::start)
+}
+
+/// Has the devices watched, where the driver knows some of them.
+pub(super) fn watch_devices(
+    runner: &mut Runner,
+    sampler: Option<Result<Sampler, String>>,
+    host: &Host,
+) {
+    let Some(sampler) = sampler else { return };
+    let devices = &host.engine.devices;
+    if devices.iter().all(|device| device.id.is_none()) {
+        return;
+    }
+    let none = || "it knows none of the devices".to_string();
+    let named = sampler.and_then(|sampler| {
+        let known = sampler.name(devices);
+        if known { Ok(sampler) } else { Err(none()) }
+    });
+    match named {
+        Ok(sampler) => runner.watch_devices(sampler),
         Err(reason) => tell(&format!(
             "no telemetry of the devices: NVIDIA's management library: {reason}; memory figures are \
              the engine's"

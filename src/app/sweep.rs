@@ -45,6 +45,7 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
 
     let settings = settings(args);
     let seed = args.deprecated.seed().unwrap_or_else(some_seed);
+    let sampler = prepare::sampler(args);
     let mut runner = Runner::new(runner_options(args, seed))?;
     let mut host = prepare::host(&mut runner, args.scripted.is_some())?;
     if args.list_devices {
@@ -86,9 +87,7 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
         facts.roofs = rooflines(&mut runner, &wanted, &facts.host, false)?;
     }
     facts.links = prepare::links_of(&mut runner, &plan)?;
-    if !args.no_telemetry {
-        prepare::watch_devices(&mut runner, &facts.host);
-    }
+    prepare::watch_devices(&mut runner, sampler, &facts.host);
     let cold_of = plan.cold_starts();
     let wanted = Wanted { settings, stop, cold, cold_of: &cold_of };
     let kept = keeping::kept(earlier.as_ref(), &plan, &facts, &wanted);

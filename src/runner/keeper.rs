@@ -173,10 +173,9 @@ impl Keeper {
         self.spawn = spawn;
     }
 
-    /// Has the devices looked at from now on. A worker that holds some of their memory already would be
-    /// taken for somebody else, so it goes.
+    /// Has the devices looked at from now on. What others have of them was looked at before any worker was
+    /// started.
     pub(super) fn watch_devices(&mut self, sampler: Sampler) {
-        self.stop();
         self.sampler = Some(sampler);
     }
 

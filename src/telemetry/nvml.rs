@@ -30,14 +30,10 @@ pub fn open() -> Result<Nvml, String> {
     opened.map_err(|error| error.to_string())
 }
 
-/// The device at this PCI bus id, by whatever domain width it is written with.
-pub fn at<'a>(nvml: &'a Nvml, id: &str) -> Option<Device<'a>> {
-    let count = nvml.device_count().ok()?;
-    let devices = (0..count).filter_map(|index| nvml.device_by_index(index).ok());
-    devices.into_iter().find(|device| {
-        device.pci_info().is_ok_and(|pci| bus_id(&pci.bus_id) == bus_id(id))
-            || device.uuid().is_ok_and(|uuid| uuid == id)
-    })
+/// Whether a device is the one at this PCI bus id, by whatever domain width it is written with, or of this UUID.
+pub fn is_at(device: &Device<'_>, id: &str) -> bool {
+    device.pci_info().is_ok_and(|pci| bus_id(&pci.bus_id) == bus_id(id))
+        || device.uuid().is_ok_and(|uuid| uuid == id)
 }
 
 /// What a device looks like at one moment. Whatever it does not tell is `None`.

@@ -18,8 +18,11 @@ use crate::work::Sample;
 const WARMUP_RUNS: usize = 12;
 /// Tokens of a generation that are taken for a run where it has fewer, before its warm-up is given up.
 const WARM_TOKENS: usize = 32;
-/// Least time of the warm-up of a generation: clocks take a moment to rise.
+/// Least time of the warm-up of a generation, or two runs where these are shorter: clocks take a moment to rise.
 const WARM_LEAST: Nanos = Nanos(150_000_000);
+/// As many runs are a visit, where they take less than its least time: a sweep of short rows is not to take longer
+/// than five repetitions of each would.
+const VISIT_RUNS: u64 = 4;
 /// A run that takes as long as this is its own warm-up.
 const LONG_RUN: Nanos = Nanos(1_000_000_000);
 /// After this time in warm-up runs, the one under way is the last.
@@ -60,7 +63,7 @@ pub fn repeat<S: Session>(
     let warming = bench.session.now().since(started);
     // Counted here and not by the parent, which hears of a phase when it is over already.
     let before = traffic::counts(&job.config.rpc);
-    let stop = bench.measure(settings.stop, warming, warmth.runs)?;
+    let stop = bench.measure(visit(settings.stop, warmth.run), warming, warmth.runs)?;
     let after = before.as_ref().and_then(|_| traffic::counts(&job.config.rpc));
     let traffic = before.zip(after).map(|(before, after)| traffic::between(&before, &after));
     Ok(Course { steady: warmth.steady, stop, traffic: traffic.unwrap_or_default() })
@@ -73,6 +76,19 @@ struct Warmed {
     steady: Option<bool>,
     /// How often the test is to be run within a sample.
     runs: u32,
+    /// Time of a run; `None` without a warm-up.
+    run: Option<Nanos>,
+}
+
+/// The rule for a test whose runs take so long.
+fn visit(rule: Rule, run: Option<Nanos>) -> Rule {
+    match (rule, run) {
+        (Rule::Visit { min_samples, least_time, max_samples }, Some(run)) => {
+            let least_time = least_time.min(Nanos(run.0.saturating_mul(VISIT_RUNS)));
+            Rule::Visit { min_samples, least_time, max_samples }
+        }
+        (rule, _) => rule,
+    }
 }
 
 /// How often a test that takes `ns` is to be run within one sample.
@@ -123,7 +139,7 @@ impl<'a, S: Session> Bench<'a, S> {
     /// Runs the work, unmeasured, until it is steady, if that is asked for.
     fn warm_up(&mut self, settings: Settings) -> Result<Warmed, Failure> {
         if !settings.warmup {
-            return Ok(Warmed { steady: None, runs: 1 });
+            return Ok(Warmed { steady: None, runs: 1, run: None });
         }
         self.enter(Phase::Warmup);
         let generates = self.job.work.speed().n_prompt == 0 && self.job.work.speed().n_gen > 0;
@@ -133,7 +149,7 @@ impl<'a, S: Session> Bench<'a, S> {
             Rule::Fixed { .. } => 1,
             Rule::Precision { .. } | Rule::Visit { .. } => runs_per_sample(run),
         };
-        Ok(Warmed { steady, runs })
+        Ok(Warmed { steady, runs, run: Some(run) })
     }
 
     /// Whole runs, until successive ones agree; whether they came to, and the time of the last. A long run is
@@ -166,10 +182,12 @@ impl<'a, S: Session> Bench<'a, S> {
                 let took = now.since(last);
                 let verdict = warm.push(took);
                 last = now;
-                let steady = verdict == Warmth::Steady && warm.spent() >= WARM_LEAST;
+                let run = Nanos(took.0 * u64::from(n_gen));
+                let least = WARM_LEAST.min(Nanos(run.0 * 2));
+                let steady = verdict == Warmth::Steady && warm.spent() >= least;
                 if steady || verdict == Warmth::GaveUp {
                     self.send(Sample::Warmup { ns: warm.spent() });
-                    return Ok((Some(steady), Nanos(took.0 * u64::from(n_gen))));
+                    return Ok((Some(steady), run));
                 }
             }
         }

@@ -138,7 +138,8 @@ fn read_requests() -> Receiver<Request> {
 }
 
 fn serve<E: Engine>(engine: E, events: &Events, requests: &Receiver<Request>) {
-    let mut worker = Worker { engine, events, tried: None, depth_state: None };
+    let mut worker =
+        Worker { engine, events, tried: None, depth_state: None, foreseen: Vec::new() };
     for request in requests {
         match request {
             Request::Ask(question) => events.send(&worker.reply(question)),
@@ -174,6 +175,8 @@ struct Worker<'a, E: Engine> {
     events: &'a Events,
     tried: Option<Tried>,
     depth_state: Option<DepthState>,
+    /// Jobs whose memory was predicted.
+    foreseen: Vec<Job>,
 }
 
 impl<E: Engine> Worker<'_, E> {
@@ -249,6 +252,12 @@ impl<E: Engine> Worker<'_, E> {
         if !description.can_offload() && job.config.model.tensor_bytes.0 < host / 4 {
             return Vec::new();
         }
+        // It costs a look at the file: once for what a load serves, unless a context needs more.
+        let less = |seen: &Job| seen.config.same_load(&job.config) && needs_no_more(job, seen);
+        if self.foreseen.iter().any(less) {
+            return Vec::new();
+        }
+        self.foreseen.push(job.clone());
         let Ok(predicted) = self.engine.predict(&job.config, job.extent()) else {
             // The real load will say why.
             return Vec::new();
@@ -311,6 +320,15 @@ impl<E: Engine> Worker<'_, E> {
         }
         Ok(session)
     }
+}
+
+/// Whether a job's context has room in that of another one.
+fn needs_no_more(job: &Job, other: &Job) -> bool {
+    let (a, b) = (&job.config, &other.config);
+    job.extent().n_ctx <= other.extent().n_ctx
+        && a.n_batch <= b.n_batch
+        && a.n_ubatch <= b.n_ubatch
+        && (a.type_k, a.type_v, a.flash_attn) == (b.type_k, b.type_v, b.flash_attn)
 }
 
 /// The memory of each device at the end, with what it was at earlier stages.
