@@ -1,7 +1,7 @@
 //! What this build of lbench is: facts from when it was built, beside what its engine says of itself.
 
 use crate::machine::cards::Cards;
-use crate::machine::{Description, Module};
+use crate::machine::{Description, DeviceKind, Module};
 
 /// lbench's own version.
 pub const NUMBER: &str = env!("CARGO_PKG_VERSION");
@@ -36,7 +36,11 @@ pub fn text(engine: Result<&Description, &str>, cards: Option<&Cards>) -> String
             line("kernels:", kernels(engine));
             line("backends:", engine.backends.join(", "));
             let seen = cards.map(|cards| cards.lines(engine)).unwrap_or_default();
-            let none = cards.filter(|cards| cards.is_none()).map(|_| "none found".to_string());
+            let none = cards.filter(|cards| cards.is_none()).map(|_| {
+                // Neither on the bus nor known to a driver: the engine's own word.
+                let names = engine.device_names(&[DeviceKind::Gpu, DeviceKind::Igpu]);
+                if names.is_empty() { "none found".to_string() } else { names }
+            });
             for (index, card) in none.into_iter().chain(seen).enumerate() {
                 line(if index == 0 { "gpus:" } else { "" }, card);
             }
