@@ -25,7 +25,7 @@ case "$backend" in cuda | vulkan | rocm) module=libggml-${backend/rocm/hip}.so ;
 if [ -n "$module" ]; then
   host=$(rustc -vV | sed -n 's/^host: //p')
   source=$("${cargo[@]}" metadata --locked --format-version 1 --filter-platform "$host" |
-    sed 's/.*"manifest_path":"\([^"]*llama-cpp-sys-2-[^"]*\)\/Cargo.toml".*/\1/')/llama.cpp
+    sed 's/.*"manifest_path":"\([^"]*llama-cpp-sys-2[^"/]*\)\/Cargo.toml".*/\1/')/llama.cpp
   [ -d "$source" ] || fail "the engine's source was not found"
   scripts/backend.sh "$source" "$target/backend-$backend" "$release/backends" "$backend" "$compiler" "$archs" ||
     fail 'LBENCH_GPU=none make build builds for the CPU alone'

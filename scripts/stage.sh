@@ -24,7 +24,7 @@ done
 engine=$(cargo build --release --locked --target-dir "$target" --message-format json-render-diagnostics |
   sed -n 's/^{"reason":"build-script-executed".*llama-cpp-sys-2.*"out_dir":"\([^"]*\)".*/\1/p' | tail -1)
 source=$(cargo metadata --locked --format-version 1 |
-  sed 's/.*"manifest_path":"\([^"]*llama-cpp-sys-2-[^"]*\)\/Cargo.toml".*/\1/')
+  sed 's/.*"manifest_path":"\([^"]*llama-cpp-sys-2[^"/]*\)\/Cargo.toml".*/\1/')
 if [ ! -d "$engine" ] || [ ! -d "$source/llama.cpp" ]; then fail 'the engine was not found'; fi
 
 mkdir -p "$root/lib" "$root/backends"
