@@ -28,9 +28,6 @@ pub enum Budget {
 const REPETITIONS: f64 = 5.0;
 /// The share of their time that rounds may take together.
 const SHARE: f64 = 0.5;
-/// The share that two rounds may take, where one leaves most of the time unused: two visits say how visits
-/// differ, and one does not.
-const SHARE_OF_TWO: f64 = 0.8;
 
 /// What visits cost, as far as that was seen.
 #[derive(Debug, Clone, Copy, Default)]
@@ -115,7 +112,7 @@ impl Schedule {
         let picked = match self.budget {
             Budget::Open => wanted,
             Budget::Share => {
-                let left = self.allowed(ledger, cost).saturating_sub(spent);
+                let left = self.allowed(ledger).saturating_sub(spent);
                 self.affordable(&wanted, left, cost)
             }
         };
@@ -147,7 +144,7 @@ impl Schedule {
     }
 
     /// The time that all rounds together may take.
-    fn allowed(&self, ledger: &Ledger, cost: &dyn Fn(usize) -> Cost) -> Duration {
+    fn allowed(&self, ledger: &Ledger) -> Duration {
         let places = || self.groups.iter().flatten().copied();
         let runs: f64 = places()
             .map(|place| {
@@ -155,13 +152,7 @@ impl Schedule {
                 f64::from(self.shown[place]) * run.seconds()
             })
             .sum();
-        let theirs = runs * REPETITIONS;
-        let visits: Duration = places().map(|place| cost(place).visit).sum();
-        let loads: Duration = self.groups.iter().map(|group| cost(group[0]).load).sum();
-        let two = 2.0 * (visits + loads).as_secs_f64();
-        let loaded = theirs + loads.as_secs_f64();
-        let seconds = (theirs * SHARE).max(two.min(loaded * SHARE_OF_TWO));
-        Duration::from_secs_f64(seconds)
+        Duration::from_secs_f64(runs * REPETITIONS * SHARE)
     }
 
     /// As many of these as the time is good for.
