@@ -24,6 +24,8 @@ esac
 # Backends are modules here, and never linked in; and the engine is installed where its build script looks for it.
 # Variables of other projects' builds would do the one or the other.
 unset GGML_CUDA GGML_HIP GGML_VULKAN GGML_MUSA GGML_SYCL GGML_OPENCL CMAKE_INSTALL_PREFIX
+# A fixed time makes llama.cpp leave out the AVX kernels of a portable build.
+unset SOURCE_DATE_EPOCH
 
 # Settings of the engine that the user has made. Its build script configures a folder once and goes on with it
 # whatever they say later: a mark in RUSTFLAGS gives each set of them a folder of its own.

@@ -19,7 +19,8 @@ pub fn variable(flag: &str) -> String {
 }
 
 /// Variables that are about no flag.
-const NO_FLAG: [&str; 3] = ["LBENCH_CONFIG", "LBENCH_NVML", "LBENCH_PORTABLE"];
+const NO_FLAG: [&str; 5] =
+    ["LBENCH_CONFIG", "LBENCH_GPU", "LBENCH_GPU_ROOT", "LBENCH_NVML", "LBENCH_PORTABLE"];
 
 /// A word about each variable that looks like one of these and is not.
 pub(super) fn slips(flags: &Flags, names: impl Iterator<Item = OsString>) -> Vec<String> {
