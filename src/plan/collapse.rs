@@ -42,7 +42,7 @@ fn batches(job: &Job) -> (u32, u32) {
 }
 
 /// The job as far as its speed goes: a token at a time is a batch of one, whatever the batches may hold.
-fn as_timed(job: &Job) -> Job {
+pub(super) fn as_timed(job: &Job) -> Job {
     let speed = job.work.speed();
     if speed.n_prompt > 0 {
         return job.clone();

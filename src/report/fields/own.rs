@@ -231,10 +231,10 @@ pub(super) static FIELDS: [Field; 122] = [
     Field::float("precision", "", "Half-width of the 95 % interval reached, as a share", |row| {
         row.precision().into()
     }),
-    Field::float("drift", "share", "Change of the anchor behind it, where that is drift", |row| {
+    Field::float("drift", "share", "Drift of the first row, by lbench before its rounds", |row| {
         row.drift().into()
     }),
-    Field::int("remeasured", "", "How often it was measured again because of drift", |row| {
+    Field::int("remeasured", "", "Repairs because of drift, by lbench before its rounds", |row| {
         row.measured.check.as_ref().map(|check| check.rounds).into()
     }),
     Field::int("n_visits", "", "Processes that its samples come from", |row| row.n_visits().into()),
@@ -248,7 +248,7 @@ pub(super) static FIELDS: [Field; 122] = [
     Field::float("between_visits", "share", "Standard deviation between processes", |row| {
         row.known.map(|known| known.between.sd).into()
     }),
-    Field::int("interleave_seed", "", "Seed of the order, where measured in rounds", |row| {
+    Field::int("interleave_seed", "", "Seed of the order, where it was drawn", |row| {
         row.facts.interleave.into()
     }),
     Field::float(
@@ -257,7 +257,7 @@ pub(super) static FIELDS: [Field; 122] = [
         "How runs of the same thing differ, by lbench doctor",
         |row| row.facts.host.floors.map(|floors| row.job.work.floor(floors)).into(),
     ),
-    Field::text("stop_reason", "Why there are no more samples", |row| {
+    Field::text("stop_reason", "Why its last visit has no more samples", |row| {
         json!(row.measured.reading.stop)
     }),
     Field::flag("warmup_steady", "Whether the warm-up runs came to agree", |row| {

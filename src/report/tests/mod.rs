@@ -215,7 +215,8 @@ fn a_value_asked_for_twice_and_not_collapsed_is_two_rows() {
     let mut run = Run::of_sweep(cpu_host(), &request, 1);
     run.measure(0, Outcome::Completed, 1);
     assert!(run.report.is_finished(0) && !run.report.is_finished(1));
-    // The same identity again: the second row's turn.
+    // The same identity again, and said to be the second row's turn.
+    run.fold(0, |job| Record::Started { job, unix_time: 9, round: 0, nth: 1 });
     run.fold(0, |job| Record::Sampled { job, sample: Sample::Cold { ns: Nanos(7) } });
     run.end(0, Outcome::Completed);
     assert!(run.report.is_finished(1));
