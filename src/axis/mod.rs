@@ -11,7 +11,7 @@ pub use table::AXES;
 
 use crate::machine::Host;
 use crate::setup::{
-    CacheType, Config, FlashAttention, LazyMode, LoadMode, Override, SplitMode, Word as _,
+    CacheType, Config, FlashAttention, LazyMode, LoadMode, Override, Setup, SplitMode, Word as _,
 };
 use crate::work::{Speed, Work};
 
@@ -198,9 +198,12 @@ pub fn those_that(varying: &[bool]) -> impl Iterator<Item = &'static Axis> {
 
 impl Axis {
     /// Its value under a setup and a work; `None` where it is an axis of neither.
-    pub fn get(&self, config: &Config, work: &Work) -> Option<Value> {
+    pub fn get(&self, setup: &Setup, work: &Work) -> Option<Value> {
         match self.lens {
-            Lens::Llama { get, .. } => Some(get(config)),
+            Lens::Llama { get, .. } => {
+                let Setup::Llama(config) = setup;
+                Some(get(config))
+            }
             Lens::Speed { get, .. } => {
                 let Work::Speed(speed) = work;
                 Some(get(speed))
@@ -209,9 +212,12 @@ impl Axis {
     }
 
     /// Gives it a value, where it is an axis of this setup or this work.
-    pub fn set(&self, config: &mut Config, work: &mut Work, value: Value) {
+    pub fn set(&self, setup: &mut Setup, work: &mut Work, value: Value) {
         match self.lens {
-            Lens::Llama { set, .. } => set(config, value),
+            Lens::Llama { set, .. } => {
+                let Setup::Llama(config) = setup;
+                set(config, value);
+            }
             Lens::Speed { set, .. } => {
                 let Work::Speed(speed) = work;
                 set(speed, value);
@@ -343,9 +349,9 @@ mod tests {
                 Grammar::Devices => vec![Value::Devices(vec!["CUDA0".into()])],
             };
             for value in values {
-                let (mut config, mut work) = (config(), Work::prompt(512));
-                axis.set(&mut config, &mut work, value.clone());
-                assert_eq!(axis.get(&config, &work), Some(value), "{}", axis.name);
+                let (mut setup, mut work) = (config().into(), Work::prompt(512));
+                axis.set(&mut setup, &mut work, value.clone());
+                assert_eq!(axis.get(&setup, &work), Some(value), "{}", axis.name);
             }
         }
     }

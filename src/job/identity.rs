@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use super::JobId;
 use crate::axis::{AXES, Axis, Value};
-use crate::setup::{Config, FlashAttention, Word as _};
+use crate::setup::{FlashAttention, Setup, Word as _};
 use crate::units::short_hash;
 use crate::work::{Speed, Work};
 
@@ -42,9 +42,9 @@ const TOGETHER: [&[(&str, &str)]; 2] = [
 ];
 
 /// The identity of a job.
-pub(super) fn of(config: &Config, work: &Work) -> JobId {
-    let Work::Speed(speed) = work;
-    let value = |axis: &Axis| axis.get(config, work);
+pub(super) fn of(setup: &Setup, work: &Work) -> JobId {
+    let (Setup::Llama(config), Work::Speed(speed)) = (setup, work);
+    let value = |axis: &Axis| axis.get(setup, work);
     let model = &config.model;
     let mut groups = vec![list([quoted(&model.header_hash), model.file_size.0.to_string()])];
     groups

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use super::{Planned, SameAs};
 use crate::job::{Job, JobId};
 use crate::machine::Host;
-use crate::setup::{Compute, SplitMode};
+use crate::setup::{Compute, Config, Setup, SplitMode};
 use crate::work::Work;
 
 /// llama.cpp rounds a context up to a multiple of this many tokens.
@@ -35,7 +35,8 @@ pub(super) fn same_as(
 /// The job as llama.cpp will see it: what it clamps is clamped, so that equal work has equal ids.
 pub(super) fn effective(job: &Job, host: &Host) -> Job {
     let can_offload = host.can_offload;
-    let (mut config, mut work) = (job.config.clone(), job.work.clone());
+    let (Setup::Llama(config), mut work) = (&job.setup, job.work.clone());
+    let mut config = Config::clone(config);
     config.n_gpu_layers =
         i32::try_from(config.effective_gpu_layers(can_offload)).unwrap_or(i32::MAX);
     if !can_offload && config.rpc.is_empty() {
@@ -64,33 +65,31 @@ pub(super) fn effective(job: &Job, host: &Host) -> Job {
 
 /// Why the two are the same thing, in one sentence.
 pub(super) fn reason(job: &Job, earlier: &Job, host: &Host) -> String {
+    let (Setup::Llama(config), Setup::Llama(other)) = (&job.setup, &earlier.setup);
     // Remote devices take layers as well.
-    let can_offload = host.can_offload || !job.config.rpc.is_empty();
+    let can_offload = host.can_offload || !config.rpc.is_empty();
     let mut reasons = Vec::new();
-    if job.config.loading.fits() {
+    if config.loading.fits() {
         reasons.push("fitting chooses layers, shares and places itself".to_string());
-    } else if job.config.n_gpu_layers != earlier.config.n_gpu_layers {
+    } else if config.n_gpu_layers != other.n_gpu_layers {
         reasons.push(if can_offload {
-            let all = job.config.model.n_layers + 1;
+            let all = config.model.n_layers + 1;
             format!("the model has {all} layers to offload, the output layer counted")
         } else {
             "no device here can take layers, so every -ngl runs on the CPU".to_string()
         });
     }
-    if !job.config.same_devices(&earlier.config) && !job.config.loading.fits() {
+    if !config.same_devices(other) && !config.loading.fits() {
         reasons.push("no device here can take layers, so there is nothing to spread".to_string());
     }
-    let (own, other) = (&job.config.compute, &earlier.config.compute);
-    if own.poll != other.poll {
+    if config.compute.poll != other.compute.poll {
         let text = "the CPU kernels use OpenMP, whose threads do not go by --poll";
         reasons.push(text.to_string());
     }
     if job.work.speed().prompt_shared != earlier.work.speed().prompt_shared {
         reasons.push("there is no prompt that several sequences could share".to_string());
     }
-    if (job.config.n_batch, job.config.n_ubatch)
-        != (earlier.config.n_batch, earlier.config.n_ubatch)
-    {
+    if (config.n_batch, config.n_ubatch) != (other.n_batch, other.n_ubatch) {
         let n_ctx = job.extent().n_ctx.next_multiple_of(CONTEXT_GRAIN);
         reasons.push(format!(
             "a batch is never larger than the context ({n_ctx} here) or the logical batch"

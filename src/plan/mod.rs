@@ -149,7 +149,7 @@ pub fn grouped<'a>(jobs: impl IntoIterator<Item = &'a Job>) -> Vec<Vec<&'a Job>>
     let mut groups: Vec<Vec<&Job>> = Vec::new();
     for job in jobs {
         match groups.last_mut() {
-            Some(group) if group[0].config.same_load(&job.config) => group.push(job),
+            Some(group) if group[0].setup.same_load(&job.setup) => group.push(job),
             _ => groups.push(vec![job]),
         }
     }

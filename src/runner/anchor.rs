@@ -273,7 +273,7 @@ fn say_shift(window: &Window<'_, '_>, shift: Option<f64>, sink: &mut Sink<'_>) -
         "from {} ({}) on the machine is {:.1} % {word} than for the rows before, and stays so: these \
          do not compare with those",
         first.work.test_name(),
-        first.config.model.label,
+        first.setup.subject(),
         shift.abs() * 100.0
     );
     let warning = Warning { text };

@@ -97,13 +97,13 @@ impl Runner {
 
     /// Why a remote device of a job cannot be reached; `None` if all can, or its model is loaded.
     fn unreachable(&mut self, job: &Job) -> Option<String> {
-        let loaded = self.loaded.as_ref().is_some_and(|loaded| loaded.same_load(&job.config));
-        if job.config.rpc.is_empty() || (loaded && self.worker.is_some()) {
+        let loaded = self.loaded.as_ref().is_some_and(|loaded| loaded.same_load(&job.setup));
+        if job.setup.servers().is_empty() || (loaded && self.worker.is_some()) {
             return None;
         }
         // A server has one client at a time: an earlier worker's connection must be closed.
         self.stop_worker();
-        job.config.rpc.iter().find_map(|endpoint| self.servers.trouble(endpoint))
+        job.setup.servers().iter().find_map(|endpoint| self.servers.trouble(endpoint))
     }
 
     /// Why a job would take more of a device than it may; `None` if it would not, or nobody knows.
@@ -181,13 +181,13 @@ impl Runner {
 
     /// Sees to it that the next request finds a worker with nothing loaded, or with this job's model.
     pub(super) fn prepare(&mut self, job: &Job) -> Result<(), Halt> {
-        if self.loaded.as_ref().is_some_and(|loaded| !loaded.same_load(&job.config)) {
+        if self.loaded.as_ref().is_some_and(|loaded| !loaded.same_load(&job.setup)) {
             self.stop_worker();
         }
         if self.worker.is_none() {
             self.spawn_worker().map_err(Halt::Broken)?;
         }
-        self.loaded = Some(job.config.clone());
+        self.loaded = Some(job.setup.clone());
         Ok(())
     }
 

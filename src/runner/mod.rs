@@ -38,7 +38,7 @@ use crate::job::{Job, JobId};
 use crate::machine::Description;
 use crate::machine::system;
 use crate::record::{Outcome, Phase, Reading, Record};
-use crate::setup::Config;
+use crate::setup::Setup;
 use crate::telemetry::neighbours::Neighbours;
 use crate::telemetry::sampler::Sampler;
 use crate::units::{Bytes, Nanos};
@@ -129,7 +129,7 @@ pub struct Runner {
     sender: Sender<Message>,
     worker: Option<Worker>,
     /// What the worker was asked to load; `None` while it has nothing.
-    loaded: Option<Config>,
+    loaded: Option<Setup>,
     /// When the worker was started.
     spawned: Instant,
     /// How many were.
@@ -271,7 +271,7 @@ impl Runner {
                     silent_and_used = false;
                     self.post_mortem(false);
                     self.spawn_worker().map_err(Halt::Broken)?;
-                    self.loaded = Some(run.job.config.clone());
+                    self.loaded = Some(run.job.setup.clone());
                     self.send(request);
                 }
                 Next::Event(event) => {

@@ -22,7 +22,7 @@ use crate::engine::{Engine, EngineError, Session};
 use crate::error::Error;
 use crate::job::Job;
 use crate::record::{DeviceMemory, Loaded, MemorySplit, Phase, Reading, Warning};
-use crate::setup::{Config, Process};
+use crate::setup::{Config, Process, Setup};
 use crate::units::{Bytes, Nanos};
 use crate::wire::{Event, Request, Settings, VERSION};
 
@@ -155,7 +155,8 @@ fn serve<E: Engine>(engine: E, events: &Events, requests: &Receiver<Request>) {
                 events.send(&Event::Linked(link.map_err(|error| error.to_string())));
             }
             Request::Predict { job } => {
-                let predicted = worker.engine.predict(&job.config, job.extent());
+                let Setup::Llama(config) = &job.setup;
+                let predicted = worker.engine.predict(config, job.extent());
                 events.send(&Event::Predicted(predicted.map_err(|error| error.to_string())));
             }
             Request::Tokenize { model, texts } => {
@@ -240,21 +241,22 @@ impl<E: Engine> Worker<'_, E> {
     /// What the job will take where that can be known, with a warning where there is not that much. Not
     /// where the model takes so little that nobody asks.
     fn foresee(&mut self, job: &Job) -> Vec<MemorySplit> {
+        let Setup::Llama(config) = &job.setup;
         let description = self.engine.describe();
         let free = |name: &str| {
             let named = description.devices.iter().find(|device| device.name == name);
             named.map(|device| device.free)
         };
         let host = free("CPU").unwrap_or(u64::MAX);
-        if !description.can_offload() && job.config.model.tensor_bytes.0 < host / 4 {
+        if !description.can_offload() && config.model.tensor_bytes.0 < host / 4 {
             return Vec::new();
         }
-        let Ok(predicted) = self.engine.predict(&job.config, job.extent()) else {
+        let Ok(predicted) = self.engine.predict(config, job.extent()) else {
             // The real load will say why.
             return Vec::new();
         };
         // What is loaded already is not free, and needs no room.
-        let loaded = self.tried.as_ref().is_some_and(|tried| tried.config.same_load(&job.config));
+        let loaded = self.tried.as_ref().is_some_and(|tried| tried.config.same_load(config));
         for split in predicted.iter().filter(|_| !loaded) {
             let left = if split.device == "host" { Some(host) } else { free(&split.device) };
             if let Some(left) = left.filter(|left| split.total().0 > *left) {
@@ -286,14 +288,15 @@ impl<E: Engine> Worker<'_, E> {
     /// Loads the job's model unless it is loaded. A load that failed is not tried again for the next job
     /// on the same model: it would fail the same way, and may take minutes to do so.
     fn load(&mut self, job: &Job) -> Result<(), Failure> {
-        let same = |tried: &Tried| tried.config.same_load(&job.config);
+        let Setup::Llama(config) = &job.setup;
+        let same = |tried: &Tried| tried.config.same_load(config);
         let tried = if let Some(tried) = self.tried.take().filter(same) {
             tried
         } else {
             self.phase(job, Phase::Load);
             self.depth_state = None;
-            let result = self.engine.load(&job.config, job.extent());
-            Tried { config: job.config.clone(), result }
+            let result = self.engine.load(config, job.extent());
+            Tried { config: Config::clone(config), result }
         };
         let result = tried.result.clone();
         self.tried = Some(tried);
@@ -304,7 +307,8 @@ impl<E: Engine> Worker<'_, E> {
 
     fn open(&mut self, job: &Job) -> Result<E::Session, Failure> {
         self.phase(job, Phase::Context);
-        let session = self.engine.open(&job.config, job.extent());
+        let Setup::Llama(config) = &job.setup;
+        let session = self.engine.open(config, job.extent());
         let mut session = session.map_err(|error| Failure { phase: Phase::Context, error })?;
         if let Some(text) = &job.work.speed().text {
             session.use_text(&text.tokens);

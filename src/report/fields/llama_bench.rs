@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Field, Row, Shape, whole};
+use super::{Field, Row, Shape, config, model, whole};
 use crate::axis::AXES;
 use crate::machine::DeviceKind;
 use crate::setup::Word as _;
@@ -35,48 +35,46 @@ pub(super) static FIELDS: [Field; 44] = [
         row.backends().into()
     }),
     Field::text("model_filename", "The model file, as given", |row| {
-        row.job.config.model.path.to_string_lossy().into()
+        model(row, |model| model.path.to_string_lossy().into())
     }),
     Field::text("model_type", "Family, size class and file type", |row| {
-        row.job.config.model.label.as_str().into()
+        model(row, |model| model.label.as_str().into())
     }),
     Field::int("model_size", "bytes", "Size of all tensors", |row| {
-        row.job.config.model.tensor_bytes.0.into()
+        model(row, |model| model.tensor_bytes.0.into())
     }),
     Field::int("model_n_params", "", "Elements of all tensors", |row| {
-        row.job.config.model.n_params.0.into()
+        model(row, |model| model.n_params.0.into())
     }),
-    Field::int("n_batch", "tokens", "Logical batch", |row| row.job.config.n_batch.into()),
-    Field::int("n_ubatch", "tokens", "Physical batch", |row| row.job.config.n_ubatch.into()),
-    Field::int("n_threads", "threads", "CPU threads", |row| row.job.config.n_threads.into()),
+    Field::int("n_batch", "tokens", "Logical batch", |row| config(row).n_batch.into()),
+    Field::int("n_ubatch", "tokens", "Physical batch", |row| config(row).n_ubatch.into()),
+    Field::int("n_threads", "threads", "CPU threads", |row| config(row).n_threads.into()),
     Field::text("cpu_mask", "CPUs that the threads may run on; all zero is any", |row| {
-        row.job.config.compute.cpu_mask.as_str().into()
+        config(row).compute.cpu_mask.as_str().into()
     }),
     Field::flag("cpu_strict", "Whether each thread is tied to one CPU", |row| {
-        row.job.config.compute.cpu_strict.into()
+        config(row).compute.cpu_strict.into()
     }),
     Field::int("poll", "", "How hard idle threads look for work, 0 to 100", |row| {
-        row.job.config.compute.poll.into()
+        config(row).compute.poll.into()
     }),
-    Field::text("type_k", "Element type of the K cache", |row| row.job.config.type_k.name().into()),
-    Field::text("type_v", "Element type of the V cache", |row| row.job.config.type_v.name().into()),
+    Field::text("type_k", "Element type of the K cache", |row| config(row).type_k.name().into()),
+    Field::text("type_v", "Element type of the V cache", |row| config(row).type_v.name().into()),
     Field::int("n_gpu_layers", "layers", "Layers to offload, as asked", |row| {
-        row.job.config.n_gpu_layers.into()
+        config(row).n_gpu_layers.into()
     }),
     Field::int("n_cpu_moe", "layers", "Layers whose experts stay on the CPU", |row| {
-        row.job.config.loading.n_cpu_moe.into()
+        config(row).loading.n_cpu_moe.into()
     }),
     Field::text("split_mode", "How a model is split over GPUs", |row| {
-        row.job.config.split_mode.name().into()
+        config(row).split_mode.name().into()
     }),
-    Field::int("main_gpu", "", "The GPU for what is not split", |row| {
-        row.job.config.main_gpu.into()
-    }),
+    Field::int("main_gpu", "", "The GPU for what is not split", |row| config(row).main_gpu.into()),
     Field::flag("no_kv_offload", "Whether the KV cache stays on the CPU", |row| {
-        row.job.config.compute.no_kv_offload.into()
+        config(row).compute.no_kv_offload.into()
     }),
     Field::int("flash_attn", "", "Flash attention, as asked: 1 on, 0 off, -1 auto", |row| {
-        row.job.config.flash_attn.number().into()
+        config(row).flash_attn.number().into()
     }),
     Field::text("devices", "Devices to use", |row| axis(row, "devices")),
     Field::text("tensor_split", "Shares of the GPUs; 0.00 leaves it to llama.cpp", |row| {
@@ -85,30 +83,28 @@ pub(super) static FIELDS: [Field; 44] = [
     Field::text("tensor_buft_overrides", "Tensors placed by hand", |row| {
         axis(row, "tensor_buft_overrides")
     }),
-    Field::text("load_mode", "How the file is read", |row| {
-        row.job.config.loading.mode.name().into()
-    }),
+    Field::text("load_mode", "How the file is read", |row| config(row).loading.mode.name().into()),
     Field::text("lazy_mode", "Which tensors are read when they are needed", |row| {
-        row.job.config.loading.lazy.name().into()
+        config(row).loading.lazy.name().into()
     }),
     Field::flag("embeddings", "Whether embeddings are computed", |row| {
-        row.job.config.compute.embeddings.into()
+        config(row).compute.embeddings.into()
     }),
     // A truth value with a number's type, as in llama-bench.
     Field::int("no_op_offload", "", "Whether host operations stay on the CPU", |row| {
-        u8::from(row.job.config.compute.no_op_offload).into()
+        u8::from(config(row).compute.no_op_offload).into()
     }),
     Field::flag("no_host", "Whether host buffers are bypassed", |row| {
-        row.job.config.loading.no_host.into()
+        config(row).loading.no_host.into()
     }),
     Field::flag("repack", "Whether weights are repacked for the CPU", |row| {
-        row.job.config.loading.repack.into()
+        config(row).loading.repack.into()
     }),
     Field::int("fit_target", "MiB", "Memory to leave free when fitting", |row| {
-        row.job.config.loading.fit_target.into()
+        config(row).loading.fit_target.into()
     }),
     Field::int("fit_min_ctx", "tokens", "Least context when fitting", |row| {
-        row.job.config.loading.fit_ctx.into()
+        config(row).loading.fit_ctx.into()
     }),
     Field::int("n_prompt", "tokens", "Tokens of the prompt", |row| {
         row.job.work.speed().n_prompt.into()

@@ -9,6 +9,7 @@ pub mod shape;
 use serde_json::Value;
 
 use super::Row;
+use crate::setup::{Config, Model, Setup};
 pub use shape::Shape;
 
 /// What the values of a field are. Every field may also be null: absent is never 0.
@@ -107,6 +108,17 @@ pub fn all() -> impl Iterator<Item = &'static Field> {
 /// The fields of llama-bench's JSON. Its CSV and its SQL have those that are no lists.
 pub fn llama_bench() -> impl Iterator<Item = &'static Field> {
     llama_bench::FIELDS.iter()
+}
+
+/// llama.cpp's settings.
+fn config<'a>(row: &Row<'a>) -> &'a Config {
+    let Setup::Llama(config) = &row.job.setup;
+    config
+}
+
+/// What a model file says; null where there is none.
+fn model(row: &Row<'_>, read: fn(&Model) -> Value) -> Value {
+    row.job.setup.model().map_or(Value::Null, read)
 }
 
 /// A figure in nanoseconds, to the nearest whole one.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Field, Shape, shape, whole};
+use super::{Field, Shape, config, model, shape, whole};
 use crate::job::Job;
 use crate::machine::{DeviceKind, Link, Roof};
 use crate::report::summary::Part;
@@ -45,7 +45,7 @@ pub(super) static FIELDS: [Field; 117] = [
     }),
     Field::text("test", "The test's name", |row| row.job.work.test_name().into()),
     Field::text("model_source", "Where a model of the hub is from, with its commit", |row| {
-        row.job.config.model.source.as_deref().into()
+        model(row, |model| model.source.as_deref().into())
     }),
     Field::text("sweep", "The sweep of a preset that has several", |row| row.part_title().into()),
     Field::int("n_gpu_layers_effective", "layers", "Layers on a device", |row| {
@@ -85,7 +85,7 @@ pub(super) static FIELDS: [Field; 117] = [
         row.measured.loaded.as_ref().map(|loaded| loaded.load_ns.0).into()
     }),
     Field::text("rpc_servers", "RPC servers in use, or none", |row| {
-        let servers = &row.job.config.rpc;
+        let servers = row.job.setup.servers();
         if servers.is_empty() { "none".into() } else { servers.join(",").into() }
     }),
     Field::float("rpc_up_per_token", "bytes", "Sent to RPC servers for each token", |row| {
@@ -136,7 +136,7 @@ pub(super) static FIELDS: [Field; 117] = [
         part(row.summary.generation.as_ref(), |part| part.rate.mean.into())
     }),
     Field::int("reserve_ctx", "tokens", "Least size of the context that was asked for", |row| {
-        row.job.config.reserve_ctx.into()
+        config(row).reserve_ctx.into()
     }),
     Field::int("n_ctx", "tokens", "Size of the context", |row| row.measured.reading.n_ctx.into()),
     Field::flag("flash_attn_used", "Whether flash attention was in use", |row| {
@@ -190,19 +190,19 @@ pub(super) static FIELDS: [Field; 117] = [
         json!(row.measured.reading.devices)
     }),
     Field::text("model_architecture", "The model's architecture", |row| {
-        row.job.config.model.architecture.as_str().into()
+        model(row, |model| model.architecture.as_str().into())
     }),
     Field::text("model_hash", "SHA-256 of the model file's header", |row| {
-        row.job.config.model.header_hash.as_str().into()
+        model(row, |model| model.header_hash.as_str().into())
     }),
     Field::int("model_file_size", "bytes", "Size of the model file, all parts", |row| {
-        row.job.config.model.file_size.0.into()
+        model(row, |model| model.file_size.0.into())
     }),
     Field::int("model_n_layers", "layers", "Layers without the output layer", |row| {
-        row.job.config.model.n_layers.into()
+        model(row, |model| model.n_layers.into())
     }),
     Field::int("synthetic_seed", "", "Seed of the weights, where they are random", |row| {
-        row.job.config.model.synthetic_seed.into()
+        model(row, |model| model.synthetic_seed.into())
     }),
     Field::text("engine_description", "What the engine calls the model", |row| {
         let loaded = row.measured.loaded.as_ref();
