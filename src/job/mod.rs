@@ -52,7 +52,6 @@ impl Job {
     /// The context that it needs: room for what is measured, or what is reserved where that is more.
     pub fn extent(&self) -> Extent {
         let Setup::Llama(config) = &self.setup;
-        let extent = self.work.extent();
-        Extent { n_ctx: extent.n_ctx.max(config.reserve_ctx), ..extent }
+        self.work.extent().at_least(config.reserve_ctx)
     }
 }

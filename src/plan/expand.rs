@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::collapse::{CONTEXT_GRAIN, same_as};
+use super::collapse::same_as;
 use super::{Part, Plan, Planned, Sweep, Titled};
-use crate::axis::{AXES, Axis, Lens, Value};
+use crate::axis::{AXES, Axis, CONTEXT_GRAIN, Lens, Value};
 use crate::error::Error;
 use crate::job::{Job, JobId};
 use crate::machine::Host;

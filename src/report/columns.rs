@@ -92,14 +92,8 @@ impl Column {
     /// The column of an axis; `None` where the test's name says the value.
     fn axis(axis: &'static Axis) -> Option<Self> {
         let heading = axis.column?;
-        let width = match heading {
-            "ngl" | "fa" => 3,
-            "type_k" | "type_v" => 6,
-            "threads" | "n_batch" => 7,
-            "n_ubatch" => 8,
-            _ => 10,
-        };
-        Some(Self { read: Read::Axis(axis), ..Self::number(heading, width, |_| String::new()) })
+        let number = Self::number(heading, axis.width, |_| String::new());
+        Some(Self { read: Read::Axis(axis), ..number })
     }
 
     /// The text of a cell, `marks` beside the speed.

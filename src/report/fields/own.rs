@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Field, Shape, config, model, shape, whole};
+use super::{Field, Shape, model, shape, whole};
 use crate::job::Job;
 use crate::machine::{DeviceKind, Link, Roof};
 use crate::report::summary::Part;
@@ -84,10 +84,7 @@ pub(super) static FIELDS: [Field; 117] = [
     Field::int("load_ns", "ns", "Time of loading the model", |row| {
         row.measured.loaded.as_ref().map(|loaded| loaded.load_ns.0).into()
     }),
-    Field::text("rpc_servers", "RPC servers in use, or none", |row| {
-        let servers = row.job.setup.servers();
-        if servers.is_empty() { "none".into() } else { servers.join(",").into() }
-    }),
+    Field::axis("rpc_servers"),
     Field::float("rpc_up_per_token", "bytes", "Sent to RPC servers for each token", |row| {
         row.remote().map(|remote| remote.up).into()
     }),
@@ -117,12 +114,8 @@ pub(super) static FIELDS: [Field; 117] = [
     Field::text("prompt_hash", "SHA-256 of the text, its first 16 hex digits", |row| {
         row.job.work.speed().text.as_ref().map(|text| text.hash.as_str()).into()
     }),
-    Field::int("n_parallel", "", "Sequences side by side", |row| {
-        row.job.work.speed().n_parallel.into()
-    }),
-    Field::flag("prompt_shared", "Whether they share one prompt, processed once", |row| {
-        row.job.work.speed().prompt_shared.into()
-    }),
+    Field::axis("n_parallel"),
+    Field::axis("prompt_shared"),
     Field::int("t_pp_ns", "ns", "Mean time of the prompt's part of a test with both", |row| {
         part(row.summary.prompt.as_ref(), |part| whole(Some(part.ns.mean)))
     }),
@@ -135,9 +128,7 @@ pub(super) static FIELDS: [Field; 117] = [
     Field::float("s_tg_ts", "tokens/s", "Mean speed of that part, all sequences together", |row| {
         part(row.summary.generation.as_ref(), |part| part.rate.mean.into())
     }),
-    Field::int("reserve_ctx", "tokens", "Least size of the context that was asked for", |row| {
-        config(row).reserve_ctx.into()
-    }),
+    Field::axis("reserve_ctx"),
     Field::int("n_ctx", "tokens", "Size of the context", |row| row.measured.reading.n_ctx.into()),
     Field::flag("flash_attn_used", "Whether flash attention was in use", |row| {
         row.measured.reading.flash_attn.into()
