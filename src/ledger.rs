@@ -40,9 +40,10 @@ enum Place {
 impl Class {
     /// The class of a job of which so many layers are on a device.
     fn of(job: &Job, offloaded: u32) -> Self {
+        let all = job.setup.model().map_or(0, |model| model.n_layers);
         let place = match offloaded {
             0 => Place::Host,
-            layers if layers > job.config.model.n_layers => Place::Device,
+            layers if layers > all => Place::Device,
             _ => Place::Both,
         };
         let (prompt, generate) = (job.work.speed().n_prompt > 0, job.work.speed().n_gen > 0);

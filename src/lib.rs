@@ -14,7 +14,7 @@
 //! | | [`gguf`] | reading headers, writing synthetic models: pure bytes |
 //! | | [`machine`] | the machine, its devices, and this build |
 //! | | [`hub`] | models of the Hugging Face hub: from `-hf` to a file in the cache |
-//! | 3 | [`setup`] | what is configured: a model, and llama.cpp's settings for it |
+//! | 3 | [`setup`] | what is configured: a kind of thing to measure, and its settings |
 //! | | [`work`] | what is measured, and what a measurement is made of |
 //! | 4 | [`axis`] | the axes of a sweep, as one table |
 //! | | [`models`] | from what `-m` and `-hf` say to a model whose header is known; prompts |

@@ -119,7 +119,7 @@ impl Progress {
             Phase::Idle => "resting",
             Phase::Anchor => "measured again, to see whether the machine has changed",
         };
-        let text = format!("{} {}: {what}", job.config.model.label, job.work.test_name());
+        let text = format!("{} {}: {what}", job.setup.subject(), job.work.test_name());
         match &self.style {
             Style::Quiet => {}
             // In rounds a job comes back to the same phase again and again.

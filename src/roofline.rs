@@ -13,7 +13,7 @@ pub use measure::{measure, wanted};
 use crate::job::Job;
 use crate::machine::Host;
 use crate::machine::{Device, DeviceKind, Roof};
-use crate::setup::CacheType;
+use crate::setup::{CacheType, Setup};
 use crate::units::Rate;
 use crate::work::Work;
 
@@ -51,7 +51,8 @@ impl Target {
     /// The one device that does all of a job's work, with so many layers offloaded; `None` where several
     /// share it.
     pub fn of(job: &Job, offloaded_layers: u32, host: &Host) -> Option<Self> {
-        let (loading, compute) = (&job.config.loading, &job.config.compute);
+        let Setup::Llama(config) = &job.setup;
+        let (loading, compute) = (&config.loading, &config.compute);
         if loading.places_tensors() || (compute.no_kv_offload && host.can_offload) {
             return None;
         }
@@ -59,8 +60,8 @@ impl Target {
         match (offloaded_layers, gpus.next(), gpus.next()) {
             // The engine sends big batches to the GPU even where all layers stay on the CPU.
             (0, Some(_), _) if job.work.speed().n_prompt > 0 && !compute.no_op_offload => None,
-            (0, ..) => Self::cpu(host, job.config.n_threads),
-            (layers, Some(gpu), None) if layers > job.config.model.n_layers => {
+            (0, ..) => Self::cpu(host, config.n_threads),
+            (layers, Some(gpu), None) if layers > config.model.n_layers => {
                 Some(Self { device: gpu.name.clone(), threads: None })
             }
             _ => None,
@@ -69,7 +70,8 @@ impl Target {
 
     /// What the job is expected to run on, before its model is loaded.
     pub fn expected(job: &Job, host: &Host) -> Option<Self> {
-        Self::of(job, job.config.effective_gpu_layers(host.can_offload), host)
+        let Setup::Llama(config) = &job.setup;
+        Self::of(job, config.effective_gpu_layers(host.can_offload), host)
     }
 }
 
@@ -81,28 +83,28 @@ fn gpus(host: &Host) -> impl Iterator<Item = &Device> {
 /// Bytes read from memory to generate one token of `job`, at the middle of its generation: the weights,
 /// and what earlier tokens left in the cache. `None` for any other work.
 pub fn bytes_per_token(job: &Job) -> Option<f64> {
-    let Work::Speed(speed) = &job.work;
+    let (Setup::Llama(config), Work::Speed(speed)) = (&job.setup, &job.work);
     if speed.n_prompt > 0 || speed.n_gen == 0 {
         return None;
     }
-    let cost = job.config.model.token_cost?;
+    let cost = config.model.token_cost?;
     let attention = cost.attention?;
     let seen = seen(speed.n_depth, speed.n_gen, attention.window)?;
-    let per_seen = float(attention.k) * element_bytes(job.config.type_k)
-        + float(attention.v) * element_bytes(job.config.type_v);
+    let per_seen = float(attention.k) * element_bytes(config.type_k)
+        + float(attention.v) * element_bytes(config.type_v);
     Some(float(cost.weight_bytes.0) + seen * per_seen)
 }
 
 /// Floating point operations for one token of a prompt, on the average of all its tokens. `None` for any
 /// other work, and for several sequences.
 pub fn flop_per_token(job: &Job) -> Option<f64> {
-    let Work::Speed(speed) = &job.work;
+    let (Setup::Llama(config), Work::Speed(speed)) = (&job.setup, &job.work);
     let (n_prompt, 0, 1) = (speed.n_prompt, speed.n_gen, speed.n_parallel) else { return None };
-    let cost = job.config.model.token_cost?;
+    let cost = config.model.token_cost?;
     let attention = cost.attention?;
     let seen = seen(speed.n_depth, n_prompt, attention.window)?;
     // Logits are wanted of the last token of each batch only.
-    let outputs = f64::from(n_prompt.div_ceil(job.config.n_batch.max(1))) / f64::from(n_prompt);
+    let outputs = f64::from(n_prompt.div_ceil(config.n_batch.max(1))) / f64::from(n_prompt);
     let weights = float(cost.body_params) + outputs * float(cost.output_params);
     Some(2.0 * weights + 2.0 * seen * float(attention.q + attention.out))
 }

@@ -76,8 +76,8 @@ fn differences(header: &Header, plan: &Plan, facts: &RunFacts) -> Vec<String> {
     let mut texts: Vec<_> =
         changed.map(|text| format!("{text} now: rows of both do not compare")).collect();
     for planned in &plan.jobs {
-        let model = &planned.job.config.model;
-        let mut same = header.plan.jobs.iter().map(|planned| &planned.job.config.model);
+        let Some(model) = planned.job.setup.model() else { continue };
+        let mut same = header.plan.jobs.iter().filter_map(|planned| planned.job.setup.model());
         let old = same.find(|old| old.path == model.path);
         let new_file = |old: &&crate::setup::Model| {
             (&old.header_hash, old.file_size) != (&model.header_hash, model.file_size)

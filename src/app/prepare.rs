@@ -15,7 +15,7 @@ use crate::models;
 use crate::models::prompts;
 use crate::plan::{self, Plan, Sweep, Titled};
 use crate::runner::Runner;
-use crate::setup::Model;
+use crate::setup::{Model, Setup};
 use crate::telemetry::cards;
 use crate::telemetry::sampler::Sampler;
 use crate::units::Bytes;
@@ -48,7 +48,10 @@ pub(super) fn plan_of(
 
 /// Refuses a limit that nobody could keep.
 pub(super) fn refuse_unforeseeable(args: &BenchArgs, plan: &Plan) -> Result<(), Error> {
-    let placed = |job: &Job| job.config.loading.places_tensors() || job.config.loading.fits();
+    let placed = |job: &Job| {
+        let Setup::Llama(config) = &job.setup;
+        config.loading.places_tensors() || config.loading.fits()
+    };
     if args.max_vram.is_some() && plan.measured().any(placed) {
         let text = "--max-vram needs a prediction, and there is none for what -ot, -ncmoe, -fitt and -fitc \
                     place: give it without them";
@@ -100,7 +103,7 @@ pub(super) fn find_models(args: &BenchArgs) -> Result<Vec<Model>, Error> {
 /// The links to all RPC servers of a plan, measured once.
 pub(super) fn links_of(runner: &mut Runner, plan: &Plan) -> Result<Links, Error> {
     let mut endpoints: Vec<&String> = Vec::new();
-    for endpoint in plan.measured().flat_map(|job| &job.config.rpc) {
+    for endpoint in plan.measured().flat_map(|job| job.setup.servers()) {
         if !endpoints.contains(&endpoint) {
             endpoints.push(endpoint);
         }

@@ -3,130 +3,58 @@
 //! Command line, plan, table columns and JSON fields all read this table, so a new axis is one field of a
 //! setup or a work and one entry here.
 
-mod table;
+mod collapse;
+mod context;
+mod load;
+#[cfg(test)]
+pub(crate) mod tests;
+mod value;
 
-use std::fmt;
+pub use collapse::{CONTEXT_GRAIN, Collapse};
+pub use value::{Grammar, Value};
 
-pub use table::AXES;
+use serde_json::Value as Json;
 
 use crate::machine::Host;
-use crate::setup::{
-    CacheType, Config, FlashAttention, LazyMode, LoadMode, Override, SplitMode, Word as _,
-};
+use crate::setup::{Config, Setup};
 use crate::work::{Speed, Work};
 
-/// One value of an axis.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Value {
-    /// A count, or a number of layers where -1 means all.
-    Int(i64),
-    /// Element type of a cache.
-    Cache(CacheType),
-    /// When to use flash attention.
-    Flash(FlashAttention),
-    /// Yes or no.
-    Switch(bool),
-    /// How a model is spread over devices.
-    Split(SplitMode),
-    /// How the file is read.
-    Load(LoadMode),
-    /// Which tensors are read when they are needed.
-    Lazy(LazyMode),
-    /// CPUs, in hexadecimal.
-    Mask(String),
-    /// Tensors placed by hand; none is all where their layers go.
-    Overrides(Vec<Override>),
-    /// Shares of devices, in hundredths; none is left to the engine.
-    Shares(Vec<u32>),
-    /// Names of devices; none is all of them.
-    Devices(Vec<String>),
-    /// RPC servers; none is this machine alone.
-    Servers(Vec<String>),
-}
+/// Every axis besides the model, outermost first: load axes, then context axes, so that walking the
+/// table in order loads a model as rarely as possible.
+pub static AXES: [Axis; load::AXES.len() + context::AXES.len()] = {
+    let mut all = [load::AXES[0]; load::AXES.len() + context::AXES.len()];
+    let mut at = 0;
+    while at < all.len() {
+        let loads = load::AXES.len();
+        all[at] = if at < loads { load::AXES[at] } else { context::AXES[at - loads] };
+        at += 1;
+    }
+    all
+};
 
-impl fmt::Display for Value {
-    /// As llama-bench prints it: flash attention and switches are numbers there.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Int(value) => value.fmt(f),
-            Self::Cache(kind) => f.write_str(kind.name()),
-            Self::Flash(mode) => mode.number().fmt(f),
-            Self::Switch(on) => u8::from(*on).fmt(f),
-            Self::Split(mode) => f.write_str(mode.name()),
-            Self::Load(mode) => f.write_str(mode.name()),
-            Self::Lazy(mode) => f.write_str(mode.name()),
-            Self::Mask(mask) => f.write_str(mask),
-            Self::Overrides(all) if all.is_empty() => f.write_str("none"),
-            Self::Overrides(all) => {
-                let each = all.iter().map(|one| format!("{}={}", one.pattern, one.buffer));
-                f.write_str(&each.collect::<Vec<_>>().join(";"))
-            }
-            Self::Shares(shares) if shares.is_empty() => f.write_str("0.00"),
-            Self::Shares(shares) => {
-                let shares = shares.iter().map(|n| format!("{}.{:02}", n / 100, n % 100));
-                f.write_str(&shares.collect::<Vec<_>>().join("/"))
-            }
-            Self::Servers(servers) if servers.is_empty() => f.write_str("none"),
-            Self::Servers(servers) => f.write_str(&servers.join(",")),
-            Self::Devices(names) if names.is_empty() => f.write_str("auto"),
-            Self::Devices(names) => f.write_str(&names.join("/")),
+/// The axis of a name, where the name is known when lbench is built.
+///
+/// # Panics
+/// Where there is none: in a constant, lbench is then not built.
+pub const fn named(name: &str) -> &'static Axis {
+    let mut at = 0;
+    while at < AXES.len() {
+        if is_same(AXES[at].name, name) {
+            return &AXES[at];
         }
+        at += 1;
     }
+    panic!("there is no axis of this name")
 }
 
-impl Value {
-    fn int(&self) -> i64 {
-        match self {
-            Self::Int(value) => *value,
-            Self::Flash(mode) => mode.number(),
-            _ => 0,
-        }
+/// `==`, which constants do not have for text.
+const fn is_same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut at = 0;
+    while at < a.len() && at < b.len() && a[at] == b[at] {
+        at += 1;
     }
-
-    fn is_on(&self) -> bool {
-        matches!(self, Self::Switch(true))
-    }
-
-    /// The value as a count; out of range only if the grammar let it pass.
-    fn count(&self) -> u32 {
-        u32::try_from(self.int()).unwrap_or(u32::MAX)
-    }
-}
-
-/// What the text of a flag may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Grammar {
-    /// Whole numbers of at least `min`, ranges allowed.
-    Count {
-        /// Smallest value that makes sense.
-        min: i64,
-    },
-    /// Whole numbers from -1 (all layers), ranges allowed.
-    Layers,
-    /// Names of cache types.
-    CacheType,
-    /// `0` or `1`, and `off` or `on`.
-    Switch,
-    /// Whole numbers from 0 to 100, ranges allowed.
-    Percent,
-    /// `auto`, `none`, `mmap`, `mlock`, `mmap+mlock` or `dio`.
-    LoadMode,
-    /// `on`, `auto` or `off`.
-    LazyMode,
-    /// CPUs as hexadecimal digits: `0xff`.
-    Mask,
-    /// Groups of `pattern=buffer`, parted by `;`.
-    Overrides,
-    /// `on`, `off` or `auto`, and `1`, `0`, `-1`.
-    FlashAttention,
-    /// `none`, `layer`, `row` or `tensor`.
-    SplitMode,
-    /// Shares of devices: `3/1`.
-    Shares,
-    /// Names of devices: `CUDA0/CUDA1`, `auto` or `none`.
-    Devices,
-    /// One set of servers: `host:port,host:port`, or `none`.
-    Servers,
+    at == a.len() && at == b.len()
 }
 
 /// What has to be made anew when the value changes.
@@ -139,12 +67,22 @@ pub enum Scope {
 }
 
 /// One axis of a sweep.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Axis {
     /// llama-bench's field name, which is ours too: `n_gpu_layers`.
     pub name: &'static str,
     /// Heading of its column, as in llama-bench: `ngl`. `None` where the test's name says it already.
     pub column: Option<&'static str>,
+    /// Characters that the cells of its column are padded to.
+    pub width: usize,
+    /// What its field counts; empty for words and plain numbers.
+    pub unit: &'static str,
+    /// One sentence about its field.
+    pub field_doc: &'static str,
+    /// Whether a switch is 1 or 0 in its field, as llama-bench has it for some.
+    pub is_number: bool,
+    /// Whether a row without the field was measured with the default.
+    pub is_implied: bool,
     /// Short flag without the dash; several letters are common: `ngl`. Empty where there is none.
     pub short: &'static str,
     /// Long flag without the dashes: `n-gpu-layers`.
@@ -161,6 +99,8 @@ pub struct Axis {
     fallback: Fallback,
     /// What it is a part of.
     pub lens: Lens,
+    /// What its values come to, where they are not always taken as asked.
+    pub collapse: Option<Collapse>,
 }
 
 /// Value of an axis that nobody set.
@@ -198,9 +138,12 @@ pub fn those_that(varying: &[bool]) -> impl Iterator<Item = &'static Axis> {
 
 impl Axis {
     /// Its value under a setup and a work; `None` where it is an axis of neither.
-    pub fn get(&self, config: &Config, work: &Work) -> Option<Value> {
+    pub fn get(&self, setup: &Setup, work: &Work) -> Option<Value> {
         match self.lens {
-            Lens::Llama { get, .. } => Some(get(config)),
+            Lens::Llama { get, .. } => {
+                let Setup::Llama(config) = setup;
+                Some(get(config))
+            }
             Lens::Speed { get, .. } => {
                 let Work::Speed(speed) = work;
                 Some(get(speed))
@@ -209,13 +152,24 @@ impl Axis {
     }
 
     /// Gives it a value, where it is an axis of this setup or this work.
-    pub fn set(&self, config: &mut Config, work: &mut Work, value: Value) {
+    pub fn set(&self, setup: &mut Setup, work: &mut Work, value: Value) {
         match self.lens {
-            Lens::Llama { set, .. } => set(config, value),
+            Lens::Llama { set, .. } => {
+                let Setup::Llama(config) = setup;
+                set(config, value);
+            }
             Lens::Speed { set, .. } => {
                 let Work::Speed(speed) = work;
                 set(speed, value);
             }
+        }
+    }
+
+    /// The value of its field.
+    pub fn json(&self, value: &Value) -> Json {
+        match value {
+            Value::Switch(on) if self.is_number => u8::from(*on).into(),
+            other => other.json(),
         }
     }
 
@@ -227,11 +181,11 @@ impl Axis {
         }
     }
 
-    /// Whether this is what it is at where nobody set it, on every machine.
-    pub fn is_default(&self, value: &Value) -> bool {
+    /// The same where it is one on every machine.
+    pub fn fixed_default(&self) -> Option<Value> {
         match self.fallback {
-            Fallback::Fixed(fixed) => fixed() == *value,
-            Fallback::OfHost(_) => false,
+            Fallback::Fixed(value) => Some(value()),
+            Fallback::OfHost(_) => None,
         }
     }
 
@@ -248,12 +202,54 @@ impl Axis {
             doc,
             fallback: Fallback::Fixed(|| Value::Int(0)),
             lens: Lens::Llama { get: |_| Value::Int(0), set: |_, _| {} },
+            width: 10,
+            unit: "",
+            field_doc: doc,
+            is_number: false,
+            is_implied: false,
+            collapse: None,
         }
     }
 
-    /// The heading of its column, if that is not the name; `None` where the test's name says the value.
-    const fn column(mut self, column: Option<&'static str>) -> Self {
-        self.column = column;
+    /// The heading of its column, if that is not the name.
+    const fn column(mut self, column: &'static str) -> Self {
+        self.column = Some(column);
+        self
+    }
+
+    /// The test's name says the value, and there is no column.
+    const fn without_column(mut self) -> Self {
+        self.column = None;
+        self
+    }
+
+    /// The width of its column, where llama-bench has another than 10.
+    const fn width(mut self, width: usize) -> Self {
+        self.width = width;
+        self
+    }
+
+    /// What its field counts, and a sentence about it.
+    const fn field(mut self, unit: &'static str, doc: &'static str) -> Self {
+        (self.unit, self.field_doc) = (unit, doc);
+        self
+    }
+
+    /// In its field, a switch is a number.
+    const fn as_number(mut self) -> Self {
+        self.is_number = true;
+        self
+    }
+
+    /// Results without its field were measured with the default.
+    const fn implied(mut self) -> Self {
+        self.is_implied = true;
+        self
+    }
+
+    /// Not every value is taken as asked.
+    const fn collapses(mut self, collapse: Collapse) -> Self {
+        self.collapse = Some(collapse);
         self
     }
 
@@ -290,63 +286,5 @@ impl Axis {
     const fn of_speed(mut self, get: fn(&Speed) -> Value, set: fn(&mut Speed, Value)) -> Self {
         self.lens = Lens::Speed { get, set };
         self
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-    use crate::plan::tests::config;
-
-    #[test]
-    fn no_name_or_flag_is_used_twice() {
-        let picks: [fn(&Axis) -> &'static str; 3] =
-            [|axis| axis.name, |axis| axis.long, |axis| axis.short];
-        for pick in picks {
-            let words: Vec<_> = AXES.iter().map(pick).filter(|word| !word.is_empty()).collect();
-            assert_eq!(words.iter().collect::<HashSet<_>>().len(), words.len());
-        }
-        assert!(AXES.iter().all(|axis| !axis.long.is_empty()));
-        let columns: Vec<_> = AXES.iter().filter_map(|axis| axis.column).collect();
-        assert_eq!(columns.iter().collect::<HashSet<_>>().len(), columns.len());
-    }
-
-    #[test]
-    fn load_axes_come_before_context_axes() {
-        assert!(AXES.iter().map(|axis| axis.scope).is_sorted());
-    }
-
-    #[test]
-    fn what_is_set_is_what_is_read() {
-        for axis in &AXES {
-            let values = match axis.grammar {
-                Grammar::Count { .. } | Grammar::Layers => vec![Value::Int(7), Value::Int(42)],
-                Grammar::CacheType => CacheType::ALL.iter().copied().map(Value::Cache).collect(),
-                Grammar::FlashAttention => {
-                    use FlashAttention::{Auto, Off, On};
-                    [Auto, Off, On].map(Value::Flash).to_vec()
-                }
-                Grammar::Switch => vec![Value::Switch(true), Value::Switch(false)],
-                Grammar::Percent => vec![Value::Int(0), Value::Int(100)],
-                Grammar::SplitMode => SplitMode::ALL.iter().copied().map(Value::Split).collect(),
-                Grammar::LoadMode => LoadMode::ALL.iter().copied().map(Value::Load).collect(),
-                Grammar::LazyMode => LazyMode::ALL.iter().copied().map(Value::Lazy).collect(),
-                Grammar::Mask => vec![Value::Mask("0xf".into())],
-                Grammar::Overrides => {
-                    let one = Override { pattern: "exps".into(), buffer: "CPU".into() };
-                    vec![Value::Overrides(vec![one]), Value::Overrides(Vec::new())]
-                }
-                Grammar::Shares => vec![Value::Shares(vec![300, 100]), Value::Shares(vec![])],
-                Grammar::Servers => vec![Value::Servers(vec!["a:1".into(), "b:2".into()])],
-                Grammar::Devices => vec![Value::Devices(vec!["CUDA0".into()])],
-            };
-            for value in values {
-                let (mut config, mut work) = (config(), Work::prompt(512));
-                axis.set(&mut config, &mut work, value.clone());
-                assert_eq!(axis.get(&config, &work), Some(value), "{}", axis.name);
-            }
-        }
     }
 }

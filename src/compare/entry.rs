@@ -80,10 +80,7 @@ impl Entry {
                 sizes: [text("model_size"), text("model_n_params")],
                 seed: text("synthetic_seed"),
             },
-            keys: KEYS
-                .iter()
-                .map(|key| text(key.name).or_else(|| key.absent.map(String::from)))
-                .collect(),
+            keys: KEYS.iter().map(|key| text(key.name).or_else(|| key.absent())).collect(),
             facts: FACTS.iter().map(|(name, _)| fact(&look(name))).collect(),
             mean: if failed { None } else { Estimate::of(&rates).or_else(said) },
             rates,

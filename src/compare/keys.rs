@@ -1,5 +1,9 @@
-//! What makes two rows the same test, as data: llama-bench's fields, which are ours too. Later fields of
-//! either program are one entry here.
+//! Keys of a row: what makes two rows the same test, as data. They are llama-bench's fields, which are ours
+//! too; an axis is one by itself.
+
+use std::sync::LazyLock;
+
+use crate::axis::{self, AXES, Axis};
 
 /// A setting that both rows of a pair must share.
 #[derive(Debug)]
@@ -9,58 +13,103 @@ pub(super) struct Key {
     /// Its column in a table, as llama-bench has it; `--by` takes it too.
     pub heading: &'static str,
     /// What a row without the field was measured with, where that is known.
-    pub absent: Option<&'static str>,
+    absent: Absent,
 }
 
-const fn key(name: &'static str) -> Key {
-    Key { name, heading: name, absent: None }
+/// What a row without a field was measured with.
+#[derive(Debug, Clone, Copy)]
+enum Absent {
+    /// Nobody knows.
+    Unknown,
+    /// This.
+    Is(&'static str),
+    /// The default of the axis.
+    Default(&'static Axis),
 }
 
-const fn titled(name: &'static str, heading: &'static str) -> Key {
-    Key { name, heading, absent: None }
-}
+impl Key {
+    const fn new(name: &'static str, heading: &'static str, absent: Absent) -> Self {
+        Self { name, heading, absent }
+    }
 
-/// How many of [`KEYS`], at their end, make up the test's name.
-const TESTS: usize = 3;
+    /// The key of an axis, by its name.
+    const fn axis(name: &str) -> Self {
+        Self::of_axis(axis::named(name))
+    }
+
+    /// The same with another heading than its column's in a table of results.
+    const fn titled(name: &str, heading: &'static str) -> Self {
+        Self { heading, ..Self::axis(name) }
+    }
+
+    /// The key of an axis: all about it stands in the axis's own entry.
+    const fn of_axis(axis: &'static Axis) -> Self {
+        let heading = match axis.column {
+            Some(column) => column,
+            None => axis.name,
+        };
+        let absent = if axis.is_implied { Absent::Default(axis) } else { Absent::Unknown };
+        Self::new(axis.name, heading, absent)
+    }
+
+    /// What a row without the field was measured with, where that is known.
+    pub(super) fn absent(&self) -> Option<String> {
+        match self.absent {
+            Absent::Unknown => None,
+            Absent::Is(value) => Some(value.into()),
+            Absent::Default(axis) => axis.fixed_default().map(|value| value.to_string()),
+        }
+    }
+}
 
 /// Every setting besides the model, the likely ones first: where several of them would pair rows that
-/// have no partner, the first is offered.
-pub(super) static KEYS: [Key; 35] = [
-    titled("n_gpu_layers", "ngl"),
-    titled("n_threads", "threads"),
-    key("n_batch"),
-    key("n_ubatch"),
-    key("type_k"),
-    key("type_v"),
-    titled("flash_attn", "fa"),
-    titled("n_cpu_moe", "ncmoe"),
-    titled("split_mode", "sm"),
-    titled("main_gpu", "mg"),
-    titled("no_kv_offload", "nkvo"),
-    titled("devices", "dev"),
-    titled("tensor_split", "ts"),
-    titled("tensor_buft_overrides", "ot"),
-    titled("rpc_servers", "rpc"),
-    key("cpu_mask"),
-    key("cpu_strict"),
-    key("poll"),
-    titled("use_mmap", "mmap"),
-    titled("use_direct_io", "dio"),
-    titled("load_mode", "lm"),
-    key("lazy_mode"),
-    titled("embeddings", "embd"),
-    titled("no_op_offload", "nopo"),
-    titled("no_host", "noh"),
-    titled("repack", "rpk"),
-    titled("fit_target", "fitt"),
-    titled("fit_min_ctx", "fitc"),
-    Key { name: "reserve_ctx", heading: "reserve_ctx", absent: Some("0") },
-    Key { name: "n_parallel", heading: "np", absent: Some("1") },
-    Key { name: "prompt_shared", heading: "pps", absent: Some("0") },
-    Key { name: "prompt_hash", heading: "prompt_hash", absent: Some("random") },
-    key("n_prompt"),
-    key("n_gen"),
-    Key { name: "n_depth", heading: "n_depth", absent: Some("0") },
+/// have no partner, the first is offered. Then axes that have no place here, and what makes up the test.
+pub(super) static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
+    let is_placed = |axis: &&Axis| SETTINGS.iter().chain(&TEST).any(|key| key.name == axis.name);
+    let further = AXES.iter().filter(|axis| !is_placed(axis)).map(Key::of_axis);
+    SETTINGS.into_iter().chain(further).chain(TEST).collect()
+});
+
+const SETTINGS: [Key; 32] = [
+    Key::axis("n_gpu_layers"),
+    Key::axis("n_threads"),
+    Key::axis("n_batch"),
+    Key::axis("n_ubatch"),
+    Key::axis("type_k"),
+    Key::axis("type_v"),
+    Key::axis("flash_attn"),
+    Key::titled("n_cpu_moe", "ncmoe"),
+    Key::axis("split_mode"),
+    Key::titled("main_gpu", "mg"),
+    Key::axis("no_kv_offload"),
+    Key::axis("devices"),
+    Key::axis("tensor_split"),
+    Key::axis("tensor_buft_overrides"),
+    Key::axis("rpc_servers"),
+    Key::axis("cpu_mask"),
+    Key::axis("cpu_strict"),
+    Key::axis("poll"),
+    Key::new("use_mmap", "mmap", Absent::Unknown),
+    Key::new("use_direct_io", "dio", Absent::Unknown),
+    Key::axis("load_mode"),
+    Key::axis("lazy_mode"),
+    Key::axis("embeddings"),
+    Key::axis("no_op_offload"),
+    Key::axis("no_host"),
+    Key::axis("repack"),
+    Key::axis("fit_target"),
+    Key::axis("fit_min_ctx"),
+    Key::axis("reserve_ctx"),
+    Key::axis("n_parallel"),
+    Key::axis("prompt_shared"),
+    Key::new("prompt_hash", "prompt_hash", Absent::Is("random")),
+];
+
+/// What makes up the test's name.
+const TEST: [Key; 3] = [
+    Key::new("n_prompt", "n_prompt", Absent::Unknown),
+    Key::new("n_gen", "n_gen", Absent::Unknown),
+    Key::axis("n_depth"),
 ];
 
 /// What `--by` takes for the model: its name, size and hash together.
@@ -73,7 +122,7 @@ pub(super) fn position(name: &str) -> Option<usize> {
 
 /// Whether the name of the test says the value of a key.
 pub(super) fn is_in_test_name(position: usize) -> bool {
-    position >= KEYS.len() - TESTS
+    position >= KEYS.len() - TEST.len()
 }
 
 /// What is no setting, and yet what a comparison is about where it differs: the field, and in words.
@@ -140,7 +189,6 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::axis::AXES;
     use crate::report::fields;
 
     #[test]
@@ -150,8 +198,6 @@ mod tests {
             let heading = axis.column.unwrap_or(axis.name);
             assert_eq!(position(heading), position(axis.name), "{heading}");
         }
-        let tests: Vec<_> = KEYS[KEYS.len() - TESTS..].iter().map(|key| key.name).collect();
-        assert_eq!(tests, ["n_prompt", "n_gen", "n_depth"]);
     }
 
     #[test]

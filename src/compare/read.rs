@@ -86,7 +86,7 @@ impl Run {
             let row = report.row(index);
             let look = |name: &str| {
                 let field = fields::all().find(|field| field.name == name);
-                field.map_or(Value::Null, |field| (field.get)(&row))
+                field.map_or(Value::Null, |field| field.value(&row))
             };
             entries.extend(Entry::read(index + 1, &look));
         }

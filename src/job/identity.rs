@@ -1,73 +1,93 @@
-//! Identity of a job: a text of every axis and the work, which is hashed. What the first versions of lbench
+//! Identity of a job: a text of every axis and the work, which is hashed. It is put together by hand, because
+//! text cannot fail: what could not be written would have the identity of something else. What the first versions of lbench
 //! wrote is written the same way for ever, so that jobs keep their ids and journals can be resumed.
+
+use std::sync::LazyLock;
 
 use serde_json::Value as Json;
 
 use super::JobId;
-use crate::axis::{AXES, Axis, Value};
-use crate::setup::{Config, FlashAttention, Word as _};
+use crate::axis::{self, AXES, Axis, Value};
+use crate::setup::{FlashAttention, Setup, Word as _};
 use crate::units::short_hash;
 use crate::work::{Speed, Work};
 
 /// Axes that are always in the text, whatever they are at.
-const ALWAYS: [&[&str]; 4] = [
-    &["n_gpu_layers", "n_batch", "n_ubatch"],
-    &["type_k", "type_v", "flash_attn"],
-    &["split_mode", "main_gpu", "tensor_split", "devices", "rpc_servers"],
-    &["n_threads", "n_depth", "reserve_ctx"],
+const ALWAYS: [&[&Axis]; 4] = [
+    &named(["n_gpu_layers", "n_batch", "n_ubatch"]),
+    &named(["type_k", "type_v", "flash_attn"]),
+    &named(["split_mode", "main_gpu", "tensor_split", "devices", "rpc_servers"]),
+    &named(["n_threads", "n_depth", "reserve_ctx"]),
 ];
 
 /// Axes that are in it together, where one of them is not at its default, each with its name there.
-const TOGETHER: [&[(&str, &str)]; 2] = [
+const TOGETHER: [&[(&str, &Axis)]; 2] = [
     &[
-        ("n_cpu_moe", "n_cpu_moe"),
-        ("load_mode", "mode"),
-        ("lazy_mode", "lazy"),
-        ("tensor_buft_overrides", "overrides"),
-        ("no_host", "no_host"),
-        ("repack", "repack"),
-        ("fit_target", "fit_target"),
-        ("fit_min_ctx", "fit_ctx"),
+        ("n_cpu_moe", axis::named("n_cpu_moe")),
+        ("mode", axis::named("load_mode")),
+        ("lazy", axis::named("lazy_mode")),
+        ("overrides", axis::named("tensor_buft_overrides")),
+        ("no_host", axis::named("no_host")),
+        ("repack", axis::named("repack")),
+        ("fit_target", axis::named("fit_target")),
+        ("fit_ctx", axis::named("fit_min_ctx")),
     ],
     &[
-        ("embeddings", "embeddings"),
-        ("no_op_offload", "no_op_offload"),
-        ("no_kv_offload", "no_kv_offload"),
-        ("cpu_mask", "cpu_mask"),
-        ("cpu_strict", "cpu_strict"),
-        ("poll", "poll"),
-        ("n_parallel", "n_parallel"),
-        ("prompt_shared", "prompt_shared"),
+        ("embeddings", axis::named("embeddings")),
+        ("no_op_offload", axis::named("no_op_offload")),
+        ("no_kv_offload", axis::named("no_kv_offload")),
+        ("cpu_mask", axis::named("cpu_mask")),
+        ("cpu_strict", axis::named("cpu_strict")),
+        ("poll", axis::named("poll")),
+        ("n_parallel", axis::named("n_parallel")),
+        ("prompt_shared", axis::named("prompt_shared")),
     ],
 ];
 
+/// Axes that came later: each is in it by its name, where it is not at its default.
+static LATER: LazyLock<Vec<&Axis>> = LazyLock::new(|| {
+    let always = ALWAYS.into_iter().flatten().copied();
+    let together = TOGETHER.into_iter().flatten().map(|(_, axis)| *axis);
+    let first: Vec<_> = always.chain(together).map(|axis| axis.name).collect();
+    AXES.iter().filter(|axis| !first.contains(&axis.name)).collect()
+});
+
+const fn named<const N: usize>(names: [&str; N]) -> [&'static Axis; N] {
+    let mut all = [&AXES[0]; N];
+    let mut at = 0;
+    while at < N {
+        all[at] = axis::named(names[at]);
+        at += 1;
+    }
+    all
+}
+
 /// The identity of a job.
-pub(super) fn of(config: &Config, work: &Work) -> JobId {
-    let Work::Speed(speed) = work;
-    let value = |axis: &Axis| axis.get(config, work);
+pub(super) fn of(setup: &Setup, work: &Work) -> JobId {
+    let (Setup::Llama(config), Work::Speed(speed)) = (setup, work);
+    let value = |axis: &Axis| axis.get(setup, work);
+    let is_set = |axis: &Axis| value(axis).is_some_and(|now| axis.fixed_default() != Some(now));
+    let pair = |&(name, axis): &(_, &Axis)| Some((name, text(&value(axis)?)));
     let model = &config.model;
     let mut groups = vec![list([quoted(&model.header_hash), model.file_size.0.to_string()])];
-    groups
-        .extend(ALWAYS.map(|names| list(axes(names).filter_map(value).map(|value| text(&value)))));
+    groups.extend(ALWAYS.map(|axes| {
+        let values = axes.iter().filter_map(|axis| value(axis));
+        list(values.map(|value| text(&value)))
+    }));
     groups.push(tokens(speed));
     let mut identity = list(groups);
-    for names in TOGETHER {
-        let values = || axes(names.iter().map(|(name, _)| name)).map(|axis| (axis, value(axis)));
-        if values().any(|(axis, value)| value.is_some_and(|value| !axis.is_default(&value))) {
-            let values = names.iter().zip(values());
-            let pairs = values.filter_map(|((_, name), (_, value))| Some((*name, text(&value?))));
-            identity.push_str(&object(pairs));
+    for axes in TOGETHER {
+        if axes.iter().any(|(_, axis)| is_set(axis)) {
+            identity.push_str(&object(axes.iter().filter_map(pair)));
         }
     }
     if let Some(text) = &speed.text {
         identity.push_str(&text.hash);
     }
+    for axis in LATER.iter().filter(|axis| is_set(axis)) {
+        identity.push_str(&object(pair(&(axis.name, *axis))));
+    }
     JobId(short_hash(identity.as_bytes()))
-}
-
-/// The axes of these names.
-fn axes<'a>(names: impl IntoIterator<Item = &'a &'a str>) -> impl Iterator<Item = &'static Axis> {
-    names.into_iter().filter_map(|name| AXES.iter().find(|axis| axis.name == *name))
 }
 
 /// The tokens of a test, in the words for three kinds of work that there were at first.

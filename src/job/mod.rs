@@ -1,6 +1,8 @@
 //! Job: a setup and a work, with an identity that survives a rename of the model file.
 
 mod identity;
+#[cfg(test)]
+mod tests;
 mod written;
 
 use std::fmt;
@@ -8,7 +10,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::axis::{Axis, Value};
-use crate::setup::Config;
+use crate::setup::Setup;
 use crate::work::{Extent, Work};
 
 /// Identity of a job: the first 16 hex digits of a SHA-256 over its setup and work, with the model as
@@ -29,26 +31,27 @@ impl fmt::Display for JobId {
 pub struct Job {
     /// Identity.
     pub id: JobId,
-    /// The settings.
-    pub config: Config,
+    /// What it is measured under.
+    pub setup: Setup,
     /// What is measured.
     pub work: Work,
 }
 
 impl Job {
     /// A job with its identity worked out.
-    pub fn new(config: Config, work: Work) -> Self {
-        Self { id: identity::of(&config, &work), config, work }
+    pub fn new(setup: impl Into<Setup>, work: Work) -> Self {
+        let setup = setup.into();
+        Self { id: identity::of(&setup, &work), setup, work }
     }
 
     /// The value of an axis; `None` where it is none of this job's.
     pub fn value(&self, axis: &Axis) -> Option<Value> {
-        axis.get(&self.config, &self.work)
+        axis.get(&self.setup, &self.work)
     }
 
     /// The context that it needs: room for what is measured, or what is reserved where that is more.
     pub fn extent(&self) -> Extent {
-        let extent = self.work.extent();
-        Extent { n_ctx: extent.n_ctx.max(self.config.reserve_ctx), ..extent }
+        let Setup::Llama(config) = &self.setup;
+        self.work.extent().at_least(config.reserve_ctx)
     }
 }

@@ -1,19 +1,22 @@
-//! Jobs as they are written down, and as lbench wrote them at first: depth, sequences and text stood
-//! beside the work then, and the work was one of three.
+//! Jobs as they are written down, and as lbench wrote them at first: there was one kind of setup, depth,
+//! sequences and text stood beside the work, and the work was one of three.
 
 use serde::Deserialize;
+use serde::de::Error as _;
 use serde_json::Value;
 
 use super::JobId;
-use crate::setup::Config;
+use crate::setup::{Config, Setup};
 use crate::work::{Speed, Text, Work};
 
 /// A job in either shape.
 #[derive(Deserialize)]
 pub(super) struct Job {
     id: JobId,
-    config: Value,
+    setup: Option<Setup>,
     work: Either,
+    /// The settings, as they stood at first.
+    config: Option<Value>,
     text: Option<Text>,
 }
 
@@ -21,13 +24,13 @@ pub(super) struct Job {
 #[serde(untagged)]
 enum Either {
     Now(Work),
-    First(First),
+    First(Tokens),
 }
 
 /// A work as it was at first.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum First {
+enum Tokens {
     Prompt { n_prompt: u32 },
     Generate { n_gen: u32 },
     PromptGenerate { n_prompt: u32, n_gen: u32 },
@@ -58,20 +61,23 @@ impl TryFrom<Job> for super::Job {
     type Error = serde_json::Error;
 
     fn try_from(written: Job) -> Result<Self, Self::Error> {
-        let Job { id, config, work, text } = written;
-        let work = match work {
-            Either::Now(work) => work,
-            Either::First(first) => {
-                let Around { n_depth, compute } = Around::deserialize(&config)?;
-                let Sequences { n_parallel, prompt_shared } = compute;
-                let (n_prompt, n_gen) = match first {
-                    First::Prompt { n_prompt } => (n_prompt, 0),
-                    First::Generate { n_gen } => (0, n_gen),
-                    First::PromptGenerate { n_prompt, n_gen } => (n_prompt, n_gen),
-                };
-                Work::Speed(Speed { n_prompt, n_gen, n_depth, n_parallel, prompt_shared, text })
+        let Job { id, setup, work, config, text } = written;
+        let missing = serde_json::Error::missing_field;
+        let tokens = match work {
+            Either::Now(work) => {
+                return Ok(Self { id, setup: setup.ok_or_else(|| missing("setup"))?, work });
             }
+            Either::First(tokens) => tokens,
         };
-        Ok(Self { id, config: Config::deserialize(&config)?, work })
+        let config = config.ok_or_else(|| missing("config"))?;
+        let (n_prompt, n_gen) = match tokens {
+            Tokens::Prompt { n_prompt } => (n_prompt, 0),
+            Tokens::Generate { n_gen } => (0, n_gen),
+            Tokens::PromptGenerate { n_prompt, n_gen } => (n_prompt, n_gen),
+        };
+        let Around { n_depth, compute } = Around::deserialize(&config)?;
+        let Sequences { n_parallel, prompt_shared } = compute;
+        let work = Speed { n_prompt, n_gen, n_depth, n_parallel, prompt_shared, text };
+        Ok(Self { id, setup: Config::deserialize(&config)?.into(), work: Work::Speed(work) })
     }
 }

@@ -38,9 +38,8 @@ pub fn cover<'a>(jobs: &[&'a Job]) -> (Vec<&'a Job>, Vec<&'a Job>) {
 
 fn facets(job: &Job) -> impl Iterator<Item = Facet<'_>> {
     let axes = AXES.iter().filter_map(|axis| Some(Facet::Axis(axis.name, job.value(axis)?)));
-    [Facet::Model(&job.config.model.header_hash), Facet::Test(job.work.test())]
-        .into_iter()
-        .chain(axes)
+    let model = job.setup.model().map(|model| Facet::Model(&model.header_hash));
+    model.into_iter().chain([Facet::Test(job.work.test())]).chain(axes)
 }
 
 #[cfg(test)]

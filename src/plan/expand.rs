@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::collapse::{CONTEXT_GRAIN, same_as};
+use super::collapse::same_as;
 use super::{Part, Plan, Planned, Sweep, Titled};
-use crate::axis::{AXES, Axis, Lens, Value};
+use crate::axis::{AXES, Axis, CONTEXT_GRAIN, Lens, Value};
 use crate::error::Error;
 use crate::job::{Job, JobId};
 use crate::machine::Host;
-use crate::setup::{Config, Model};
+use crate::setup::{Config, Model, Setup};
 use crate::work::Work;
 
 /// Most jobs in one plan. A sweep beyond it is a slip of the keyboard.
@@ -92,17 +92,17 @@ impl Rows {
 
         self.jobs.reserve(total);
         for (number, model) in sweep.models.iter().enumerate() {
-            let base = Config { model: model.clone(), ..Config::default() };
+            let base = Setup::from(Config { model: model.clone(), ..Config::default() });
             let texts = sweep.texts.get(number).into_iter().flatten().cloned().map(Work::text);
             let works: Vec<_> = sweep.works.iter().cloned().chain(texts).collect();
             let mut place = vec![0; AXES.len()];
             loop {
                 for work in &works {
-                    let (mut config, mut work) = (base.clone(), work.clone());
+                    let (mut setup, mut work) = (base.clone(), work.clone());
                     for (axis, (values, &at)) in AXES.iter().zip(sweep.axes.iter().zip(&place)) {
-                        axis.set(&mut config, &mut work, values[at].clone());
+                        axis.set(&mut setup, &mut work, values[at].clone());
                     }
-                    self.push(Job::new(config, work), sweep.collapse, host)?;
+                    self.push(Job::new(setup, work), sweep.collapse, host)?;
                 }
                 if !advance(&mut place, &sweep.axes) {
                     break;
@@ -171,7 +171,8 @@ mod tests {
     fn measured(plan: &Plan) -> Vec<String> {
         let own = plan.jobs.iter().filter(|planned| planned.same_as.is_none());
         own.map(|planned| {
-            format!("{} ngl {}", planned.job.work.test_name(), planned.job.config.n_gpu_layers)
+            let Setup::Llama(config) = &planned.job.setup;
+            format!("{} ngl {}", planned.job.work.test_name(), config.n_gpu_layers)
         })
         .collect()
     }

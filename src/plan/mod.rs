@@ -18,6 +18,7 @@ pub use print::print;
 use crate::axis::Value;
 use crate::job::{Job, JobId};
 use crate::setup::Model;
+use crate::setup::Setup;
 use crate::work::{Text, Work};
 
 /// What was asked for: lists of values, not yet combined.
@@ -138,7 +139,7 @@ impl Plan {
     /// Whether any job would have layers on a device of this machine, if there were one.
     pub fn asks_for_a_device(&self) -> bool {
         self.jobs.iter().any(|planned| {
-            let config = &planned.job.config;
+            let Setup::Llama(config) = &planned.job.setup;
             config.rpc.is_empty() && config.effective_gpu_layers(true) > 0
         })
     }
@@ -166,7 +167,7 @@ pub fn grouped<'a>(jobs: impl IntoIterator<Item = &'a Job>) -> Vec<Vec<&'a Job>>
     let mut groups: Vec<Vec<&Job>> = Vec::new();
     for job in jobs {
         match groups.last_mut() {
-            Some(group) if group[0].config.same_load(&job.config) => group.push(job),
+            Some(group) if group[0].setup.same_load(&job.setup) => group.push(job),
             _ => groups.push(vec![job]),
         }
     }

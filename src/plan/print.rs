@@ -23,13 +23,7 @@ pub fn print(plan: &Plan, memory: &[Option<String>], out: &mut dyn Write) -> io:
             writeln!(out, "{}:", part.title)?;
         }
         let varying = part.map_or(&plan.varying, |part| &part.varying);
-        write!(
-            out,
-            "{:>5}  {}  {:<width$}",
-            index + 1,
-            job.config.model.label,
-            job.work.test_name()
-        )?;
+        write!(out, "{:>5}  {}  {:<width$}", index + 1, job.setup.subject(), job.work.test_name())?;
         for axis in axis::those_that(varying) {
             if let (Some(column), Some(value)) = (axis.column, job.value(axis)) {
                 write!(out, "  {column} {value}")?;

@@ -10,6 +10,7 @@ use crate::machine::DeviceKind;
 use crate::plan::{Part as Sweep, Planned};
 use crate::record::Outcome;
 use crate::report::summary::Part;
+use crate::setup::{Model, Setup};
 use crate::stats::spread::Spread;
 use crate::work::Work;
 
@@ -91,14 +92,8 @@ impl Column {
     /// The column of an axis; `None` where the test's name says the value.
     fn axis(axis: &'static Axis) -> Option<Self> {
         let heading = axis.column?;
-        let width = match heading {
-            "ngl" | "fa" => 3,
-            "type_k" | "type_v" => 6,
-            "threads" | "n_batch" => 7,
-            "n_ubatch" => 8,
-            _ => 10,
-        };
-        Some(Self { read: Read::Axis(axis), ..Self::number(heading, width, |_| String::new()) })
+        let number = Self::number(heading, axis.width, |_| String::new());
+        Some(Self { read: Read::Axis(axis), ..number })
     }
 
     /// The text of a cell, `marks` beside the speed.
@@ -128,9 +123,9 @@ impl Column {
 }
 
 static BEFORE_AXES: [Column; 4] = [
-    Column::text("model", 30, |row| cell(&row.job.config.model.label)),
-    Column::number("size", 10, |row| row.job.config.model.tensor_bytes.to_string()),
-    Column::number("params", 10, |row| row.job.config.model.n_params.to_string()),
+    Column::text("model", 30, |row| cell(row.job.setup.subject())),
+    Column::number("size", 10, |row| of_model(row, |model| model.tensor_bytes.to_string())),
+    Column::number("params", 10, |row| of_model(row, |model| model.n_params.to_string())),
     Column::text("backend", 10, |row| cell(&row.backends())),
 ];
 
@@ -229,14 +224,20 @@ fn axes(scope: &Scope<'_>) -> impl Iterator<Item = Column> {
     axes.into_iter().filter_map(Column::axis)
 }
 
+/// What a model file says; nothing where there is none.
+fn of_model(row: &Row<'_>, read: fn(&Model) -> String) -> String {
+    row.job.setup.model().map_or_else(|| NOTHING.into(), read)
+}
+
 /// Layers as asked, and beside them in brackets how many there really are where that is another number:
 /// `99 (29)`. All of them, asked for as -1, needs no comment.
 fn gpu_layers(row: &Row<'_>) -> String {
-    let asked = row.job.config.n_gpu_layers;
+    let Setup::Llama(config) = &row.job.setup;
+    let asked = config.n_gpu_layers;
     let effective = row.gpu_layers();
     let as_asked = match u32::try_from(asked) {
         Ok(asked) => asked == effective,
-        Err(_) => effective == row.job.config.model.n_layers + 1,
+        Err(_) => effective == config.model.n_layers + 1,
     };
     if as_asked {
         return asked.to_string();

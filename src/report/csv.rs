@@ -21,7 +21,7 @@ impl Renderer for Csv {
 
     fn row(&mut self, report: &Report, index: usize, out: &mut dyn Write) -> io::Result<()> {
         let row = report.row(index);
-        let values = columns().map(|field| text(field, &(field.get)(&row)));
+        let values = columns().map(|field| text(field, &field.value(&row)));
         write(out, QuoteStyle::Always, values)
     }
 

@@ -29,7 +29,7 @@ pub(super) fn lines(report: &Report) -> Vec<String> {
     let mut places: HashMap<JobId, usize> = HashMap::new();
     for row in (0..report.len()).map(|index| report.row(index)) {
         let Some(point) = point(&row) else { continue };
-        let flat = Job::new(row.job.config.clone(), row.job.work.clone().with_depth(0));
+        let flat = Job::new(row.job.setup.clone(), row.job.work.clone().with_depth(0));
         let place = *places.entry(flat.id.clone()).or_insert(curves.len());
         if place == curves.len() {
             curves.push(Curve { test: name(&flat, &varying), points: Vec::new() });

@@ -116,7 +116,7 @@ impl Extra {
 
     /// The text of its cell.
     pub(super) fn cell(self, row: &Row<'_>) -> String {
-        let values: Vec<_> = self.fields().map(|field| text(field, &(field.get)(row))).collect();
+        let values: Vec<_> = self.fields().map(|field| text(field, &field.value(row))).collect();
         if values.iter().all(|value| value == NOTHING) {
             NOTHING.into()
         } else {

@@ -56,5 +56,5 @@ pub(super) fn object(report: &Report, index: usize) -> String {
 /// Every field as `"name": value`, in the order of the table, which a JSON map would not keep.
 fn encoded(report: &Report, index: usize) -> Vec<String> {
     let row = report.row(index);
-    all().map(|field| format!("\"{}\": {}", field.name, field.json(&(field.get)(&row)))).collect()
+    all().map(|field| format!("\"{}\": {}", field.name, field.json(&field.value(&row)))).collect()
 }

@@ -37,7 +37,7 @@ impl Models {
         let mut models = Self::default();
         let mut paths = HashMap::new();
         for planned in &report.plan().jobs {
-            let model = &planned.job.config.model;
+            let Some(model) = planned.job.setup.model() else { continue };
             models.synthetic |= model.synthetic_seed.is_some();
             models.real |= model.synthetic_seed.is_none();
             let first = paths.entry(&model.label).or_insert(&model.path);
@@ -57,13 +57,14 @@ impl Notes {
     /// are synthetic weights beside real ones.
     pub(super) fn marks(&mut self, row: &Row<'_>) -> String {
         let mut marks = String::new();
-        let model = &row.job.config.model;
-        if self.models.real && model.synthetic_seed.is_some() {
-            marks.push_str(" S");
-        }
-        if self.models.ambiguous {
-            let path = model.path.to_string_lossy();
-            self.mark(&mut marks, " ", format!("model file {}", code(&path)));
+        if let Some(model) = row.job.setup.model() {
+            if self.models.real && model.synthetic_seed.is_some() {
+                marks.push_str(" S");
+            }
+            if self.models.ambiguous {
+                let path = model.path.to_string_lossy();
+                self.mark(&mut marks, " ", format!("model file {}", code(&path)));
+            }
         }
         if let Some(text) = ending(row) {
             self.mark(&mut marks, " ", text);

@@ -12,6 +12,7 @@ use crate::record::{
     Warning,
 };
 use crate::roofline::Target;
+use crate::setup::Setup;
 use crate::stats::interval::Interval;
 use crate::stats::known::Known;
 use crate::stats::sides::Side;
@@ -206,8 +207,8 @@ impl<'a> Row<'a> {
         let loaded = self.measured.loaded.as_ref();
         loaded.map_or_else(
             || {
-                let can_offload = self.facts.host.can_offload;
-                self.job.config.effective_gpu_layers(can_offload)
+                let Setup::Llama(config) = &self.job.setup;
+                config.effective_gpu_layers(self.facts.host.can_offload)
             },
             |loaded| loaded.offloaded_layers,
         )
@@ -292,13 +293,13 @@ impl<'a> Row<'a> {
     pub fn remote(&self) -> Option<Remote> {
         let traffic = &self.measured.reading.traffic;
         let (count, seconds) = self.measured_runs();
-        let work = self.job.work.speed();
+        let (Setup::Llama(config), work) = (&self.job.setup, self.job.work.speed());
         let tokens = count * f64::from(self.job.work.speed().tokens());
         if traffic.is_empty() || tokens <= 0.0 || seconds <= 0.0 {
             return None;
         }
         // Each batch needs an answer from each server.
-        let batches = work.n_prompt.div_ceil(self.job.config.n_batch.max(1)) + work.n_gen;
+        let batches = work.n_prompt.div_ceil(config.n_batch.max(1)) + work.n_gen;
         let time = |seen: &RemoteTraffic| {
             let (_, link) = self.links().find(|(endpoint, _)| *endpoint == seen.endpoint)?;
             let link = link.as_ref().ok()?;
@@ -318,7 +319,7 @@ impl<'a> Row<'a> {
 
     /// The links to the servers that it uses.
     pub fn links(&self) -> impl Iterator<Item = &'a (String, Result<Link, String>)> {
-        let servers = &self.job.config.rpc;
+        let servers = self.job.setup.servers();
         self.facts.links.iter().filter(move |(endpoint, _)| servers.contains(endpoint))
     }
 

@@ -45,7 +45,7 @@ impl Renderer for Sql {
         let json = quoted(&object(report, index));
         let statements = if row.summary.rate.is_some() {
             let names = columns().map(|field| field.name).collect::<Vec<_>>().join(", ");
-            let values = columns().map(|field| literal(field, &(field.get)(&row)));
+            let values = columns().map(|field| literal(field, &field.value(&row)));
             let values = values.collect::<Vec<_>>().join(", ");
             format!(
                 "INSERT INTO llama_bench ({names}) VALUES ({values});\n\

@@ -21,6 +21,11 @@ fn job(spec: &str, work: Work, depth: u32) -> Job {
     Job::new(Config { model, ..config() }, work.with_depth(depth))
 }
 
+fn settings(job: &mut Job) -> &mut Config {
+    let Setup::Llama(config) = &mut job.setup;
+    config
+}
+
 #[track_caller]
 fn near(value: Option<f64>, expected: f64) {
     let value = value.unwrap();
@@ -92,7 +97,7 @@ fn roofline_bytes_grow_with_the_depth() {
     near(bytes_per_token(&job("llama-3.2-3b:q6_k", TG, 0)), weights + 64.5 * each);
     near(bytes_per_token(&job("llama-3.2-3b:q6_k", TG, 4096)), weights + 4160.5 * each);
     let mut job = job("llama-3.2-3b:q6_k", TG, 4096);
-    job.config.type_k = CacheType::Q8_0;
+    settings(&mut job).type_k = CacheType::Q8_0;
     let less = 28.0 * 1024.0 * (2.0 + 34.0 / 32.0);
     near(bytes_per_token(&job), weights + 4160.5 * less);
     assert_eq!(bytes_per_token(&Job { work: PP, ..job }), None);
@@ -105,7 +110,7 @@ fn roofline_operations_count_the_output_once_a_batch() {
     let attention = 2.0 * 256.5 * 2.0 * 16.0 * 2048.0;
     let mut job = job("llama-3.2-1b:f16", PP, 0);
     near(flop_per_token(&job), 2.0 * (body + output / 512.0) + attention);
-    job.config.n_batch = 64;
+    settings(&mut job).n_batch = 64;
     near(flop_per_token(&job), 2.0 * (body + output * 8.0 / 512.0) + attention);
     assert_eq!(flop_per_token(&Job { work: TG, ..job }), None);
 }
@@ -113,9 +118,9 @@ fn roofline_operations_count_the_output_once_a_batch() {
 #[test]
 fn roofline_beyond_a_window_is_unknown() {
     let mut job = job("llama-135m:f16", TG, 0);
-    let mut cost = job.config.model.token_cost.unwrap();
+    let mut cost = settings(&mut job).model.token_cost.unwrap();
     cost.attention.as_mut().unwrap().window = Some(128);
-    job.config.model.token_cost = Some(cost);
+    settings(&mut job).model.token_cost = Some(cost);
     assert!(bytes_per_token(&job).is_some());
     job.work = job.work.with_depth(1);
     assert_eq!(bytes_per_token(&job), None);

@@ -2,7 +2,7 @@
 
 use crate::job::Job;
 use crate::record::{Outcome, Trouble};
-use crate::setup::Config;
+use crate::setup::{Config, Setup};
 
 /// Jobs that failed for lack of memory.
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ impl Doomed {
 
 /// Whether a job needs at least as much of this memory as another one, all else equal.
 fn needs_more(job: &Job, other: &Job, trouble: Trouble) -> bool {
-    let (a, b) = (&job.config, &other.config);
+    let (Setup::Llama(a), Setup::Llama(b)) = (&job.setup, &other.setup);
     // Layers that are on a device are not on the host.
     let layers = match trouble {
         Trouble::DeviceMemory => layers(a) >= layers(b),
@@ -68,8 +68,8 @@ fn layers(config: &Config) -> u32 {
 /// A job in as many words as tell it from another.
 fn describe(job: &Job, than: &Job) -> String {
     let mut words = vec![job.work.test_name()];
-    if job.config.model != than.config.model {
-        words.insert(0, job.config.model.label.clone());
+    if job.setup.model() != than.setup.model() {
+        words.insert(0, job.setup.subject().into());
     }
     for axis in &crate::axis::AXES {
         let value = job.value(axis).filter(|value| Some(value) != than.value(axis).as_ref());

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::job::Job;
 use crate::machine::system;
 use crate::record::{DeviceTelemetry, Outcome, Phase};
-use crate::setup::Config;
+use crate::setup::Setup;
 use crate::telemetry::sampler::Sampler;
 use crate::units::Bytes;
 use crate::wire::{Event, Request};
@@ -38,7 +38,7 @@ pub(super) struct Keeper {
     sender: Sender<Message>,
     worker: Option<Worker>,
     /// What the worker was asked to load; `None` while it has nothing.
-    loaded: Option<Config>,
+    loaded: Option<Setup>,
     /// When the worker was started.
     spawned: Instant,
     /// How many were.
@@ -130,13 +130,13 @@ impl Keeper {
             self.stop();
         }
         self.ready()?;
-        self.loaded = Some(job.config.clone());
+        self.loaded = Some(job.setup.clone());
         Ok(())
     }
 
     /// Whether the worker holds a job's model.
     pub(super) fn has_loaded(&self, job: &Job) -> bool {
-        let same = |loaded: &Config| loaded.same_load(&job.config);
+        let same = |loaded: &Setup| loaded.same_load(&job.setup);
         self.worker.is_some() && self.loaded.as_ref().is_some_and(same)
     }
 

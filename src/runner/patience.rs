@@ -74,8 +74,8 @@ impl Patience {
 
     /// How long to wait for the end of what a phase begins with.
     fn wait(&self, job: &Job, phase: Phase, delay: Nanos) -> Limit {
-        let model = &job.config.model;
-        let load = Duration::from_secs(model.file_size.0 / SLOWEST_DISK);
+        let file = job.setup.model().map_or(0, |model| model.file_size.0);
+        let load = Duration::from_secs(file / SLOWEST_DISK);
         let runs = match self.slowest {
             Some(each) => Duration::from_secs_f64(each * size(job)) * FACTOR,
             None => Duration::from_secs_f64(size(job) / SLOWEST_MACHINE),
@@ -100,8 +100,9 @@ fn size(job: &Job) -> f64 {
     let tokens = f64::from(job.work.speed().n_depth)
         + f64::from(job.work.speed().n_prompt)
         + 10.0 * f64::from(job.work.speed().n_gen);
+    let weights = job.setup.model().map_or(0, |model| model.n_params.0);
     // A sample may hold many short runs.
-    job.config.model.n_params.0 as f64 * tokens.max(512.0)
+    weights as f64 * tokens.max(512.0)
 }
 
 #[cfg(test)]

@@ -243,7 +243,7 @@ fn groups(ledger: &Ledger) -> Vec<Vec<usize>> {
     let jobs = ledger.jobs();
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for (place, job) in jobs.iter().enumerate() {
-        let serves = |group: &Vec<usize>| jobs[group[0]].config.same_load(&job.config);
+        let serves = |group: &Vec<usize>| jobs[group[0]].setup.same_load(&job.setup);
         match groups.last_mut() {
             Some(group) if serves(group) => group.push(place),
             _ => groups.push(vec![place]),

@@ -102,12 +102,12 @@ impl Tour<'_, '_> {
 
     /// Why a remote device of a job cannot be reached; `None` if all can, or its model is loaded.
     fn unreachable(&mut self, job: &Job) -> Option<String> {
-        if job.config.rpc.is_empty() || self.keeper.has_loaded(job) {
+        if job.setup.servers().is_empty() || self.keeper.has_loaded(job) {
             return None;
         }
         // A server has one client at a time: an earlier worker's connection must be closed.
         self.keeper.stop();
-        job.config.rpc.iter().find_map(|endpoint| self.servers.trouble(endpoint))
+        job.setup.servers().iter().find_map(|endpoint| self.servers.trouble(endpoint))
     }
 
     /// Why a job would take more of a device than it may; `None` if it would not, or nobody knows.

@@ -33,6 +33,12 @@ impl Extent {
     pub fn of(n_ctx: u32) -> Self {
         Self { n_ctx, n_parallel: 1, prompt_shared: false }
     }
+
+    /// The same with room for so many tokens at least.
+    #[must_use]
+    pub fn at_least(self, n_ctx: u32) -> Self {
+        Self { n_ctx: self.n_ctx.max(n_ctx), ..self }
+    }
 }
 
 impl Work {

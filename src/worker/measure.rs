@@ -62,9 +62,9 @@ pub fn repeat<S: Session>(
     let warmth = bench.warm_up(settings)?;
     let warming = bench.session.now().since(started);
     // Counted here and not by the parent, which hears of a phase when it is over already.
-    let before = traffic::counts(&job.config.rpc);
+    let before = traffic::counts(job.setup.servers());
     let stop = bench.measure(visit(settings.stop, warmth.run), warming, warmth.runs)?;
-    let after = before.as_ref().and_then(|_| traffic::counts(&job.config.rpc));
+    let after = before.as_ref().and_then(|_| traffic::counts(job.setup.servers()));
     let traffic = before.zip(after).map(|(before, after)| traffic::between(&before, &after));
     Ok(Course { steady: warmth.steady, stop, traffic: traffic.unwrap_or_default() })
 }

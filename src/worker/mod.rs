@@ -21,7 +21,7 @@ use crate::engine::{Engine, EngineError, Session};
 use crate::error::Error;
 use crate::job::Job;
 use crate::record::{DeviceMemory, Loaded, MemorySplit, Phase, Reading, Warning};
-use crate::setup::{Config, Process};
+use crate::setup::{Config, Process, Setup};
 use crate::units::{Bytes, Nanos};
 use crate::wire::{Event, Question, Request, Settings, VERSION};
 
@@ -193,7 +193,8 @@ impl<E: Engine> Worker<'_, E> {
             }
             Question::Link { endpoint } => Event::Linked(in_words(engine.link(&endpoint))),
             Question::Predict { job } => {
-                Event::Predicted(in_words(engine.predict(&job.config, job.extent())))
+                let Setup::Llama(config) = &job.setup;
+                Event::Predicted(in_words(engine.predict(config, job.extent())))
             }
             Question::Tokenize { model, texts } => {
                 Event::Tokenized(in_words(engine.tokenize(&model, &texts)))
@@ -243,27 +244,28 @@ impl<E: Engine> Worker<'_, E> {
     /// What the job will take where that can be known, with a warning where there is not that much. Not
     /// where the model takes so little that nobody asks.
     fn foresee(&mut self, job: &Job) -> Vec<MemorySplit> {
+        let Setup::Llama(config) = &job.setup;
         let description = self.engine.describe();
         let free = |name: &str| {
             let named = description.devices.iter().find(|device| device.name == name);
             named.map(|device| device.free)
         };
         let host = free("CPU").unwrap_or(u64::MAX);
-        if !description.can_offload() && job.config.model.tensor_bytes.0 < host / 4 {
+        if !description.can_offload() && config.model.tensor_bytes.0 < host / 4 {
             return Vec::new();
         }
         // It costs a look at the file: once for what a load serves, unless a context needs more.
-        let less = |seen: &Job| seen.config.same_load(&job.config) && needs_no_more(job, seen);
+        let less = |seen: &Job| seen.setup.same_load(&job.setup) && needs_no_more(job, seen);
         if self.foreseen.iter().any(less) {
             return Vec::new();
         }
         self.foreseen.push(job.clone());
-        let Ok(predicted) = self.engine.predict(&job.config, job.extent()) else {
+        let Ok(predicted) = self.engine.predict(config, job.extent()) else {
             // The real load will say why.
             return Vec::new();
         };
         // What is loaded already is not free, and needs no room.
-        let loaded = self.tried.as_ref().is_some_and(|tried| tried.config.same_load(&job.config));
+        let loaded = self.tried.as_ref().is_some_and(|tried| tried.config.same_load(config));
         for split in predicted.iter().filter(|_| !loaded) {
             let left = if split.device == "host" { Some(host) } else { free(&split.device) };
             if let Some(left) = left.filter(|left| split.total().0 > *left) {
@@ -295,14 +297,15 @@ impl<E: Engine> Worker<'_, E> {
     /// Loads the job's model unless it is loaded. A load that failed is not tried again for the next job
     /// on the same model: it would fail the same way, and may take minutes to do so.
     fn load(&mut self, job: &Job) -> Result<(), Failure> {
-        let same = |tried: &Tried| tried.config.same_load(&job.config);
+        let Setup::Llama(config) = &job.setup;
+        let same = |tried: &Tried| tried.config.same_load(config);
         let tried = if let Some(tried) = self.tried.take().filter(same) {
             tried
         } else {
             self.phase(job, Phase::Load);
             self.depth_state = None;
-            let result = self.engine.load(&job.config, job.extent());
-            Tried { config: job.config.clone(), result }
+            let result = self.engine.load(config, job.extent());
+            Tried { config: Config::clone(config), result }
         };
         let result = tried.result.clone();
         self.tried = Some(tried);
@@ -313,7 +316,8 @@ impl<E: Engine> Worker<'_, E> {
 
     fn open(&mut self, job: &Job) -> Result<E::Session, Failure> {
         self.phase(job, Phase::Context);
-        let session = self.engine.open(&job.config, job.extent());
+        let Setup::Llama(config) = &job.setup;
+        let session = self.engine.open(config, job.extent());
         let mut session = session.map_err(|error| Failure { phase: Phase::Context, error })?;
         if let Some(text) = &job.work.speed().text {
             session.use_text(&text.tokens);
@@ -324,7 +328,7 @@ impl<E: Engine> Worker<'_, E> {
 
 /// Whether a job's context has room in that of another one.
 fn needs_no_more(job: &Job, other: &Job) -> bool {
-    let (a, b) = (&job.config, &other.config);
+    let (Setup::Llama(a), Setup::Llama(b)) = (&job.setup, &other.setup);
     job.extent().n_ctx <= other.extent().n_ctx
         && a.n_batch <= b.n_batch
         && a.n_ubatch <= b.n_ubatch

@@ -105,7 +105,11 @@ fn every_way_to_give_a_flag_survives() {
     insta::assert_snapshot!(typed.join(" "));
     let args = &request.sweeps[0].args;
     assert_eq!(args.columns, ["a", "b"]);
-    assert_eq!(args.deprecated.notes().len(), 1, "--interleave is taken, and said to change nothing");
+    assert_eq!(
+        args.deprecated.notes().len(),
+        1,
+        "--interleave is taken, and said to change nothing"
+    );
 }
 
 #[test]

@@ -2,10 +2,8 @@
 
 use serde_json::Value;
 
-use super::{Field, Row, Shape, whole};
-use crate::axis::AXES;
+use super::{Field, Shape, model, whole};
 use crate::machine::DeviceKind;
-use crate::setup::Word as _;
 use crate::units::rfc3339;
 
 pub(super) static FIELDS: [Field; 44] = [
@@ -35,88 +33,47 @@ pub(super) static FIELDS: [Field; 44] = [
         row.backends().into()
     }),
     Field::text("model_filename", "The model file, as given", |row| {
-        row.job.config.model.path.to_string_lossy().into()
+        model(row, |model| model.path.to_string_lossy().into())
     }),
     Field::text("model_type", "Family, size class and file type", |row| {
-        row.job.config.model.label.as_str().into()
+        model(row, |model| model.label.as_str().into())
     }),
     Field::int("model_size", "bytes", "Size of all tensors", |row| {
-        row.job.config.model.tensor_bytes.0.into()
+        model(row, |model| model.tensor_bytes.0.into())
     }),
     Field::int("model_n_params", "", "Elements of all tensors", |row| {
-        row.job.config.model.n_params.0.into()
+        model(row, |model| model.n_params.0.into())
     }),
-    Field::int("n_batch", "tokens", "Logical batch", |row| row.job.config.n_batch.into()),
-    Field::int("n_ubatch", "tokens", "Physical batch", |row| row.job.config.n_ubatch.into()),
-    Field::int("n_threads", "threads", "CPU threads", |row| row.job.config.n_threads.into()),
-    Field::text("cpu_mask", "CPUs that the threads may run on; all zero is any", |row| {
-        row.job.config.compute.cpu_mask.as_str().into()
-    }),
-    Field::flag("cpu_strict", "Whether each thread is tied to one CPU", |row| {
-        row.job.config.compute.cpu_strict.into()
-    }),
-    Field::int("poll", "", "How hard idle threads look for work, 0 to 100", |row| {
-        row.job.config.compute.poll.into()
-    }),
-    Field::text("type_k", "Element type of the K cache", |row| row.job.config.type_k.name().into()),
-    Field::text("type_v", "Element type of the V cache", |row| row.job.config.type_v.name().into()),
-    Field::int("n_gpu_layers", "layers", "Layers to offload, as asked", |row| {
-        row.job.config.n_gpu_layers.into()
-    }),
-    Field::int("n_cpu_moe", "layers", "Layers whose experts stay on the CPU", |row| {
-        row.job.config.loading.n_cpu_moe.into()
-    }),
-    Field::text("split_mode", "How a model is split over GPUs", |row| {
-        row.job.config.split_mode.name().into()
-    }),
-    Field::int("main_gpu", "", "The GPU for what is not split", |row| {
-        row.job.config.main_gpu.into()
-    }),
-    Field::flag("no_kv_offload", "Whether the KV cache stays on the CPU", |row| {
-        row.job.config.compute.no_kv_offload.into()
-    }),
-    Field::int("flash_attn", "", "Flash attention, as asked: 1 on, 0 off, -1 auto", |row| {
-        row.job.config.flash_attn.number().into()
-    }),
-    Field::text("devices", "Devices to use", |row| axis(row, "devices")),
-    Field::text("tensor_split", "Shares of the GPUs; 0.00 leaves it to llama.cpp", |row| {
-        axis(row, "tensor_split")
-    }),
-    Field::text("tensor_buft_overrides", "Tensors placed by hand", |row| {
-        axis(row, "tensor_buft_overrides")
-    }),
-    Field::text("load_mode", "How the file is read", |row| {
-        row.job.config.loading.mode.name().into()
-    }),
-    Field::text("lazy_mode", "Which tensors are read when they are needed", |row| {
-        row.job.config.loading.lazy.name().into()
-    }),
-    Field::flag("embeddings", "Whether embeddings are computed", |row| {
-        row.job.config.compute.embeddings.into()
-    }),
-    // A truth value with a number's type, as in llama-bench.
-    Field::int("no_op_offload", "", "Whether host operations stay on the CPU", |row| {
-        u8::from(row.job.config.compute.no_op_offload).into()
-    }),
-    Field::flag("no_host", "Whether host buffers are bypassed", |row| {
-        row.job.config.loading.no_host.into()
-    }),
-    Field::flag("repack", "Whether weights are repacked for the CPU", |row| {
-        row.job.config.loading.repack.into()
-    }),
-    Field::int("fit_target", "MiB", "Memory to leave free when fitting", |row| {
-        row.job.config.loading.fit_target.into()
-    }),
-    Field::int("fit_min_ctx", "tokens", "Least context when fitting", |row| {
-        row.job.config.loading.fit_ctx.into()
-    }),
+    Field::axis("n_batch"),
+    Field::axis("n_ubatch"),
+    Field::axis("n_threads"),
+    Field::axis("cpu_mask"),
+    Field::axis("cpu_strict"),
+    Field::axis("poll"),
+    Field::axis("type_k"),
+    Field::axis("type_v"),
+    Field::axis("n_gpu_layers"),
+    Field::axis("n_cpu_moe"),
+    Field::axis("split_mode"),
+    Field::axis("main_gpu"),
+    Field::axis("no_kv_offload"),
+    Field::axis("flash_attn"),
+    Field::axis("devices"),
+    Field::axis("tensor_split"),
+    Field::axis("tensor_buft_overrides"),
+    Field::axis("load_mode"),
+    Field::axis("lazy_mode"),
+    Field::axis("embeddings"),
+    Field::axis("no_op_offload"),
+    Field::axis("no_host"),
+    Field::axis("repack"),
+    Field::axis("fit_target"),
+    Field::axis("fit_min_ctx"),
     Field::int("n_prompt", "tokens", "Tokens of the prompt", |row| {
         row.job.work.speed().n_prompt.into()
     }),
     Field::int("n_gen", "tokens", "Tokens generated", |row| row.job.work.speed().n_gen.into()),
-    Field::int("n_depth", "tokens", "Tokens in the context beforehand", |row| {
-        row.job.work.speed().n_depth.into()
-    }),
+    Field::axis("n_depth"),
     Field::text("test_time", "When it started, in UTC", |row| {
         row.measured.started.map(rfc3339).into()
     }),
@@ -139,9 +96,3 @@ pub(super) static FIELDS: [Field; 44] = [
         row.summary.samples_rate.iter().copied().collect::<Value>()
     }),
 ];
-
-/// The value of an axis, as llama-bench prints it.
-fn axis(row: &Row<'_>, name: &str) -> Value {
-    let axis = AXES.iter().find(|axis| axis.name == name);
-    axis.and_then(|axis| row.job.value(axis)).map(|value| value.to_string()).into()
-}

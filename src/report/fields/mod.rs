@@ -1,14 +1,18 @@
 //! What can be read from a row, as data: JSON and CSV write this table, in this order. llama-bench's
 //! fields come first, with its names, types and order, so that its readers read ours; our own follow. A
-//! new field is one entry.
+//! new field is one entry; an axis has its field by itself.
 
 mod llama_bench;
 mod own;
 pub mod shape;
 
+use std::sync::LazyLock;
+
 use serde_json::Value;
 
 use super::Row;
+use crate::axis::{self, AXES, Axis, Grammar};
+use crate::setup::Model;
 pub use shape::Shape;
 
 /// What the values of a field are. Every field may also be null: absent is never 0.
@@ -41,11 +45,18 @@ pub struct Field {
     pub places: Option<usize>,
     /// What its entries are, where it is a list.
     pub items: Option<&'static Shape>,
-    /// Reads it.
-    pub get: fn(&Row<'_>) -> Value,
+    reader: Reader,
 }
 
-/// How a field reads its value.
+/// Reader of a field.
+#[derive(Debug, Clone, Copy)]
+enum Reader {
+    /// It looks at the row.
+    Row(Get),
+    /// It is an axis.
+    Axis(&'static Axis),
+}
+
 type Get = fn(&Row<'_>) -> Value;
 
 impl Field {
@@ -56,7 +67,35 @@ impl Field {
         doc: &'static str,
         get: Get,
     ) -> Self {
-        Self { name, kind, unit, doc, places: None, items: None, get }
+        Self { name, kind, unit, doc, places: None, items: None, reader: Reader::Row(get) }
+    }
+
+    /// The field of an axis, by its name.
+    const fn axis(name: &str) -> Self {
+        Self::of_axis(axis::named(name))
+    }
+
+    /// The field of an axis: all about it stands in the axis's own entry.
+    const fn of_axis(axis: &'static Axis) -> Self {
+        let kind = match axis.grammar {
+            Grammar::Switch if !axis.is_number => Kind::Bool,
+            Grammar::Switch
+            | Grammar::Count { .. }
+            | Grammar::Layers
+            | Grammar::Percent
+            | Grammar::FlashAttention => Kind::Int,
+            Grammar::CacheType
+            | Grammar::LoadMode
+            | Grammar::LazyMode
+            | Grammar::Mask
+            | Grammar::Overrides
+            | Grammar::SplitMode
+            | Grammar::Shares
+            | Grammar::Devices
+            | Grammar::Servers => Kind::Text,
+        };
+        let (name, unit, doc) = (axis.name, axis.unit, axis.field_doc);
+        Self { name, kind, unit, doc, places: None, items: None, reader: Reader::Axis(axis) }
     }
 
     const fn text(name: &'static str, doc: &'static str, get: Get) -> Self {
@@ -90,6 +129,16 @@ impl Field {
         Self { items: Some(items), ..Self::new(name, Kind::List, unit, doc, get) }
     }
 
+    /// Reads it.
+    pub fn value(&self, row: &Row<'_>) -> Value {
+        match self.reader {
+            Reader::Row(get) => get(row),
+            Reader::Axis(axis) => {
+                row.job.value(axis).map_or(Value::Null, |value| axis.json(&value))
+            }
+        }
+    }
+
     /// A value of this field as JSON.
     pub fn json(&self, value: &Value) -> String {
         match (self.places, value.as_f64()) {
@@ -99,14 +148,29 @@ impl Field {
     }
 }
 
-/// Every field: llama-bench's, then ours.
+/// Every field: llama-bench's, then ours, then axes that have no place among them.
 pub fn all() -> impl Iterator<Item = &'static Field> {
+    placed().chain(FURTHER.iter())
+}
+
+/// Fields that have a place.
+fn placed() -> impl Iterator<Item = &'static Field> {
     llama_bench::FIELDS.iter().chain(&own::FIELDS)
 }
+
+static FURTHER: LazyLock<Vec<Field>> = LazyLock::new(|| {
+    let further = AXES.iter().filter(|axis| placed().all(|field| field.name != axis.name));
+    further.map(Field::of_axis).collect()
+});
 
 /// The fields of llama-bench's JSON. Its CSV and its SQL have those that are no lists.
 pub fn llama_bench() -> impl Iterator<Item = &'static Field> {
     llama_bench::FIELDS.iter()
+}
+
+/// What a model file says; null where there is none.
+fn model(row: &Row<'_>, read: fn(&Model) -> Value) -> Value {
+    row.job.setup.model().map_or(Value::Null, read)
 }
 
 /// A figure in nanoseconds, to the nearest whole one.

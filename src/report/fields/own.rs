@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Field, Shape, shape, whole};
+use super::{Field, Shape, model, shape, whole};
 use crate::job::Job;
 use crate::machine::{DeviceKind, Link, Roof};
 use crate::report::summary::Part;
@@ -46,7 +46,7 @@ pub(super) static FIELDS: [Field; 122] = [
     }),
     Field::text("test", "The test's name", |row| row.job.work.test_name().into()),
     Field::text("model_source", "Where a model of the hub is from, with its commit", |row| {
-        row.job.config.model.source.as_deref().into()
+        model(row, |model| model.source.as_deref().into())
     }),
     Field::text("sweep", "The sweep of a preset that has several", |row| row.part_title().into()),
     Field::int("n_gpu_layers_effective", "layers", "Layers on a device", |row| {
@@ -85,10 +85,7 @@ pub(super) static FIELDS: [Field; 122] = [
     Field::int("load_ns", "ns", "Time of loading the model", |row| {
         row.measured.loaded.as_ref().map(|loaded| loaded.load_ns.0).into()
     }),
-    Field::text("rpc_servers", "RPC servers in use, or none", |row| {
-        let servers = &row.job.config.rpc;
-        if servers.is_empty() { "none".into() } else { servers.join(",").into() }
-    }),
+    Field::axis("rpc_servers"),
     Field::float("rpc_up_per_token", "bytes", "Sent to RPC servers for each token", |row| {
         row.remote().map(|remote| remote.up).into()
     }),
@@ -118,12 +115,8 @@ pub(super) static FIELDS: [Field; 122] = [
     Field::text("prompt_hash", "SHA-256 of the text, its first 16 hex digits", |row| {
         row.job.work.speed().text.as_ref().map(|text| text.hash.as_str()).into()
     }),
-    Field::int("n_parallel", "", "Sequences side by side", |row| {
-        row.job.work.speed().n_parallel.into()
-    }),
-    Field::flag("prompt_shared", "Whether they share one prompt, processed once", |row| {
-        row.job.work.speed().prompt_shared.into()
-    }),
+    Field::axis("n_parallel"),
+    Field::axis("prompt_shared"),
     Field::int("t_pp_ns", "ns", "Mean time of the prompt's part of a test with both", |row| {
         part(row.summary.prompt.as_ref(), |part| whole(Some(part.ns.mean)))
     }),
@@ -136,9 +129,7 @@ pub(super) static FIELDS: [Field; 122] = [
     Field::float("s_tg_ts", "tokens/s", "Mean speed of that part, all sequences together", |row| {
         part(row.summary.generation.as_ref(), |part| part.rate.mean.into())
     }),
-    Field::int("reserve_ctx", "tokens", "Least size of the context that was asked for", |row| {
-        row.job.config.reserve_ctx.into()
-    }),
+    Field::axis("reserve_ctx"),
     Field::int("n_ctx", "tokens", "Size of the context", |row| row.memory.n_ctx.into()),
     Field::flag("flash_attn_used", "Whether flash attention was in use", |row| {
         row.measured.reading.flash_attn.into()
@@ -191,19 +182,19 @@ pub(super) static FIELDS: [Field; 122] = [
         json!(row.memory.devices)
     }),
     Field::text("model_architecture", "The model's architecture", |row| {
-        row.job.config.model.architecture.as_str().into()
+        model(row, |model| model.architecture.as_str().into())
     }),
     Field::text("model_hash", "SHA-256 of the model file's header", |row| {
-        row.job.config.model.header_hash.as_str().into()
+        model(row, |model| model.header_hash.as_str().into())
     }),
     Field::int("model_file_size", "bytes", "Size of the model file, all parts", |row| {
-        row.job.config.model.file_size.0.into()
+        model(row, |model| model.file_size.0.into())
     }),
     Field::int("model_n_layers", "layers", "Layers without the output layer", |row| {
-        row.job.config.model.n_layers.into()
+        model(row, |model| model.n_layers.into())
     }),
     Field::int("synthetic_seed", "", "Seed of the weights, where they are random", |row| {
-        row.job.config.model.synthetic_seed.into()
+        model(row, |model| model.synthetic_seed.into())
     }),
     Field::text("engine_description", "What the engine calls the model", |row| {
         let loaded = row.measured.loaded.as_ref();

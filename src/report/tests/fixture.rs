@@ -8,6 +8,7 @@ use crate::plan::tests::sweep;
 use crate::plan::{Plan, Sweep, expand};
 use crate::record::{DeviceMemory, Loaded, Outcome, Phase, Reading, Record};
 use crate::report::Report;
+use crate::setup::Setup;
 use crate::stats::stopping::Rule;
 use crate::stats::stopping::StopReason;
 use crate::units::{Bytes, Nanos};
@@ -107,7 +108,7 @@ impl Run {
     }
 
     pub(super) fn loaded(&self, index: usize) -> Loaded {
-        let config = &self.plan.jobs[index].job.config;
+        let Setup::Llama(config) = &self.plan.jobs[index].job.setup;
         let layers = config.effective_gpu_layers(self.report.facts().host.can_offload);
         Loaded {
             load_ns: Nanos(800_000_000),
@@ -146,7 +147,8 @@ impl Run {
         }
         let job = &self.plan.jobs[index].job;
         let host = &self.report.facts().host;
-        let layers = u64::from(job.config.effective_gpu_layers(host.can_offload));
+        let Setup::Llama(config) = &job.setup;
+        let layers = u64::from(config.effective_gpu_layers(host.can_offload));
         let gpus = host.engine.devices.iter();
         let gpus = gpus.filter(|device| device.kind == DeviceKind::Gpu);
         let devices = gpus.map(|device| DeviceMemory {

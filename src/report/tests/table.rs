@@ -113,7 +113,7 @@ fn values_are_of_the_kind_that_the_table_says() {
         for index in 0..report.len() {
             let row = report.row(index);
             for field in all() {
-                let value = (field.get)(&row);
+                let value = field.value(&row);
                 assert!(fits(field.kind, &value), "{}: {value}", field.name);
             }
         }
