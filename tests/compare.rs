@@ -177,3 +177,71 @@ fn compare_with_a_baseline_while_measuring() {
     assert!(change("baseline_change_high") < 0.0 && change("baseline_ts") > 900.0);
     assert_eq!(run(&["-o", "none", "--fail-on", "faster"]).status.code(), Some(0));
 }
+
+/// A run as a kill leaves it: its journal up to the end of the first row.
+fn cut(journal: &Path) {
+    let text = fs::read_to_string(journal).unwrap();
+    let first = text.lines().position(|line| line.contains("\"finished\"")).unwrap();
+    let kept: Vec<_> = text.lines().take(first + 1).collect();
+    fs::write(journal, kept.join("\n") + "\n").unwrap();
+}
+
+fn json(output: &Output) -> Vec<Value> {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", stderr(output)))
+}
+
+#[test]
+fn a_resumed_run_is_judged_as_the_whole_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    measure(dir, "a.json", &noisy(1, 0.0), &[]);
+    let script = format!("--scripted={}", noisy(2, 0.04));
+    let judged = |row: &Value| [row["baseline_verdict"].clone(), row["baseline_change"].clone()];
+    for (how, code, verdict) in [
+        (&["--fail-on", "slower"][..], 1, "slower"),
+        (&["--fail-on", "slower", "--threshold", "20%"], 0, "same"),
+        (&["--fail-on", "unclear", "--floor", "10%"], 1, "unclear"),
+    ] {
+        let how = [&["-o", "json", "--baseline", "a.json"], how].concat();
+        let whole = [&[&script[..], "--journal", "run.jsonl"], &BENCH[..], &how[..]].concat();
+        let whole = lbench(dir, &whole);
+        assert_eq!(whole.status.code(), Some(code), "{how:?}: {}", stderr(&whole));
+        let expected: Vec<_> = json(&whole).iter().map(judged).collect();
+        assert_eq!(expected[0][0], verdict, "{how:?}");
+        // What was measured is there to the last row, or to the first.
+        for is_cut in [false, true] {
+            if is_cut {
+                cut(&dir.join("run.jsonl"));
+            }
+            let resumed = lbench(dir, &[&["--resume", "run.jsonl"], &how[..]].concat());
+            let told = stderr(&resumed);
+            assert_eq!(resumed.status.code(), Some(code), "{how:?}, cut: {is_cut}: {told}");
+            let rows: Vec<_> =
+                json(&resumed).iter().map(|row| row["baseline_verdict"].clone()).collect();
+            let verdicts: Vec<_> = expected.iter().map(|row| row[0].clone()).collect();
+            assert_eq!(rows, verdicts, "{how:?}, cut: {is_cut}");
+            if !is_cut {
+                assert_eq!(json(&resumed).iter().map(judged).collect::<Vec<_>>(), expected);
+            }
+        }
+        fs::remove_file(dir.join("run.jsonl")).unwrap();
+    }
+}
+
+#[test]
+fn a_run_resumed_without_its_comparison_goes_on_and_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    measure(dir, "a.json", &noisy(1, 0.0), &[]);
+    let script = format!("--scripted={}", noisy(2, 0.04));
+    let how = ["--journal", "run.jsonl", "--baseline", "a.json", "--fail-on", "slower"];
+    assert_eq!(lbench(dir, &[&[&script[..]], &BENCH[..], &how].concat()).status.code(), Some(1));
+    let resumed = lbench(dir, &["--resume", "run.jsonl"]);
+    assert_eq!(resumed.status.code(), Some(0), "{}", stderr(&resumed));
+    let told = "that run was compared, and this one is not: add --baseline=a.json --fail-on=slower";
+    assert!(stderr(&resumed).contains(told), "{}", stderr(&resumed));
+    // A comparison that lacks its other side is a slip, resumed or not.
+    let lonely = lbench(dir, &["--resume", "run.jsonl", "--threshold", "2%"]);
+    assert_eq!(lonely.status.code(), Some(2));
+    assert!(stderr(&lonely).contains("--threshold is about a comparison"), "{}", stderr(&lonely));
+}

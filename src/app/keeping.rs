@@ -1,11 +1,12 @@
 //! The journal of a run, and what an earlier one has of it.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::tell;
-use crate::cli::defaults::{Asked, Request};
-use crate::cli::{BenchArgs, Cli};
+use crate::cli::BenchArgs;
+use crate::cli::defaults::{Asked, Request, settings_of};
+use crate::cli::flags::{self, Concern};
+use crate::cli::settings::{Flags, Setting};
 use crate::error::Error;
 use crate::journal::RunFacts;
 use crate::journal::{self, Ending, Given, Header, Journal, Kept, SCHEMA, Wanted, Writer};
@@ -16,8 +17,11 @@ use crate::units::unix_time;
 use crate::wire::Settings;
 
 /// What a resumed run goes by: what was asked for now, where any of it says what to measure, else what the run
-/// that it resumes went by. What is shown, and where, is always what was asked for now.
-pub(super) fn resumed(mut request: Request) -> Result<(Request, Option<Journal>), Error> {
+/// that it resumes went by. What is shown and compared, and where, is always what was asked for now.
+pub(super) fn resumed(
+    request: Request,
+    flags: &Flags,
+) -> Result<(Request, Option<Journal>), Error> {
     let args = &request.sweeps[0].args;
     let Some(file) = &args.resume else { return Ok((request, None)) };
     let path = match file.as_ref().or(args.journal.as_ref()) {
@@ -34,15 +38,32 @@ pub(super) fn resumed(mut request: Request) -> Result<(Request, Option<Journal>)
     let old = found.header();
     let whole = [Given { title: None, args: old.args.clone() }];
     let sweeps = if old.sweeps.is_empty() { &whole[..] } else { &old.sweeps };
-    let again = sweeps.iter().map(|Given { title, args: given }| {
-        let line = std::iter::once("lbench").chain(given.iter().map(String::as_str));
-        let mut again = Cli::parse_args(line.map(OsString::from))?.bench;
-        again.show_as(args);
-        Ok(Asked { title: title.clone(), args: again, given: given.clone() })
-    });
-    request.sweeps = again.collect::<Result<_, Error>>()?;
-    request.typed.clone_from(&old.args);
-    Ok((request, Some(found)))
+    let refuse = |error: Error| match error {
+        Error::Usage(text) => Error::Usage(format!("--resume {}: {text}", path.display())),
+        other => other,
+    };
+    let again = request.resuming(flags, sweeps).map_err(refuse)?;
+    tell_uncompared(&path, &again, sweeps)?;
+    let typed = old.args.clone();
+    Ok((Request { typed, ..again }, Some(found)))
+}
+
+/// A word about verdicts that the run had, and that it goes on without.
+fn tell_uncompared(path: &Path, again: &Request, earlier: &[Given]) -> Result<(), Error> {
+    let had = match earlier {
+        [Given { args, .. }, ..] if again.sweeps[0].args.baseline.is_none() => settings_of(args)?,
+        _ => return Ok(()),
+    };
+    let had = had.iter().filter(|setting| flags::concern(&setting.flag) == Concern::Comparing);
+    let had: Vec<_> =
+        had.flat_map(Setting::arguments).map(|arg| arg.display().to_string()).collect();
+    if !had.is_empty() {
+        let (path, had) = (path.display(), had.join(" "));
+        tell(&format!(
+            "{path}: that run was compared, and this one is not: add {had} for verdicts"
+        ));
+    }
+    Ok(())
 }
 
 /// The journal of the last run; files that hold none are told of.

@@ -30,12 +30,11 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
         print(|out| defaults::show_presets(&presets, false, out))?;
         return Ok(exit::OK);
     }
-    let (request, earlier) = keeping::resumed(Request::new(typed, &sources)?)?;
+    let request = Request::new(typed, &sources)?;
+    let (request, earlier) = keeping::resumed(request, sources.flags())?;
     let args = &request.sweeps[0].args;
-    let file = match &args.baseline {
-        Some(path) => Some(Run::read(path)?),
-        None => args.how.need_baseline().map(|()| None)?,
-    };
+    args.refuse_lonely()?;
+    let file = args.baseline.as_deref().map(Run::read).transpose()?;
     let Some(columns) = Extra::parse_all(&args.columns)? else {
         print(|out| crate::report::list_columns(out))?;
         return Ok(exit::OK);

@@ -5,20 +5,7 @@ use std::ffi::{OsStr, OsString};
 
 use clap::CommandFactory as _;
 
-use super::Cli;
-use crate::axis::AXES;
-
-/// Flags of several letters that are not axes, with their long forms.
-const OTHERS: [(&str, &str); 8] = [
-    ("pg", "prompt-gen"),
-    ("oe", "output-err"),
-    ("mmp", "mmap"),
-    ("dio", "direct-io"),
-    ("hf", "hf-repo"),
-    ("hfr", "hf-repo"),
-    ("hff", "hf-file"),
-    ("hft", "hf-token"),
-];
+use super::{Cli, flags};
 
 /// Rewrites arguments so that clap understands them; the program's name is passed through.
 pub fn normalise(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
@@ -62,8 +49,7 @@ pub fn long_form(short: &str) -> Option<&'static str> {
 
 /// llama-bench's flags of several letters behind one dash, with their long forms.
 pub fn spellings() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let axes = AXES.iter().map(|axis| (axis.short, axis.long));
-    axes.chain(OTHERS).filter(|(short, _)| short.len() > 1)
+    flags::all().flat_map(|flag| flag.spellings.iter().map(move |short| (*short, flag.long)))
 }
 
 /// Whether `-h` was typed, and no command.
@@ -84,9 +70,8 @@ pub fn unknown(args: &[OsString]) -> Option<String> {
         (word.len() > 1 && word.starts_with(|c: char| c.is_ascii_alphabetic())).then_some(word)
     });
     let word = { flags }.find(|word| !is_known(&command, word))?;
-    // What follows -hft may be a token.
-    let word = if word.starts_with("hft") { "hft…" } else { word };
-    let scored = spellings().map(|(short, long)| (strsim::jaro_winkler(word, short), short, long));
+    let word = open(word);
+    let scored = spellings().map(|(short, long)| (strsim::jaro_winkler(&word, short), short, long));
     let nearest = scored.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|best| best.0 > 0.7);
     Some(match nearest {
         Some((_, short, long)) => {
@@ -94,6 +79,13 @@ pub fn unknown(args: &[OsString]) -> Option<String> {
         }
         None => format!("there is no flag -{word} (see --help)"),
     })
+}
+
+/// A word behind one dash that may be shown: what follows a secret's name may be the secret.
+fn open(word: &str) -> String {
+    let mut secrets = flags::all().filter(|flag| flag.is_secret).flat_map(|flag| flag.spellings);
+    let secret = secrets.find(|short| word.starts_with(**short));
+    secret.map_or_else(|| word.to_string(), |short| format!("{short}…"))
 }
 
 /// Whether a word behind one dash is one of llama-bench's flags, or a letter with its value: `-t4`, `-ojson`.

@@ -6,7 +6,6 @@ use clap::Args;
 
 use super::values;
 use crate::compare::{FailOn, Options};
-use crate::error::Error;
 use crate::stats::verdict::Limits;
 
 /// Flags of `lbench compare`.
@@ -78,25 +77,5 @@ impl HowArgs {
             ..usual
         };
         Options { limits, by: self.by.clone(), force: self.force }
-    }
-
-    /// Refuses what means nothing without a baseline.
-    ///
-    /// # Errors
-    /// When any flag is given.
-    pub fn need_baseline(&self) -> Result<(), Error> {
-        let given = [
-            ("--threshold", self.threshold.is_some()),
-            ("--floor", self.floor.is_some()),
-            ("--fail-on", !self.fail_on.is_empty()),
-            ("--by", !self.by.is_empty()),
-            ("--force", self.force),
-        ];
-        match given.iter().find(|(_, given)| *given) {
-            None => Ok(()),
-            Some((flag, _)) => Err(Error::Usage(format!(
-                "{flag} is about a comparison: give --baseline FILE too, or use `lbench compare`"
-            ))),
-        }
     }
 }

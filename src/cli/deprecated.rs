@@ -5,7 +5,6 @@ use clap::Args;
 use super::AxisArgs;
 use super::values;
 use crate::axis::{AXES, Grammar, Value};
-use crate::error::Error;
 use crate::setup::{LoadMode, Word as _};
 
 /// The flags.
@@ -61,19 +60,11 @@ impl DeprecatedArgs {
     }
 
     /// Gives the axis of load modes their values.
-    ///
-    /// # Errors
-    /// When that axis has a flag of its own too.
-    pub fn apply(&self, axes: &mut AxisArgs) -> Result<(), Error> {
-        let modes = self.modes();
+    pub fn apply(&self, axes: &mut AxisArgs) {
         let place = AXES.iter().position(|axis| axis.name == "load_mode");
-        let Some(values) = place.and_then(|place| axes.0.get_mut(place)) else { return Ok(()) };
-        if !modes.is_empty() && !values.is_empty() {
-            let text = "-mmp and -dio are older spellings of -lm: give -lm alone";
-            return Err(Error::Usage(text.into()));
+        if let Some(values) = place.and_then(|place| axes.0.get_mut(place)) {
+            values.extend(self.modes().into_iter().map(Value::Load));
         }
-        values.extend(modes.into_iter().map(Value::Load));
-        Ok(())
     }
 
     /// What to say about them.

@@ -7,6 +7,7 @@ mod config;
 pub mod defaults;
 mod deprecated;
 mod doctor;
+pub mod flags;
 mod help;
 mod hub;
 mod message;
@@ -23,6 +24,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use flags::Concern;
 use settings::{Flags, Setting};
 
 pub use argv::{is_worker, long_form};
@@ -260,8 +262,8 @@ pub struct BenchArgs {
     /// Write nothing down
     #[arg(long, help_heading = "Keeping")]
     pub no_journal: bool,
-    /// Measure only what an earlier run has not: the last one, or that of a journal. Without other flags
-    /// it is the same sweep
+    /// Measure only what an earlier run has not: the last one, or that of a journal. Without flags that say
+    /// what to measure it is the same sweep
     #[arg(long, value_name = "FILE", num_args = 0..=1, help_heading = "Keeping")]
     pub resume: Option<Option<PathBuf>>,
 
@@ -297,27 +299,6 @@ pub struct BenchArgs {
     pub typed: Vec<Setting>,
 }
 
-/// Flags that do not change what is measured.
-const SHOWING: [&str; 17] = [
-    "output",
-    "output-err",
-    "columns",
-    "progress",
-    "verbose",
-    "journal",
-    "no-journal",
-    "resume",
-    "baseline",
-    "threshold",
-    "floor",
-    "fail-on",
-    "by",
-    "force",
-    "hf-token",
-    "offline",
-    "no-config",
-];
-
 fn format(text: &str) -> Result<Format, String> {
     text.parse()
 }
@@ -351,8 +332,15 @@ impl Cli {
         });
         match parsed {
             Ok(mut cli) => {
-                cli.bench.deprecated.apply(&mut cli.bench.axes)?;
-                cli.bench.works.apply(&mut cli.bench.axes)?;
+                let typed = match &cli.command {
+                    Some(Command::Config(config)) => &config.bench.typed,
+                    _ => &cli.bench.typed,
+                };
+                if let Some(text) = flags::clash(&typed.iter().collect::<Vec<_>>()) {
+                    return Err(Error::Usage(text.into()));
+                }
+                cli.bench.deprecated.apply(&mut cli.bench.axes);
+                cli.bench.works.apply(&mut cli.bench.axes);
                 Ok(cli)
             }
             Err(error) if error.use_stderr() => Err(Error::Usage(message::one_line(&error))),
@@ -366,7 +354,7 @@ impl BenchArgs {
     /// Whether any flag that was typed says what to measure or how, as opposed to how to show it and where
     /// to keep it.
     pub fn says_what(&self) -> bool {
-        self.typed.iter().any(|setting| !SHOWING.contains(&setting.flag.as_str()))
+        self.typed.iter().any(|setting| flags::concern(&setting.flag) == Concern::Measuring)
     }
 
     /// When a row has been measured enough.
@@ -403,18 +391,12 @@ impl BenchArgs {
             || self.max_total_time.is_some()
     }
 
-    /// Takes over how results are shown and kept, and how the hub is reached.
-    pub fn show_as(&mut self, other: &Self) {
-        self.output = other.output;
-        self.output_err = other.output_err;
-        self.columns.clone_from(&other.columns);
-        self.progress = other.progress;
-        self.verbose = other.verbose;
-        self.journal.clone_from(&other.journal);
-        self.no_journal = other.no_journal;
-        self.baseline.clone_from(&other.baseline);
-        self.resume.clone_from(&other.resume);
-        self.hub.reach_as(&other.hub);
+    /// Refuses a flag that means nothing without another.
+    ///
+    /// # Errors
+    /// When there is one.
+    pub fn refuse_lonely(&self) -> Result<(), Error> {
+        flags::lonely(&self.typed).map_or(Ok(()), |text| Err(Error::Usage(text)))
     }
 
     /// Whether the results have room for what devices can do at best.

@@ -86,18 +86,11 @@ impl WorkArgs {
     }
 
     /// Gives the axis of depths the values of a curve.
-    ///
-    /// # Errors
-    /// When that axis has a flag of its own too.
-    pub(super) fn apply(&self, axes: &mut AxisArgs) -> Result<(), Error> {
-        let Some(Counts(depths)) = &self.depth_curve else { return Ok(()) };
+    pub(super) fn apply(&self, axes: &mut AxisArgs) {
+        let Some(Counts(depths)) = &self.depth_curve else { return };
         let place = AXES.iter().position(|axis| axis.name == "n_depth");
-        let Some(values) = place.and_then(|place| axes.0.get_mut(place)) else { return Ok(()) };
-        if !values.is_empty() {
-            let text = "--depth-curve and -d both give depths: give one of them";
-            return Err(Error::Usage(text.into()));
+        if let Some(values) = place.and_then(|place| axes.0.get_mut(place)) {
+            values.extend(depths.iter().map(|depth| Value::Int(i64::from(*depth))));
         }
-        values.extend(depths.iter().map(|depth| Value::Int(i64::from(*depth))));
-        Ok(())
     }
 }

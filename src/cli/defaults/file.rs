@@ -9,6 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{Origin, Preset, Sourced, preset};
+use crate::cli::flags::{self, Places};
 use crate::cli::settings::{self, Flags, Given, Setting, Takes};
 use crate::dirs;
 use crate::error::Error;
@@ -111,7 +112,7 @@ impl Source<'_> {
             let meant = meant.map(|long| format!(": did you mean {long}?")).unwrap_or_default();
             return Err(refuse(&format!("there is no flag --{name}{meant}")));
         };
-        if ["no-config", "resume", "preset"].contains(&name) {
+        if flags::find(name).is_none_or(|flag| flag.places != Places::All) {
             return Err(refuse("this is for the command line: leave it out here"));
         }
         let given = given(takes, value.get_ref()).map_err(|text| refuse(&text))?;
