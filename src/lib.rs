@@ -9,6 +9,7 @@
 //! |---|---|---|
 //! | 1 | [`units`] | quantities that print themselves |
 //! | | [`dirs`] | folders of the user's |
+//! | | [`document`] | tables, sentences and notes as data, and the formats that write them. Pure |
 //! | | [`error`] | what ends a run early, and the exit codes |
 //! | 2 | [`stats`] | statistics of numbers. Pure |
 //! | | [`gguf`] | reading headers, writing synthetic models: pure bytes |
@@ -42,6 +43,7 @@ pub mod axis;
 pub mod cli;
 pub mod compare;
 pub mod dirs;
+pub mod document;
 pub mod engine;
 pub mod error;
 pub mod gguf;

@@ -245,3 +245,30 @@ fn a_run_resumed_without_its_comparison_goes_on_and_says_so() {
     assert_eq!(lonely.status.code(), Some(2));
     assert!(stderr(&lonely).contains("--threshold is about a comparison"), "{}", stderr(&lonely));
 }
+
+#[test]
+fn bars_in_a_setting_shift_no_cell() {
+    let dir = tempfile::tempdir().unwrap();
+    let row = |places: &str, cpu: &str| {
+        json!({
+            "n_prompt": 64, "n_gen": 0, "tensor_buft_overrides": places, "cpu_info": cpu,
+            "samples_ts": [100.0, 101.0, 99.0],
+        })
+    };
+    let rows = |cpu| json!([row("(up|down)=CPU", cpu), row("a`x`<b>=CPU", cpu)]);
+    fs::write(dir.path().join("a.json"), rows("A | `a`").to_string()).unwrap();
+    fs::write(dir.path().join("b.json"), rows("B <b>").to_string()).unwrap();
+    let text = stdout(&lbench(dir.path(), &["compare", "a.json", "b.json"]));
+    let unescaped = |line: &str| line.replace("\\|", "/").replace('\\', "");
+    let table: Vec<_> = text.lines().filter(|line| line.starts_with('|')).map(unescaped).collect();
+    let bars: Vec<_> = table.iter().map(|line| line.matches('|').count()).collect();
+    assert_eq!(bars, [7; 4], "{text}");
+    assert!(table[2].contains(" (up/down)=CPU |") && table[3].contains(" a`x`<b>=CPU |"), "{text}");
+    assert!(text.contains("a\\`x\\`\\<b>=CPU") && !text.contains("B <b>"), "{text}");
+    // Programs get what there is.
+    let json = lbench(dir.path(), &["compare", "a.json", "b.json", "-o", "json"]);
+    let lines: Vec<Value> = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(lines[0]["a"]["key"]["tensor_buft_overrides"], "(up|down)=CPU");
+    let note = lines[0]["warnings"][0].as_str().unwrap();
+    assert!(note.contains("(A: A | `a`, B: B <b>)"), "{note}");
+}

@@ -12,16 +12,16 @@
 //! | `pairs.rs` | who is compared with whom |
 //! | `checks.rs` | apples and oranges |
 //! | `baseline.rs` | a file as the baseline of a new run |
-//! | `markdown.rs`, `json.rs` | what is shown |
+//! | `sheet.rs`, `json.rs` | what is shown |
 
 mod baseline;
 mod checks;
 mod entry;
 mod json;
 mod keys;
-mod markdown;
 mod pairs;
 mod read;
+mod sheet;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +31,7 @@ use std::str::FromStr;
 pub use baseline::baseline;
 pub use read::Run;
 
+use crate::document::Markdown;
 use crate::error::Error;
 use crate::report::word;
 use crate::stats::noise::Noise;
@@ -296,7 +297,7 @@ impl Comparison<'_> {
     /// # Errors
     /// When it cannot be written.
     pub fn write_markdown(&self, out: &mut dyn Write) -> io::Result<()> {
-        markdown::write(self, out)
+        sheet::write(self, &mut Markdown::default(), out)
     }
 
     /// Writes an array with an object for each line.

@@ -12,11 +12,10 @@
 //! | `fields/` | what JSON and CSV say, as data: llama-bench's fields, then ours |
 //! | `baseline.rs` | an earlier run, beside the rows of this one |
 //! | `stream.rs` | formats, and rows in the order of the plan as they finish |
-//! | `markdown.rs`, `columns.rs`, `notes.rs` | the table, its columns, what stands under it |
+//! | `sheet.rs`, `columns.rs`, `notes.rs` | the table, its columns, what stands under it |
 //! | `extra.rs` | columns on request |
 //! | `json.rs`, `csv.rs`, `sql.rs` | for programs |
 //! | `schema.rs` | what JSON holds, as JSON Schema |
-//! | `text.rs` | text from model files and logs made harmless |
 
 mod baseline;
 mod columns;
@@ -25,16 +24,15 @@ mod depths;
 mod extra;
 pub mod fields;
 mod json;
-mod markdown;
 mod notes;
 mod row;
 mod schema;
+mod sheet;
 mod sql;
 mod stream;
 mod summary;
 #[cfg(test)]
 mod tests;
-pub(crate) mod text;
 
 use std::collections::HashMap;
 use std::sync::Arc;
