@@ -8,6 +8,7 @@
 //! | floor | room | what it holds |
 //! |---|---|---|
 //! | 1 | [`units`] | quantities that print themselves |
+//! | | [`text`] | text from outside, made harmless |
 //! | | [`dirs`] | folders of the user's |
 //! | | [`error`] | what ends a run early, and the exit codes |
 //! | 2 | [`stats`] | statistics of numbers. Pure |
@@ -60,6 +61,7 @@ pub mod runner;
 pub mod setup;
 pub mod stats;
 pub mod telemetry;
+pub mod text;
 pub mod units;
 pub mod wire;
 pub mod work;

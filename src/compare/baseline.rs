@@ -3,8 +3,8 @@
 use super::entry::Ending;
 use super::{Options, Run, checks, paired, rows};
 use crate::error::Error;
-use crate::report::text::plain;
 use crate::report::{Base, Baseline, Report};
+use crate::text::plain;
 
 /// Matches a file with the plan of a report in which nothing is measured yet; with it comes what a
 /// reader should know beforehand.

@@ -10,7 +10,7 @@ use super::entry::{Ending, Entry};
 use super::keys::{FACTS, KEYS, is_in_test_name};
 use super::{Comparison, Judged, Line, Run, several_models};
 use crate::report::percent;
-use crate::report::text::{cell, code, plain};
+use crate::text::{cell, code, plain};
 
 /// Most rows that are named one by one where only one side has them.
 const MOST: usize = 20;

@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use super::row::expected_backends;
-use super::text::cell;
 use super::{Against, Extra, Report, Row};
 use crate::axis::{AXES, Axis};
 use crate::machine::DeviceKind;
@@ -11,6 +10,7 @@ use crate::plan::{Part as Sweep, Planned};
 use crate::record::Outcome;
 use crate::report::summary::Part;
 use crate::stats::spread::Spread;
+use crate::text::cell;
 use crate::work::Work;
 
 /// What stands where there is nothing to say.

@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::Row;
 use super::columns::NOTHING;
 use super::fields::{Field, Kind, all};
-use super::text::cell;
 use crate::error::Error;
+use crate::text::cell;
 use crate::units::{Bytes, Nanos};
 
 /// Short names, and the fields that they stand for. Several share a cell.

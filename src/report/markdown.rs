@@ -10,9 +10,9 @@ use comfy_table::{Cell, CellAlignment, ColumnConstraint, Table, Width};
 
 use super::columns::{self, Column, Scope};
 use super::notes::Notes;
-use super::text::plain;
 use super::{Renderer, Report};
 use crate::machine::DeviceKind;
+use crate::text::plain;
 
 /// A table with notes under it; one for each sweep, where the run is made of several.
 #[derive(Default)]

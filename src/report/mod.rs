@@ -16,7 +16,6 @@
 //! | `extra.rs` | columns on request |
 //! | `json.rs`, `csv.rs`, `sql.rs` | for programs |
 //! | `schema.rs` | what JSON holds, as JSON Schema |
-//! | `text.rs` | text from model files and logs made harmless |
 
 mod baseline;
 mod columns;
@@ -34,7 +33,6 @@ mod stream;
 mod summary;
 #[cfg(test)]
 mod tests;
-pub(crate) mod text;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use super::extra::scaled;
-use super::text::{code, plain};
 use super::{Report, Row, depths};
 use crate::machine::Link;
 use crate::record::{Outcome, Phase};
 use crate::stats::stopping::Rule;
+use crate::text::{code, plain};
 use crate::units::Bytes;
 
 /// The notes that rows have referred to so far.

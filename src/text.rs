@@ -8,13 +8,13 @@ const MAX_NOTE: usize = 400;
 
 /// Text on one line without anything that a terminal would obey: control characters, and the invisible
 /// ones that reorder a line, become spaces.
-pub(super) fn one_line(text: &str) -> String {
+pub fn one_line(text: &str) -> String {
     let harmless = text.chars().map(|c| if is_harmful(c) { ' ' } else { c });
     harmless.collect::<String>().trim().to_string()
 }
 
 /// The same, cut where it is absurdly long.
-pub(crate) fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     limited(text, MAX_NOTE)
 }
 
@@ -33,12 +33,12 @@ fn is_harmful(c: char) -> bool {
 }
 
 /// The same, fit for a cell of a markdown table: a bar would start the next cell.
-pub(crate) fn cell(text: &str) -> String {
+pub fn cell(text: &str) -> String {
     limited(text, MAX_CELL).replace('\\', "\\\\").replace('|', "\\|")
 }
 
 /// The same as markdown code. A backtick would end it.
-pub(crate) fn code(text: &str) -> String {
+pub fn code(text: &str) -> String {
     format!("`{}`", plain(text).replace('`', "'"))
 }
 
