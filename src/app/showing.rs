@@ -1,7 +1,7 @@
 //! Showing a run while it goes on: rows where they were asked for, messages on standard error, and none in the
 //! middle of the other.
 
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, IsTerminal as _};
 use std::os::fd::AsFd;
 
 use super::tell;
@@ -73,9 +73,7 @@ impl Showing {
 
     /// Writes all that is left, behind the live table.
     pub(super) fn finish(&mut self, report: &Report) -> io::Result<()> {
-        // In one go: nothing comes between the rows of a table.
-        let mut out = io::BufWriter::new(io::stdout().lock());
-        let shown = self.stdout.finish(report, &mut out).and_then(|_| out.flush());
+        let shown = self.stdout.finish(report, &mut io::stdout().lock()).map(drop);
         let copied = match &mut self.stderr {
             Some(copy) => copy.finish(report, &mut io::stderr().lock()).map(drop),
             None => Ok(()),

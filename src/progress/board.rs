@@ -149,7 +149,9 @@ impl Board {
             seen.under_way.add(rate);
         }
         if let Sample::Run { first_token_ns, .. } = sample {
-            first_token_ns.iter().for_each(|ns| seen.first_token.add(ns.millis()));
+            for ns in first_token_ns {
+                seen.first_token.add(ns.millis());
+            }
         }
         self.costs.learn(job, sample);
     }

@@ -103,7 +103,10 @@ impl Columns {
         let jobs = || plan.jobs.iter().map(|planned| &planned.job);
         let mut common = Vec::new();
         let mut all = vec![Column::new("", 1, false, Read::Mark)];
+        let labels: HashSet<_> = jobs().map(|job| &job.config.model.label).collect();
         if names.len() > 1 {
+            // Files of one label go by their names.
+            common.extend(labels.iter().filter(|_| labels.len() == 1).map(|label| plain(label)));
             let longest = names.values().map(|name| measure_text_width(name)).max();
             all.push(Column::new("model", longest.unwrap_or(0).min(MOST), false, Read::Model));
             all.push(Column::new("size", 11, true, Read::Size));

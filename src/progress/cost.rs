@@ -2,13 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use super::prices::Prices;
 use crate::job::Job;
 use crate::ledger::{Entry, Ledger, budget};
 use crate::plan::{self, Plan};
 use crate::stats::stopping::Rule;
 use crate::units::Nanos;
 use crate::wire::Settings;
-use crate::work::{Sample, Work};
+use crate::work::Sample;
 
 /// What ends a run.
 #[derive(Debug, Clone, Copy)]
@@ -65,47 +66,6 @@ struct UnderWay {
     place: Option<usize>,
     since: Instant,
     loaded: Option<Instant>,
-}
-
-/// What a token costs. Prompt and generated tokens differ by orders of magnitude.
-#[derive(Debug, Clone, Copy, Default)]
-struct Prices {
-    prompt_token: Option<f64>,
-    step: Option<f64>,
-}
-
-impl Prices {
-    fn learn(&mut self, job: &Job, sample: &Sample) {
-        let Sample::Run { runs, ns, token_ns, .. } = sample else { return };
-        let Work::Speed(speed) = &job.work;
-        let runs = f64::from((*runs).max(1));
-        let generating: f64 = token_ns.iter().map(|ns| ns.seconds()).sum();
-        if speed.n_gen > 0 {
-            self.step = Some(generating / f64::from(speed.n_gen) / runs);
-        }
-        if speed.n_prompt > 0 {
-            let prompting = (ns.seconds() - generating).max(0.0);
-            self.prompt_token = Some(prompting / f64::from(speed.prompt_tokens()) / runs);
-        }
-    }
-
-    fn or(self, other: Self) -> Self {
-        Self {
-            prompt_token: self.prompt_token.or(other.prompt_token),
-            step: self.step.or(other.step),
-        }
-    }
-
-    /// One run of a job, and filling its context; `None` while nothing is known.
-    fn of(self, job: &Job) -> Option<(f64, f64)> {
-        /// A generated token costs about as much as this many prompt tokens, until both are known.
-        const STEP_TO_PROMPT: f64 = 10.0;
-        let Work::Speed(speed) = &job.work;
-        let token = self.prompt_token.or(self.step.map(|step| step / STEP_TO_PROMPT))?;
-        let step = self.step.unwrap_or(token * STEP_TO_PROMPT);
-        let run = f64::from(speed.prompt_tokens()) * token + f64::from(speed.n_gen) * step;
-        Some((run, f64::from(speed.n_depth) * token))
-    }
 }
 
 impl Costs {
@@ -188,7 +148,7 @@ impl Costs {
     pub(super) fn left(&self, ledger: &Ledger, round: u32, now: Instant) -> Option<Left> {
         self.latest.prompt_token.or(self.latest.step)?;
         let elapsed = self.under_way.map_or(0.0, |under_way| (now - under_way.since).as_secs_f64());
-        let rest = self.of_round(ledger, round, elapsed);
+        let rest = self.of_round(ledger, round, now);
         let clock = self
             .limits
             .total_time
@@ -212,7 +172,7 @@ impl Costs {
     }
 
     /// The rest of the round under way.
-    fn of_round(&self, ledger: &Ledger, round: u32, elapsed: f64) -> f64 {
+    fn of_round(&self, ledger: &Ledger, round: u32, now: Instant) -> f64 {
         let current = self.under_way.and_then(|under_way| under_way.place);
         let first = round <= 1;
         let visited = |entry: &Entry| match entry.visits.last() {
@@ -233,12 +193,23 @@ impl Costs {
             if loaded[self.group_of[place]] { 0.0 } else { pending(place, entry) }
         };
         let (_, loads) = self.sum(ledger, fresh);
-        let under_way = current.map_or(0.0, |place| {
-            let load = self.under_way.and_then(|under_way| under_way.loaded);
-            let load = load.map_or_else(|| self.load(place), |_| 0.0);
-            (self.visit(place, ledger) + load - elapsed).max(0.0)
-        });
+        let under_way = self.under_way.map_or(0.0, |under_way| self.rest(under_way, ledger, now));
         visits + loads + under_way
+    }
+
+    /// The rest of the visit under way.
+    fn rest(
+        &self,
+        UnderWay { place, since, loaded }: UnderWay,
+        ledger: &Ledger,
+        now: Instant,
+    ) -> f64 {
+        let Some(place) = place else { return 0.0 };
+        let (price, since) = match loaded {
+            Some(loaded) => (self.visit(place, ledger), loaded),
+            None => (self.visit(place, ledger) + self.load(place), since),
+        };
+        (price - (now - since).as_secs_f64()).max(0.0)
     }
 
     /// Visits to all that want another one, once.
@@ -353,4 +324,55 @@ pub(super) fn places(plan: &Plan) -> Vec<Option<usize>> {
         places.push(place);
     }
     places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::Host;
+    use crate::plan::expand;
+    use crate::plan::tests::sweep;
+    use crate::progress::fixture::Run;
+    use crate::work::Work;
+
+    fn run(stop: Rule) -> Run {
+        let works = [Work::prompt(100), Work::generate(100)];
+        let sweep = sweep(&Host::for_tests(), &[], &works);
+        Run::new(expand(&sweep, &Host::for_tests()).unwrap(), stop)
+    }
+
+    #[test]
+    fn jobs_of_different_cost_have_different_estimates() {
+        let mut run = run(Rule::Fixed { n: 2 });
+        assert_eq!(run.board.left(run.now), None);
+        // 0.1 s a run, and half a second of load.
+        run.start(0, 0);
+        run.sample(0, 1000.0);
+        run.sample(0, 1000.0);
+        let left = run.board.left(run.now).unwrap();
+        // Two runs more of it, for the warm-up; a token is as dear as ten of a prompt, a run of 100 takes a
+        // second, and is its own warm-up.
+        assert!((left.round - (0.2 + 3.0)).abs() < 0.02, "{left:?}");
+        assert_eq!(left.run, Some(left.round));
+        run.now += Duration::from_millis(200);
+        run.end(0, crate::record::Outcome::Completed);
+        let left = run.board.left(run.now).unwrap();
+        assert!((left.round - 3.0).abs() < 0.02, "{left:?}");
+    }
+
+    #[test]
+    fn rounds_end_with_their_share_or_the_clock() {
+        let mut run = run(Rule::default());
+        run.visit(0, 1, 100.0, 0.0);
+        run.visit(1, 1, 25.0, 0.0);
+        // Two rounds would take 21 s; llama-bench takes 5 · (1 + 4) s and a load, of which four fifths may be
+        // spent. Two samples and a load each are over.
+        let left = run.board.left(run.now).unwrap();
+        assert!((left.run.unwrap() - (0.8 * 25.5 - 11.0)).abs() < 1e-3, "{left:?}");
+        assert!(left.round.abs() < 1e-9, "{left:?}");
+        run.now += Duration::from_secs(100);
+        run.start(0, 2);
+        let left = run.board.left(run.now).unwrap();
+        assert!(left.round <= left.run.unwrap(), "{left:?}");
+    }
 }

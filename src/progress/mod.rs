@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `mod.rs` | what is shown where |
 //! | `board.rs` | what the records say of each row so far |
-//! | `cost.rs` | how much longer it takes |
+//! | `cost.rs`, `prices.rs` | how much longer it takes |
 //! | `live.rs`, `columns.rs` | the table, in lines that fit. Pure |
 //! | `screen.rs` | lines on a terminal, and the thread that draws them |
 //! | `steps.rs` | lines for logs |
@@ -13,7 +13,10 @@
 mod board;
 mod columns;
 mod cost;
+#[cfg(test)]
+mod fixture;
 mod live;
+mod prices;
 mod screen;
 mod steps;
 
