@@ -128,7 +128,7 @@ impl Columns {
         }
         common.extend(settings);
         all.push(Column::new("t/s", 16, true, Read::Speed));
-        if jobs().any(|job| has_prompt(job)) {
+        if jobs().any(has_prompt) {
             all.push(Column::new("ttft ms", 8, true, Read::FirstToken));
         }
         all.push(Column::new("RAM MiB", 7, true, Read::Ram));

@@ -314,12 +314,11 @@ pub(super) fn places(plan: &Plan) -> Vec<Option<usize>> {
     let mut next = 0;
     let mut places: Vec<Option<usize>> = Vec::with_capacity(plan.jobs.len());
     for planned in &plan.jobs {
-        let place = match &planned.same_as {
-            Some(same) => places.get(same.index).copied().flatten(),
-            None => {
-                next += 1;
-                Some(next - 1)
-            }
+        let place = if let Some(same) = &planned.same_as {
+            places.get(same.index).copied().flatten()
+        } else {
+            next += 1;
+            Some(next - 1)
         };
         places.push(place);
     }
