@@ -3,10 +3,13 @@
 //! A fold of [`Record`]s, so that the runner that plans the next round, the display that shows what is known,
 //! and the report that prints it all read the same figures. Formulas in [`crate::stats::visits`].
 
+mod wanted;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+pub use wanted::budget;
 
 use crate::job::{Job, JobId};
 use crate::record::{Outcome, Record};

@@ -8,6 +8,7 @@
 //! | floor | room | what it holds |
 //! |---|---|---|
 //! | 1 | [`units`] | quantities that print themselves |
+//! | | [`text`] | text from outside, made harmless |
 //! | | [`dirs`] | folders of the user's |
 //! | | [`document`] | tables, sentences and notes as data, and the formats that write them. Pure |
 //! | | [`error`] | what ends a run early, and the exit codes |

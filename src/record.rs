@@ -1,7 +1,11 @@
 //! The vocabulary of what happened: samples, readings, outcomes, warnings, and the records they travel
 //! in. Serde and documentation, next to no behaviour. Live display, disk and replay all speak it.
 
+mod peaks;
+
 use serde::{Deserialize, Serialize};
+
+pub use peaks::Peak;
 
 use crate::job::JobId;
 use crate::stats::stopping::StopReason;

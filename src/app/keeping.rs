@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::journal::RunFacts;
 use crate::journal::{self, Ending, Given, Header, Journal, Kept, SCHEMA, Wanted, Writer};
 use crate::plan::Plan;
-use crate::record::Record;
+use crate::record::{Record, Warning};
 use crate::runner::End;
 use crate::units::unix_time;
 use crate::wire::Settings;
@@ -160,11 +160,9 @@ fn path(args: &BenchArgs, earlier: Option<&Journal>, unix_time: u64) -> Option<P
     args.journal.clone().or(resumed).or_else(own)
 }
 
-/// Writes down what happened. Trouble is told once.
-pub(super) fn keep(journal: &mut Option<Writer>, record: &Record) {
-    if let Some(warning) = journal.as_mut().and_then(|journal| journal.record(record)) {
-        tell(&warning.text);
-    }
+/// Writes down what happened. Trouble is to be told, once.
+pub(super) fn keep(journal: &mut Option<Writer>, record: &Record) -> Option<Warning> {
+    journal.as_mut()?.record(record)
 }
 
 /// Writes down how the run ended, and says where all of it is.

@@ -5,6 +5,7 @@
 //! | `mod.rs` | the commands |
 //! | `sweep.rs` | a sweep, step by step |
 //! | `prepare.rs` | what it needs before it runs |
+//! | `showing.rs` | what is seen of it while it runs |
 //! | `beside.rs` | an earlier run beside it |
 //! | `rpc_server.rs` | the other end of RPC |
 //! | `shell.rs` | defaults, completions, manual pages |
@@ -17,6 +18,7 @@ mod keeping;
 mod prepare;
 mod rpc_server;
 mod shell;
+mod showing;
 mod sweep;
 mod version;
 

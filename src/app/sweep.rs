@@ -1,9 +1,9 @@
 //! A sweep, step by step: arguments to plan, plan to runner, records to journal and report.
 
-use std::io;
 use std::time::Duration;
 
 use super::beside::Beside;
+use super::showing::Showing;
 use super::{keeping, list_devices, output_error, prepare, print, rooflines, tell};
 use crate::cli::BenchArgs;
 use crate::cli::defaults::{self, Request, Sources};
@@ -14,9 +14,9 @@ use crate::journal::{Kept, Wanted, Writer};
 use crate::ledger::{Ledger, Priors};
 use crate::machine::cache::{self, Cache};
 use crate::plan::{self, Plan};
-use crate::progress::Progress;
+use crate::progress::{Limits, Progress, Wish};
 use crate::record::Record;
-use crate::report::{Extra, Report, Stream};
+use crate::report::{Extra, Report};
 use crate::roofline;
 use crate::runner::{self, Budget, End, Orders, Runner, Spawn};
 use crate::wire::Settings;
@@ -170,6 +170,20 @@ impl Measuring<'_> {
         });
     }
 
+    /// What a person sees meanwhile.
+    fn progress(&self, priors: &Priors) -> Progress {
+        let args = self.args;
+        let limits = Limits {
+            visit: self.settings,
+            stop: args.goal(),
+            rounds: args.rounds,
+            shares: !args.is_bounded(),
+            total_time: args.max_total_time.map(Duration::from_secs),
+        };
+        let wish = Wish { lines: args.progress, shared: args.verbose };
+        Progress::new(self.plan, priors, limits, wish)
+    }
+
     /// Carries it out, but for what is kept of an earlier run, showing rows as they finish.
     fn measure(
         &self,
@@ -178,35 +192,24 @@ impl Measuring<'_> {
         kept: Kept,
         mut journal: Option<Writer>,
     ) -> Result<u8, Error> {
-        let jobs: Vec<_> = self.plan.measured().collect();
-        let mut progress = Progress::new(&jobs, self.settings, self.args.progress);
         let priors = report.facts().priors.clone();
+        let mut progress = self.progress(&priors);
         report.replay(&kept, self.plan, false);
         kept.replay(self.plan, false, |_, record| progress.fold(record));
 
-        let mut stdout = Stream::new(self.args.output);
-        let mut stderr = self.args.output_err.map(Stream::new);
-        let mut advance = |report: &mut Report, progress: &Progress, last: bool| {
-            let step = if last { Stream::finish } else { Stream::advance };
-            progress.suspend(|| -> io::Result<()> {
-                let shown = step(&mut stdout, report, &mut io::stdout().lock())?;
-                if let Some(copy) = &mut stderr {
-                    step(copy, report, &mut io::stderr().lock())?;
-                }
-                report.forget_details(shown);
-                Ok(())
-            })
-        };
-        advance(&mut report, &progress, false).map_err(output_error)?;
+        let mut showing = Showing::new(self.args, &progress);
+        showing.advance(&mut report, &progress).map_err(output_error)?;
         let orders = Orders { plan: self.plan, kept: &kept, priors: &priors };
         let end = runner.run(orders, &mut |record| {
-            keeping::keep(&mut journal, record);
+            if let Some(warning) = keeping::keep(&mut journal, record) {
+                showing.tell(&progress, &warning.text);
+            }
             report.fold(record);
             progress.fold(record);
             match record {
-                Record::Settled { .. } => advance(&mut report, &progress, false),
+                Record::Settled { .. } => showing.advance(&mut report, &progress),
                 Record::Warned { warning, .. } => {
-                    progress.suspend(|| tell(&warning.text));
+                    showing.tell(&progress, &warning.text);
                     Ok(())
                 }
                 _ => Ok(()),
@@ -215,7 +218,7 @@ impl Measuring<'_> {
         progress.finish();
         report.take_stock();
         // Whatever ended the run: what was measured is shown, and an array that was opened is closed.
-        let shown = advance(&mut report, &progress, true).map_err(output_error);
+        let shown = showing.finish(&report).map_err(output_error);
         let end = match end {
             Ok((end, ledger)) => {
                 keeping::close(journal, end);

@@ -7,10 +7,7 @@ use crate::job::Job;
 use crate::journal::RunFacts;
 use crate::machine::{Link, Roof};
 use crate::plan::Part;
-use crate::record::{
-    DeviceMemory, DeviceTelemetry, MemoryMethod, Outcome, Phase, Reading, RemoteTraffic, Trouble,
-    Warning,
-};
+use crate::record::{Outcome, Peak, Phase, Reading, RemoteTraffic, Trouble, Warning};
 use crate::roofline::Target;
 use crate::setup::Setup;
 use crate::stats::interval::Interval;
@@ -44,17 +41,6 @@ pub struct Row<'a> {
     /// What was read of its memory.
     pub memory: &'a Reading,
     run_warnings: &'a [Warning],
-}
-
-/// The most memory that a row took on a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Peak<'a> {
-    /// The device.
-    pub device: &'a str,
-    /// How much.
-    pub bytes: Bytes,
-    /// Who says so.
-    pub method: MemoryMethod,
 }
 
 /// What remote devices cost a row.
@@ -222,33 +208,14 @@ impl<'a> Row<'a> {
         found.map(|roofline| roofline.roof)
     }
 
-    /// The most memory that was taken on each device during the row: by the driver where it was asked and
-    /// knew, else by the engine at the end of the row. A row that failed has what the driver saw.
+    /// The most memory that was taken on each device during the row.
     pub fn peaks(&self) -> Vec<Peak<'a>> {
-        let reading = self.memory;
-        let of = |device: &'a DeviceMemory| {
-            let mut seen = reading.telemetry.iter().filter(|seen| seen.device == device.device);
-            let seen = seen.find_map(|seen| Some((seen.peak?, seen.method)));
-            let stages = [Some(device.used), device.after_load, device.after_context];
-            let most = stages.into_iter().flatten().max().unwrap_or_default();
-            let (bytes, method) = seen.unwrap_or((most, MemoryMethod::Engine));
-            Peak { device: &device.device, bytes, method }
-        };
-        // Of a row that failed, the driver's word is all there is: what it took before it found no more.
-        let told = |seen: &&'a DeviceTelemetry| {
-            !reading.devices.iter().any(|device| device.device == seen.device)
-        };
-        let failed = reading.telemetry.iter().filter(told).filter_map(|seen| {
-            Some(Peak { device: &seen.device, bytes: seen.peak?, method: seen.method })
-        });
-        reading.devices.iter().map(of).chain(failed).collect()
+        self.memory.peaks()
     }
 
     /// The most memory taken on all devices together; `None` where none was read.
     pub fn device_memory(&self) -> Option<Bytes> {
-        let peaks = self.peaks();
-        let used = peaks.iter().map(|peak| peak.bytes.0);
-        (!peaks.is_empty()).then(|| Bytes(used.fold(0, u64::saturating_add)))
+        self.memory.device_memory()
     }
 
     /// What the devices used on the measured runs, in joules; `None` where one does not tell, or the runs
