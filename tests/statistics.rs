@@ -58,10 +58,6 @@ impl Machine {
         self.mean * (1.0 + self.felt) / longer
     }
 
-    fn rates(&mut self, n: usize) -> Vec<f64> {
-        (0..n).map(|_| self.rate()).collect()
-    }
-
     /// A row, measured by the default rule, with no bound on time.
     fn row(&mut self) -> Vec<f64> {
         let Rule::Precision { min_samples, target, max_samples, .. } = Rule::default() else {
