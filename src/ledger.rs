@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use wanted::budget;
 
 use crate::job::{Job, JobId};
-use crate::record::{Outcome, Record};
+use crate::record::{Outcome, Record, settled_rows};
 use crate::stats::known::Known;
 use crate::stats::noise::Noise;
 use crate::stats::visits::{self, Visit};
@@ -95,6 +95,8 @@ pub struct Entry {
     pub load: Nanos,
     /// Whether it ended otherwise than well, and is not worth another visit.
     pub failed: bool,
+    /// Whether it was said that it stays as it is.
+    pub settled: bool,
     /// How well its speed is known; `None` without visits.
     pub known: Option<Known>,
     under_way: UnderWay,
@@ -136,6 +138,7 @@ impl Ledger {
             run: None,
             load: Nanos(0),
             failed: false,
+            settled: false,
             known: None,
             under_way: UnderWay::default(),
         };
@@ -152,6 +155,14 @@ impl Ledger {
             self.open.insert(job.clone(), place);
             let (round, unix_time) = (*round, *unix_time);
             self.entries[place].under_way = UnderWay { round, unix_time, ..UnderWay::default() };
+            return;
+        }
+        if let Record::Settled { jobs, nth, .. } = record {
+            for (job, nth) in settled_rows(jobs, nth) {
+                if let Some(place) = self.place(job, nth) {
+                    self.entries[place].settled = true;
+                }
+            }
             return;
         }
         let id = match record {

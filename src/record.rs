@@ -438,8 +438,31 @@ pub enum Record {
     Settled {
         /// Which.
         jobs: Vec<JobId>,
+        /// Which of several equal jobs each of them is, from 0; empty where each is the first.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        nth: Vec<usize>,
         /// The look at the anchor behind them, in journals of schema 1.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         check: Option<Check>,
     },
+}
+
+impl Record {
+    /// Rows that are as they will stay, each with its number among equal ones.
+    pub fn settled(rows: impl IntoIterator<Item = (JobId, usize)>) -> Self {
+        let (jobs, mut nth): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+        if nth.iter().all(|nth| *nth == 0) {
+            nth.clear();
+        }
+        Self::Settled { jobs, nth, check: None }
+    }
+}
+
+/// The rows that a [`Record::Settled`] is about, each with its number among equal ones.
+pub fn settled_rows<'a>(
+    jobs: &'a [JobId],
+    nth: &'a [usize],
+) -> impl Iterator<Item = (&'a JobId, usize)> {
+    let numbers = nth.iter().copied().chain(std::iter::repeat(0));
+    jobs.iter().zip(numbers)
 }

@@ -74,18 +74,12 @@ pub(super) fn last_journal() -> Option<PathBuf> {
 }
 
 /// What an earlier journal has of a plan; with a word about what has changed since.
-pub(super) fn kept(
-    earlier: Option<&Journal>,
-    plan: &Plan,
-    facts: &RunFacts,
-    wanted: &Wanted<'_>,
-) -> Kept {
+pub(super) fn kept(earlier: Option<&Journal>, plan: &Plan, wanted: &Wanted<'_>) -> Kept {
     let Some(earlier) = earlier else { return Kept::default() };
-    for text in differences(earlier.header(), plan, facts) {
+    for text in differences(earlier.header(), plan, wanted.facts) {
         tell(&format!("{}: {text}", earlier.path.display()));
     }
-    let mut kept = Kept::to_resume(earlier, plan, wanted);
-    kept.warn_of_differences(facts);
+    let kept = Kept::to_resume(earlier, plan, wanted);
     let (done, all) = (kept.len(), plan.visited().count());
     tell(&format!("{}: {done} of {all} measurements are there already", earlier.path.display()));
     kept

@@ -88,8 +88,8 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     facts.links = prepare::links_of(&mut runner, &plan)?;
     prepare::watch_devices(&mut runner, sampler, &facts.host);
     let cold_of = plan.cold_starts();
-    let wanted = Wanted { settings, stop, cold, cold_of: &cold_of };
-    let kept = keeping::kept(earlier.as_ref(), &plan, &facts, &wanted);
+    let wanted = Wanted { facts: &facts, settings, stop, cold, cold_of: &cold_of };
+    let kept = keeping::kept(earlier.as_ref(), &plan, &wanted);
     let journal = keeping::open(&request, (earlier.as_ref(), &kept), (&plan, &facts, settings))?;
     drop(earlier);
     let mut report = Report::new(plan.clone(), facts).with_columns(columns);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Header, Journal, RunFacts};
 use crate::job::{Job, JobId};
 use crate::plan::Plan;
-use crate::record::{Check, Outcome, Record, Warning};
+use crate::record::{Check, Outcome, Record, Warning, settled_rows};
 use crate::stats::stopping::Rule;
 use crate::wire::Settings;
 use crate::work::Sample;
@@ -24,6 +24,8 @@ pub struct Attempt {
     pub outcome: Option<Outcome>,
     /// Whether it was said that the row stays as it is.
     pub settled: bool,
+    /// Whether it was made under what is not true of the run that takes it over.
+    pub foreign: bool,
     /// The look at the anchor behind it, in journals of schema 1.
     pub check: Option<Check>,
 }
@@ -31,6 +33,31 @@ pub struct Attempt {
 impl Attempt {
     fn is_complete(&self) -> bool {
         self.outcome == Some(Outcome::Completed)
+    }
+
+    fn went_wrong(&self) -> bool {
+        !matches!(self.outcome, None | Some(Outcome::Completed | Outcome::Interrupted))
+    }
+
+    /// Whether it was made on the machine and build of another one.
+    fn is_like(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.header, &other.header)
+            || self.header.facts.differences(&other.header.facts).is_empty()
+    }
+
+    /// Takes note, and has its row say, in what the machine or build was another one than it is now.
+    fn say_whose(&mut self, now: &RunFacts) {
+        let differences = self.header.facts.differences(now);
+        let Some(Record::Started { job, .. }) = self.records.first() else { return };
+        self.foreign = !differences.is_empty();
+        if self.foreign {
+            let text = format!(
+                "measured in an earlier run, and not under what is true of this one: {}",
+                differences.join("; ")
+            );
+            let (job, warning) = (Some(job.clone()), Warning { text });
+            self.records.insert(1, Record::Warned { job, warning });
+        }
     }
 
     fn samples(&self) -> impl Iterator<Item = &Sample> {
@@ -44,6 +71,8 @@ impl Attempt {
 /// What a run wants of each visit that it takes over.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted<'a> {
+    /// What is true of it.
+    pub facts: &'a RunFacts,
     /// How it measures.
     pub settings: Settings,
     /// When a row has been measured enough.
@@ -55,19 +84,22 @@ pub struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    /// Whether a job need not be tried again, or a visit is as good as one of this run.
-    fn is_met(&self, job: &Job, attempt: &Attempt) -> bool {
+    /// Whether a job need not be tried again, or a visit is as good as one of this run. Of jobs that are not
+    /// `timed`, memory alone is wanted.
+    fn is_met(&self, (job, timed): (&Job, bool), attempt: &Attempt) -> bool {
         match &attempt.outcome {
             None => return false,
+            Some(Outcome::Completed) if !timed => return true,
             Some(Outcome::Completed) => {}
-            Some(outcome) => return !outcome.is_worth_another_try(),
+            // Another machine may have what it lacked.
+            Some(outcome) => return !outcome.is_worth_another_try() && !attempt.foreign,
         }
         let count = |of: fn(&Sample) -> bool| attempt.samples().filter(|sample| of(sample)).count();
         let runs = count(|sample| matches!(sample, Sample::Run { .. }));
         let cold = count(|sample| matches!(sample, Sample::Cold { .. }));
         let enough = match self.stop {
             Rule::Fixed { n } => runs >= n as usize,
-            _ => true,
+            Rule::Precision { .. } | Rule::Visit { .. } => runs > 0,
         };
         let warm = attempt.header.settings.warmup || !self.settings.warmup;
         let first = matches!(attempt.records.first(), Some(Record::Started { round: 0 | 1, .. }));
@@ -98,16 +130,20 @@ impl Kept {
     }
 
     fn of(journal: &Journal, plan: &Plan, wanted: Option<&Wanted<'_>>) -> Self {
-        let mut rows: HashMap<&JobId, Vec<&Job>> = HashMap::new();
-        for job in plan.visited() {
-            rows.entry(&job.id).or_default().push(job);
+        let mut rows: HashMap<&JobId, (usize, (&Job, bool))> = HashMap::new();
+        for row in plan.jobs.iter().filter(|row| row.is_visited()) {
+            let first = (&row.job, row.same_as.is_none());
+            rows.entry(&row.job.id).or_insert((0, first)).0 += 1;
         }
+        let now = wanted.map_or(&journal.header().facts, |wanted| wanted.facts);
         let (mut attempts, warnings) = attempts(journal);
+        attempts.retain(|id, _| rows.contains_key(id));
         for (id, of_job) in &mut attempts {
-            let rows = rows.get(id).map_or(&[][..], Vec::as_slice);
-            number(of_job, rows.len());
-            of_job.retain(|attempt| attempt.nth < rows.len());
-            if let (Some(wanted), Some(job)) = (wanted, rows.first()) {
+            let (rows, job) = rows[id];
+            number(of_job, rows);
+            of_job.retain(|attempt| attempt.nth < rows);
+            of_job.iter_mut().for_each(|attempt| attempt.say_whose(now));
+            if let Some(wanted) = wanted {
                 of_job.retain(|attempt| wanted.is_met(job, attempt));
             }
             stand_together(of_job);
@@ -116,21 +152,9 @@ impl Kept {
         Self { attempts, warnings }
     }
 
-    /// Has rows say in what the machine or build was another one when they were measured than in this run.
-    pub fn warn_of_differences(&mut self, now: &RunFacts) {
-        for attempt in self.attempts.values_mut().flatten() {
-            let differences = attempt.header.facts.differences(now);
-            let Some(Record::Started { job, .. }) = attempt.records.first() else { continue };
-            if differences.is_empty() {
-                continue;
-            }
-            let text = format!(
-                "measured in an earlier run, and not under what is true of this one: {}",
-                differences.join("; ")
-            );
-            let (job, warning) = (Some(job.clone()), Warning { text });
-            attempt.records.insert(1, Record::Warned { job, warning });
-        }
+    /// Whether there is a visit to one of several equal jobs.
+    pub fn has(&self, job: &JobId, nth: usize) -> bool {
+        self.attempts.get(job).into_iter().flatten().any(|attempt| attempt.nth == nth)
     }
 
     /// How many rows have a visit that stands.
@@ -147,7 +171,8 @@ impl Kept {
     }
 
     /// Hands every record of what stands to `fold`, with what was true of it, row after row in the order of
-    /// the plan. Rows are settled where `settle` says so, or an earlier run did.
+    /// the plan. Rows are settled where `settle` says so, an earlier run did, or a visit of this one would be to
+    /// another machine.
     pub fn replay(
         &self,
         plan: &Plan,
@@ -167,9 +192,9 @@ impl Kept {
             let Some(last) = of_row.iter().rfind(|attempt| attempt.outcome.is_some()) else {
                 continue;
             };
-            if settle || last.settled && !last.is_complete() {
-                let (jobs, check) = (vec![job.id.clone()], last.check.clone());
-                fold(Some(&last.header), &Record::Settled { jobs, check });
+            if settle || last.foreign || last.settled && !last.is_complete() {
+                let (jobs, nth, check) = (vec![job.id.clone()], vec![last.nth], last.check.clone());
+                fold(Some(&last.header), &Record::Settled { jobs, nth, check });
             }
         }
     }
@@ -200,25 +225,27 @@ fn number(of_job: &mut Vec<Attempt>, rows: usize) {
 
 /// Leaves, of the visits to each row, those that say something of one and the same thing: on the machine and
 /// build of the last complete one, if there is any, else the last alone. A visit that was cut off says nothing
-/// beside a whole one.
+/// beside a whole one; one that went wrong behind it says that.
 fn stand_together(of_job: &mut Vec<Attempt>) {
+    let mut stands = vec![false; of_job.len()];
     let rows: HashSet<_> = of_job.iter().map(|attempt| attempt.nth).collect();
     for nth in rows {
-        let of_row = |attempt: &&Attempt| attempt.nth == nth;
-        let complete = of_job.iter().filter(of_row).filter(|attempt| attempt.is_complete());
-        let last = of_job.iter().filter(of_row).filter(|attempt| attempt.outcome.is_some()).last();
-        match (complete.last().cloned(), last.cloned()) {
-            (Some(whole), _) => of_job.retain(|attempt| {
-                attempt.nth != nth
-                    || attempt.is_complete()
-                        && attempt.header.facts.differences(&whole.header.facts).is_empty()
-            }),
-            (None, Some(last)) => {
-                of_job.retain(|attempt| attempt.nth != nth || *attempt == last);
+        let of_row = || of_job.iter().enumerate().filter(|(_, attempt)| attempt.nth == nth);
+        let ended = of_row().rfind(|(_, attempt)| attempt.outcome.is_some());
+        let Some((_, whole)) = of_row().rfind(|(_, attempt)| attempt.is_complete()) else {
+            for (at, _) in of_row().filter(|(at, _)| ended.is_none_or(|(last, _)| *at == last)) {
+                stands[at] = true;
             }
-            (None, None) => {}
+            continue;
+        };
+        let mut begun = false;
+        for (at, attempt) in of_row().filter(|(_, attempt)| attempt.is_like(whole)) {
+            begun |= attempt.is_complete();
+            stands[at] = attempt.is_complete() || begun && attempt.went_wrong();
         }
     }
+    let mut stands = stands.into_iter();
+    of_job.retain(|_| stands.next().unwrap_or(false));
 }
 
 /// All visits, by job; and the warnings that are about no job.
@@ -234,6 +261,7 @@ fn attempts(journal: &Journal) -> (HashMap<JobId, Vec<Attempt>>, Vec<Record>) {
                     records: vec![record.clone()],
                     outcome: None,
                     settled: false,
+                    foreign: false,
                     check: None,
                 });
             } else {
@@ -247,9 +275,13 @@ fn attempts(journal: &Journal) -> (HashMap<JobId, Vec<Attempt>>, Vec<Record>) {
 /// Puts a record where it belongs.
 fn note(record: &Record, all: &mut HashMap<JobId, Vec<Attempt>>, warnings: &mut Vec<Record>) {
     match record {
-        Record::Settled { jobs, check } => {
-            for job in jobs {
-                if let Some(attempt) = all.get_mut(job).and_then(|of_job| of_job.last_mut()) {
+        Record::Settled { jobs, nth, check } => {
+            for (job, number) in settled_rows(jobs, nth) {
+                let of_job = all.get_mut(job).into_iter().flatten();
+                // Schema 1 meant the one that was measured last.
+                let mut last =
+                    of_job.rev().filter(|attempt| nth.is_empty() || attempt.nth == number);
+                if let Some(attempt) = last.next() {
                     attempt.settled = true;
                     attempt.check.clone_from(check);
                 }

@@ -95,7 +95,8 @@ fn recorded(journal: &Journal) -> Vec<Record> {
 fn to_resume(journal: &Journal, plan: &Plan) -> Kept {
     let cold_of = HashMap::new();
     let settings = journal.header().settings;
-    let wanted = Wanted { settings, stop: Rule::default(), cold: 0, cold_of: &cold_of };
+    let facts = &journal.header().facts;
+    let wanted = Wanted { facts, settings, stop: Rule::default(), cold: 0, cold_of: &cold_of };
     Kept::to_resume(journal, plan, &wanted)
 }
 
@@ -236,7 +237,8 @@ fn in_schema_1_the_last_whole_measurement_stands_with_what_was_found_behind_it()
     let check = Check { anchor: job.clone(), rounds: 1, drift: Some(-0.05) };
     let mut records = attempt(job, 5, Some(Outcome::Completed));
     records.extend(attempt(job, 6, Some(Outcome::Completed)));
-    let settled = Record::Settled { jobs: vec![job.clone()], check: Some(check.clone()) };
+    let settled =
+        Record::Settled { jobs: vec![job.clone()], nth: vec![0], check: Some(check.clone()) };
     records.push(settled.clone());
     records.push(Record::Warned { job: None, warning: Warning { text: "hot".into() } });
     records.extend(attempt(job, 7, None));

@@ -66,7 +66,7 @@ impl Writer {
         let mut trouble = None;
         kept.replay(plan, false, |header, record| {
             let Some(header) = header.filter(|_| trouble.is_none()) else { return };
-            if under.as_ref() != Some(header) {
+            if under.as_ref().is_none_or(|old| !Arc::ptr_eq(old, header)) {
                 trouble = self.append(&Line::Header(Box::new((**header).clone())), false);
                 under = Some(Arc::clone(header));
             }

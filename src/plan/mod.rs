@@ -132,8 +132,7 @@ impl Plan {
 
     /// The jobs that a worker is asked for, in order: those that are measured, and those whose memory is.
     pub fn visited(&self) -> impl Iterator<Item = &Job> {
-        let own = |planned: &&Planned| planned.same_as.as_ref().is_none_or(|same| same.own_memory);
-        self.jobs.iter().filter(own).map(|planned| &planned.job)
+        self.jobs.iter().filter(|planned| planned.is_visited()).map(|planned| &planned.job)
     }
 
     /// Whether any job would have layers on a device of this machine, if there were one.
@@ -159,6 +158,13 @@ impl Plan {
             None => true,
         };
         grouped(self.measured().filter(is_left))
+    }
+}
+
+impl Planned {
+    /// Whether a worker is asked for it: it is measured, or its memory is.
+    pub fn is_visited(&self) -> bool {
+        self.same_as.as_ref().is_none_or(|same| same.own_memory)
     }
 }
 

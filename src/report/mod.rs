@@ -7,6 +7,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `mod.rs` | the fold |
+//! | `measured.rs` | what was recorded of a row, over all visits to it |
 //! | `row.rs` | one row, looked at |
 //! | `summary.rs` | its figures, from its samples |
 //! | `fields/` | what JSON and CSV say, as data: llama-bench's fields, then ours |
@@ -24,6 +25,7 @@ mod depths;
 mod extra;
 pub mod fields;
 mod json;
+mod measured;
 mod notes;
 mod row;
 mod schema;
@@ -40,6 +42,7 @@ use std::sync::Arc;
 pub use baseline::{Against, Base, Baseline};
 pub(crate) use baseline::{name, percent, word};
 pub use extra::{Extra, list as list_columns, scaled};
+pub use measured::{Measured, Visit};
 pub use row::{Row, Same};
 pub use schema::write as write_schema;
 pub use stream::{Format, Renderer, Stream, write_all};
@@ -48,87 +51,9 @@ use crate::job::JobId;
 use crate::journal::{Header, Kept, RunFacts};
 use crate::ledger::Ledger;
 use crate::plan::Plan;
-use crate::record::{Check, Loaded, Outcome, Reading, Record, Warning};
+use crate::record::{Check, Outcome, Reading, Record, Warning, settled_rows};
 use crate::stats::known::Known;
 use crate::work::Sample;
-
-/// What has been recorded of one row so far, over all visits to it.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Measured {
-    /// When the first visit started, in seconds since 1970.
-    pub started: Option<u64>,
-    /// Visits, in order.
-    pub visits: Vec<Visit>,
-    /// Its timings, in order.
-    pub samples: Vec<Sample>,
-    /// What the engine said about the model.
-    pub loaded: Option<Loaded>,
-    /// How it ended.
-    pub outcome: Option<Outcome>,
-    /// What was read beside the clock, over all visits.
-    pub reading: Reading,
-    /// What its reader must know.
-    pub warnings: Vec<Warning>,
-    /// Whether it will stay as it is. A row that has ended may still be visited again.
-    pub settled: bool,
-    /// The look at the anchor behind it, in journals of schema 1.
-    pub check: Option<Check>,
-    /// What was true of it; `None` where that is what is true of the run.
-    pub facts: Option<Arc<RunFacts>>,
-}
-
-/// A visit to a row: where its samples begin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Visit {
-    /// The round that it belongs to, from 1; 0 where there were none.
-    pub round: u32,
-    /// When it started, in seconds since 1970.
-    pub unix_time: u64,
-    /// Index in [`Measured::samples`] of its first timing.
-    pub first: usize,
-}
-
-impl Measured {
-    /// Another visit begins. What went wrong before is over and done with.
-    fn begin(&mut self, round: u32, unix_time: u64, facts: Option<Arc<RunFacts>>) {
-        if self.outcome != Some(Outcome::Completed) {
-            *self = Self::default();
-        }
-        self.started.get_or_insert(unix_time);
-        let first = self.samples.len();
-        self.visits.push(Visit { round, unix_time, first });
-        self.facts = facts;
-    }
-
-    /// The visit under way ends. One that did not come to its end takes nothing away from those before.
-    fn end(&mut self, outcome: &Outcome, reading: &Reading) {
-        let before = std::mem::replace(&mut self.outcome, Some(outcome.clone()));
-        if before != Some(Outcome::Completed) {
-            self.reading = reading.clone();
-            return;
-        }
-        if *outcome == Outcome::Completed {
-            self.reading = std::mem::take(&mut self.reading).and(reading);
-            return;
-        }
-        self.outcome = before;
-        let visit = self.visits.pop();
-        self.samples.truncate(visit.map_or(0, |visit| visit.first));
-        if *outcome != Outcome::Interrupted {
-            let text =
-                format!("a later visit to this row did not end well: {}", outcome.in_words());
-            self.warnings.push(Warning { text });
-        }
-    }
-
-    /// Whether there is something to show: an ending that says something, or samples.
-    fn is_shown(&self) -> bool {
-        match self.outcome {
-            None | Some(Outcome::Interrupted) => !self.samples.is_empty(),
-            Some(_) => true,
-        }
-    }
-}
 
 /// How many rows came to what.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -240,10 +165,10 @@ impl Report {
             Record::Finished { job, outcome, reading } => {
                 self.update(job, |row| row.end(outcome, reading));
             }
-            Record::Settled { jobs, check } => {
+            Record::Settled { jobs, nth, check } => {
                 self.ledger.settle();
-                for job in jobs {
-                    self.settle(job, check.as_ref());
+                for (job, nth) in settled_rows(jobs, nth) {
+                    self.settle(job, nth, check.as_ref());
                 }
             }
         }
@@ -254,9 +179,9 @@ impl Report {
     pub fn replay(&mut self, kept: &Kept, plan: &Plan, settle: bool) {
         let mut under: Option<(Arc<Header>, Arc<RunFacts>)> = None;
         kept.replay(plan, settle, |header, record| {
-            if let Some(header) =
-                header.filter(|new| under.as_ref().is_none_or(|(old, _)| old != *new))
-            {
+            let is_new =
+                |new: &&Arc<Header>| under.as_ref().is_none_or(|(old, _)| !Arc::ptr_eq(old, new));
+            if let Some(header) = header.filter(is_new) {
                 under = Some((Arc::clone(header), Arc::new(header.facts.clone())));
             }
             self.fold_under(under.as_ref().map(|(_, facts)| facts), record);
@@ -276,11 +201,9 @@ impl Report {
         }
     }
 
-    /// Takes note that a row will stay as it is: the first one of this job that was not settled yet.
-    fn settle(&mut self, job: &JobId, check: Option<&Check>) {
-        let rows = self.rows_of.get(job).into_iter().flatten();
-        let mut open = rows.filter(|&&index| !self.measured[index].settled);
-        if let Some(&index) = open.next() {
+    /// Takes note that a row will stay as it is.
+    fn settle(&mut self, job: &JobId, nth: usize, check: Option<&Check>) {
+        if let Some(&index) = self.rows_of.get(job).and_then(|rows| rows.get(nth)) {
             let row = &mut self.measured[index];
             row.settled = row.outcome.is_some();
             row.check = check.cloned();
@@ -341,16 +264,21 @@ impl Report {
 
     /// Whether nothing more will be heard of this row.
     pub fn is_finished(&self, index: usize) -> bool {
-        let same = self.plan.jobs[index].same_as.as_ref();
-        let own = same.is_none_or(|same| !same.own_memory) || self.measured[index].settled;
-        own && self.measured[self.source(index)].settled
+        let source = &self.measured[self.source(index)];
+        // Nobody looks at the memory of what does not run.
+        let is_due = self.has_own_memory(index) && source.outcome == Some(Outcome::Completed);
+        source.settled && (!is_due || self.measured[index].outcome.is_some())
     }
 
-    /// What was read of a row's memory: its own where that was looked at, else that of the row it is the same as.
+    /// Whether a row's speed is that of another one, and its memory its own.
+    fn has_own_memory(&self, index: usize) -> bool {
+        self.plan.jobs[index].same_as.as_ref().is_some_and(|same| same.own_memory)
+    }
+
+    /// What was read of a row's memory: nothing, where its own was not looked at.
     fn memory(&self, index: usize) -> &Reading {
-        let own = &self.measured[index];
-        let seen = own.outcome == Some(Outcome::Completed);
-        if seen { &own.reading } else { &self.measured[self.source(index)].reading }
+        let source = if self.has_own_memory(index) { index } else { self.source(index) };
+        &self.measured[source].reading
     }
 
     /// Whether a row has something to show: rows that an interrupt left without any sample do not.

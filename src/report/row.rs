@@ -96,7 +96,7 @@ impl<'a> Row<'a> {
         let marked = is_marked(measured);
         let now = Side { rates: &summary.samples_rate, known: report.known(index), marked };
         let now = Some(now).filter(|_| ended_well);
-        let facts = measured.facts.as_deref().unwrap_or(&report.facts);
+        let facts = measured.facts().unwrap_or(&report.facts);
         let known = report.known(index).filter(|_| ended_well);
         let floor = facts.host.floors.map(|floors| planned.job.work.floor(floors));
         let baseline = report.baseline.as_ref();

@@ -85,7 +85,7 @@ impl Schedule {
         self.round = 1;
         let fresh = |place: &usize| {
             let entry = ledger.entry(*place);
-            entry.visits.is_empty() && !entry.failed
+            entry.visits.is_empty() && !entry.failed && !entry.settled
         };
         let groups = self.groups.clone();
         let fresh = groups.into_iter().map(|group| group.into_iter().filter(fresh).collect());
@@ -138,6 +138,7 @@ impl Schedule {
         let Rule::Precision { target, max_time, max_samples, .. } = self.stop else { return false };
         let samples: usize = entry.visits.iter().map(|visited| visited.visit.n).sum();
         !entry.failed
+            && !entry.settled
             && entry.precision().is_some_and(|reached| reached > target)
             && entry.running() < max_time
             && samples < max_samples as usize

@@ -1,6 +1,6 @@
 //! Tour of a plan's jobs, round after round, and what it remembers on its way.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use super::doomed::Doomed;
@@ -13,7 +13,7 @@ use super::{Halt, Options, Orders, Runner, Sink};
 use crate::job::{Job, JobId};
 use crate::journal::Kept;
 use crate::ledger::Ledger;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Plan, Planned};
 use crate::record::Record;
 use crate::stats::stopping::Rule;
 use crate::telemetry::neighbours::Neighbours;
@@ -36,9 +36,9 @@ pub(super) struct Tour<'a, 's> {
     neighbours: Option<Neighbours>,
     /// What visits have cost so far, by place.
     costs: Vec<Cost>,
-    settled: Vec<bool>,
-    /// Jobs whose memory alone is wanted, with the place of one that is measured on the same load.
-    memory: Vec<(usize, Job)>,
+    /// Jobs whose memory alone is wanted, each with its number among equal ones, by the place of the one that
+    /// is measured on the same load.
+    memory: BTreeMap<usize, Vec<(Job, usize)>>,
     /// Jobs of the round under way that have not ended.
     left: usize,
     /// Time of an earlier run that this one goes on with.
@@ -53,14 +53,7 @@ impl<'a, 's> Tour<'a, 's> {
         let Runner { options, keeper, servers, cold_starts } = runner;
         let options = &*options;
         let mut ledger = Ledger::new(orders.plan.measured(), orders.priors.clone());
-        let mut settled = vec![false; ledger.jobs().len()];
-        orders.kept.replay(orders.plan, false, |_, record| {
-            ledger.fold(record);
-            if let Record::Settled { jobs, .. } = record {
-                let places = jobs.iter().filter_map(|id| ledger.place(id, 0));
-                places.for_each(|place| settled[place] = true);
-            }
-        });
+        orders.kept.replay(orders.plan, false, |_, record| ledger.fold(record));
         ledger.settle();
         let rule = (options.stop, options.rounds, options.budget);
         let (groups, shown) = (groups(&ledger), shown(orders.plan));
@@ -77,7 +70,6 @@ impl<'a, 's> Tour<'a, 's> {
             sink,
             neighbours: options.neighbours.then(Neighbours::new),
             costs: vec![Cost::default(); ledger.jobs().len()],
-            settled,
             memory,
             ledger,
             left: 0,
@@ -113,6 +105,7 @@ impl<'a, 's> Tour<'a, 's> {
         for part in self.in_halves(first) {
             self.round(&part)?;
         }
+        self.weigh_rest()?;
         loop {
             self.ledger.settle();
             self.settle_all_but_wanted()?;
@@ -126,7 +119,8 @@ impl<'a, 's> Tour<'a, 's> {
             self.keeper.stop();
             self.round(&next)?;
         }
-        self.settle(|_| true)
+        let all: Vec<_> = (0..self.ledger.jobs().len()).collect();
+        self.settle(&all)
     }
 
     /// The same jobs, those first that show every value once where the time for the run is limited.
@@ -137,8 +131,9 @@ impl<'a, 's> Tour<'a, 's> {
         let places = groups.concat();
         let jobs: Vec<_> = places.iter().map(|&place| &self.ledger.jobs()[place]).collect();
         let (first, _) = plan::cover(&jobs);
+        let first: HashSet<_> = first.into_iter().map(std::ptr::from_ref).collect();
         let is_first =
-            |place: usize| first.iter().any(|job| std::ptr::eq(*job, &self.ledger.jobs()[place]));
+            |place: usize| first.contains(&std::ptr::from_ref(&self.ledger.jobs()[place]));
         let half = |wanted: bool| {
             let of_group = |group: &Vec<usize>| -> Vec<usize> {
                 group.iter().copied().filter(|&place| is_first(place) == wanted).collect()
@@ -160,7 +155,7 @@ impl<'a, 's> Tour<'a, 's> {
             self.look_around()?;
             let once = matches!(self.options.stop, Rule::Fixed { .. });
             if once || self.ledger.entry(place).failed {
-                self.settle(|other| other == place)?;
+                self.settle(&[place])?;
             }
             self.weigh(place)?;
         }
@@ -169,17 +164,19 @@ impl<'a, 's> Tour<'a, 's> {
 
     /// Looks at the memory of the jobs that are as fast as the one at a place, while its model is loaded.
     fn weigh(&mut self, place: usize) -> Result<(), Halt> {
-        let (due, rest) =
-            std::mem::take(&mut self.memory).into_iter().partition(|(source, _)| *source == place);
-        self.memory = rest;
-        let due: Vec<(usize, Job)> = due;
-        for (_, job) in due {
+        for (job, nth) in self.memory.remove(&place).unwrap_or_default() {
             if !self.ledger.entry(place).failed {
-                self.weigh_one(&job)?;
+                self.weigh_one(&job, nth)?;
             }
-            self.record(&Record::Settled { jobs: vec![job.id], check: None })?;
+            self.record(&Record::settled([(job.id, nth)]))?;
         }
         Ok(())
+    }
+
+    /// The same of jobs whose speed is that of one which an earlier run has measured.
+    fn weigh_rest(&mut self) -> Result<(), Halt> {
+        let places: Vec<_> = self.memory.keys().copied().collect();
+        places.into_iter().try_for_each(|place| self.weigh(place))
     }
 
     /// The round under way.
@@ -210,21 +207,19 @@ impl<'a, 's> Tour<'a, 's> {
     /// Says that rows are as they will stay, unless another round is to visit them.
     fn settle_all_but_wanted(&mut self) -> Result<(), Halt> {
         let wanted = self.schedule.wanted(&self.ledger);
-        let mut is_wanted = vec![false; self.settled.len()];
+        let mut is_wanted = vec![false; self.ledger.jobs().len()];
         wanted.iter().for_each(|&place| is_wanted[place] = true);
-        self.settle(|place| !is_wanted[place])
+        let rest: Vec<_> = (0..is_wanted.len()).filter(|&place| !is_wanted[place]).collect();
+        self.settle(&rest)
     }
 
-    /// Says that rows are as they will stay.
-    fn settle(&mut self, which: impl Fn(usize) -> bool) -> Result<(), Halt> {
-        let places: Vec<_> =
-            (0..self.settled.len()).filter(|&place| !self.settled[place] && which(place)).collect();
-        if places.is_empty() {
-            return Ok(());
-        }
-        places.iter().for_each(|&place| self.settled[place] = true);
-        let jobs = places.iter().map(|&place| self.ledger.jobs()[place].id.clone()).collect();
-        self.record(&Record::Settled { jobs, check: None })
+    /// Says that rows are as they will stay, where that was not said yet.
+    fn settle(&mut self, places: &[usize]) -> Result<(), Halt> {
+        let ledger = &self.ledger;
+        let open = places.iter().copied().filter(|&place| !ledger.entry(place).settled);
+        let rows: Vec<_> =
+            open.map(|place| (ledger.jobs()[place].id.clone(), ledger.nth(place))).collect();
+        if rows.is_empty() { Ok(()) } else { self.record(&Record::settled(rows)) }
     }
 
     /// Says what disturbs the run, if anything new does.
@@ -252,19 +247,23 @@ fn groups(ledger: &Ledger) -> Vec<Vec<usize>> {
     groups
 }
 
-/// The jobs of a plan whose memory alone is wanted, and was not looked at yet, each with the place of the one that
-/// is measured for it.
-fn of_own_memory(plan: &Plan, kept: &Kept) -> Vec<(usize, Job)> {
+/// The jobs of a plan whose memory alone is wanted, and was not looked at yet, each with its number among equal
+/// ones, by the place of the one that is measured for it.
+fn of_own_memory(plan: &Plan, kept: &Kept) -> BTreeMap<usize, Vec<(Job, usize)>> {
     let mut places = HashMap::new();
-    let mut wanted = Vec::new();
-    for (row, planned) in plan.jobs.iter().enumerate() {
-        match &planned.same_as {
+    let mut numbers: HashMap<&JobId, usize> = HashMap::new();
+    let mut wanted: BTreeMap<usize, Vec<_>> = BTreeMap::new();
+    for (row, Planned { job, same_as }) in plan.jobs.iter().enumerate() {
+        match same_as {
             None => {
                 places.insert(row, places.len());
             }
-            Some(same) if same.own_memory && !kept.attempts.contains_key(&planned.job.id) => {
-                let place = places.get(&same.index).copied();
-                wanted.extend(place.map(|place| (place, planned.job.clone())));
+            Some(same) if same.own_memory => {
+                let number = numbers.entry(&job.id).or_default();
+                let nth = std::mem::replace(number, *number + 1);
+                if let Some(&place) = places.get(&same.index).filter(|_| !kept.has(&job.id, nth)) {
+                    wanted.entry(place).or_default().push((job.clone(), nth));
+                }
             }
             Some(_) => {}
         }

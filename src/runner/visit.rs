@@ -32,10 +32,18 @@ impl Tour<'_, '_> {
         let (round, nth) = (self.round_number(), self.ledger.nth(place));
         self.record(&Record::Started { job: id.clone(), unix_time: unix_time(), round, nth })?;
         let mut stage = Stage { job, phase: Phase::Start, loaded: None, first_token: None };
-        let end = match self.obstacle(job)? {
-            Some(outcome) => Ok((outcome, Reading::default())),
-            None => self.measure(place, &mut stage),
+        let end = match self.obstacle(job) {
+            Ok(Some(outcome)) => Ok((outcome, Reading::default())),
+            Ok(None) => self.measure(place, &mut stage),
+            Err(halt) => Err(halt),
         };
+        let loaded = stage.loaded.unwrap_or(begun);
+        self.conclude(job, end)?;
+        Ok(Cost { load: loaded - begun, visit: loaded.elapsed() })
+    }
+
+    /// Takes note of how a visit ended; an end of the whole run is handed on.
+    fn conclude(&mut self, job: &Job, end: Result<(Outcome, Reading), Halt>) -> Result<(), Halt> {
         let (outcome, reading, halt) = match end {
             Ok((outcome, reading)) => (outcome, reading, None),
             Err(halt @ (Halt::Interrupted | Halt::OutOfTime)) => {
@@ -44,31 +52,33 @@ impl Tour<'_, '_> {
             Err(halt) => return Err(halt),
         };
         self.doomed.note(job, &outcome);
-        self.record(&Record::Finished { job: id, outcome, reading })?;
-        let loaded = stage.loaded.unwrap_or(begun);
-        let cost = Cost { load: loaded - begun, visit: loaded.elapsed() };
-        halt.map_or(Ok(cost), Err)
+        self.record(&Record::Finished { job: job.id.clone(), outcome, reading })?;
+        halt.map_or(Ok(()), Err)
     }
 
     /// Makes a job's context to see what memory it takes, and times nothing.
-    pub(super) fn weigh_one(&mut self, job: &Job) -> Result<(), Halt> {
-        let id = job.id.clone();
-        let start = Record::Started { job: id.clone(), unix_time: unix_time(), round: 0, nth: 0 };
-        self.record(&start)?;
+    pub(super) fn weigh_one(&mut self, job: &Job, nth: usize) -> Result<(), Halt> {
+        let (id, unix_time) = (job.id.clone(), unix_time());
+        self.record(&Record::Started { job: id, unix_time, round: 0, nth })?;
+        let end = match self.obstacle(job) {
+            Ok(Some(outcome)) => Ok((outcome, Reading::default())),
+            Ok(None) => self.make_context(job),
+            Err(halt) => Err(halt),
+        };
+        self.conclude(job, end)
+    }
+
+    fn make_context(&mut self, job: &Job) -> Result<(Outcome, Reading), Halt> {
         let mut stage = Stage { job, phase: Phase::Start, loaded: None, first_token: None };
         self.keeper.ready_for(job)?;
         let stop = Rule::Fixed { n: 0 };
         let settings = Settings { stop, delay: Nanos(0), ..self.options.settings };
         self.keeper.begin_looking();
         let request = Request::Run { job: Box::new(job.clone()), settings };
-        let end = self.watch(&mut stage, &request);
+        let watched = self.watch(&mut stage, &request);
         let telemetry = self.keeper.end_looking();
-        let (outcome, reading) = match &end {
-            Ok((outcome, reading)) => (outcome.clone(), Reading { telemetry, ..reading.clone() }),
-            Err(_) => (Outcome::Interrupted, Reading::default()),
-        };
-        self.record(&Record::Finished { job: id, outcome, reading })?;
-        end.map(drop)
+        let (outcome, reading) = watched?;
+        Ok((outcome, Reading { telemetry, ..reading }))
     }
 
     /// Cold starts where they are wanted, then the measuring.

@@ -138,7 +138,7 @@ impl Run {
     pub(super) fn end(&mut self, index: usize, outcome: Outcome) {
         let reading = self.reading(index, &outcome);
         self.fold(index, |job| Record::Finished { job, outcome, reading });
-        self.fold(index, |job| Record::Settled { jobs: vec![job], check: None });
+        self.fold(index, |job| Record::settled([(job, 0)]));
     }
 
     fn reading(&self, index: usize, outcome: &Outcome) -> Reading {

@@ -10,7 +10,7 @@ use fixture::{Run, bad_endings, cpu_host, gpu_host};
 
 use super::{Format, Report, Stream, Tally};
 use crate::plan::tests::sweep;
-use crate::record::{Outcome, Record, Warning};
+use crate::record::{Outcome, Reading, Record, Warning};
 use crate::units::Nanos;
 use crate::work::Sample;
 use crate::work::Work;
@@ -218,7 +218,10 @@ fn a_value_asked_for_twice_and_not_collapsed_is_two_rows() {
     // The same identity again, and said to be the second row's turn.
     run.fold(0, |job| Record::Started { job, unix_time: 9, round: 0, nth: 1 });
     run.fold(0, |job| Record::Sampled { job, sample: Sample::Cold { ns: Nanos(7) } });
-    run.end(0, Outcome::Completed);
+    let (outcome, reading) = (Outcome::Completed, Reading::default());
+    run.fold(0, |job| Record::Finished { job, outcome, reading });
+    assert!(!run.report.is_finished(1), "it may be visited again");
+    run.fold(0, |job| Record::settled([(job, 1)]));
     assert!(run.report.is_finished(1));
     assert_eq!(run.report.row(1).cold_samples().collect::<Vec<_>>(), [7]);
 }
