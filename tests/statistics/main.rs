@@ -3,6 +3,8 @@
 //! The figures of `docs/statistics.md` come from
 //! `cargo test --release --no-default-features --test statistics -- --ignored --nocapture`.
 
+mod runs;
+
 use lbench::stats::interval::Interval;
 use lbench::stats::steady::{Steady, Warmth};
 use lbench::stats::stopping::{Rule, StopReason, Stopping};
@@ -213,6 +215,12 @@ fn a_cap_ends_what_precision_cannot() {
     assert_eq!(end(50, 1000), (50, StopReason::MaxSamples));
     assert_eq!(end(50, 30), (30, StopReason::MaxTime));
     assert_eq!(end(50, 1), (5, StopReason::MaxTime));
+}
+
+#[test]
+#[ignore = "prints the figures of docs/statistics.md"]
+fn figures_of_runs() {
+    runs::figures();
 }
 
 #[test]
