@@ -130,8 +130,13 @@ impl Doubt {
     /// and Satterthwaite. No less than for either part alone: where one has a single degree of freedom,
     /// their formula would have more noise make a narrower interval.
     pub fn reach(self, confidence: f64) -> Option<f64> {
-        let all = self.between.plus(self.within).reach(confidence)?;
-        let parts = self.between.reach(confidence)?.max(self.within.reach(confidence)?);
-        Some(all.max(parts))
+        let all = self.between.plus(self.within);
+        let mut reach = all.reach(confidence)?;
+        // A part that is known as well as all of it reaches less far.
+        let worse = |part: &Part| part.freedom() < all.freedom();
+        for part in [self.between, self.within].into_iter().filter(worse) {
+            reach = reach.max(part.reach(confidence)?);
+        }
+        Some(reach)
     }
 }

@@ -3,10 +3,13 @@
 //! The figures of `docs/statistics.md` come from
 //! `cargo test --release --no-default-features --test statistics -- --ignored --nocapture`.
 
+mod runs;
+mod sides;
+
 use lbench::stats::interval::Interval;
 use lbench::stats::steady::{Steady, Warmth};
 use lbench::stats::stopping::{Rule, StopReason, Stopping};
-use lbench::stats::verdict::{Limits, Verdict, compare};
+use lbench::stats::warm::Warm;
 use lbench::units::Nanos;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_distr::{Distribution as _, StandardNormal};
@@ -30,9 +33,6 @@ impl Noise {
         Self { sd, rho: 0.0, slow: (0.0, 0.0) }
     }
 }
-
-/// Noise of 1 %, felt by the next run too, and a run in a hundred that takes 10 % longer.
-const REALISTIC: Noise = Noise { sd: 0.01, rho: 0.3, slow: (0.01, 0.10) };
 
 /// A machine that measures a rate of `mean`.
 struct Machine {
@@ -72,12 +72,6 @@ impl Machine {
         while stopping.push(self.rate(), Nanos(0)).is_none() {}
         stopping.rates().to_vec()
     }
-
-    /// By how much this run of the same thing is off: 0.3 to 0.5 %, up or down.
-    fn offset(&mut self) -> f64 {
-        let size = 0.003 + 0.002 * self.rng.random::<f64>();
-        if self.rng.random() { size } else { -size }
-    }
 }
 
 fn share(hits: usize, of: u64) -> f64 {
@@ -96,29 +90,6 @@ fn coverage(noise: Noise, truth: f64, runs: u64) -> (f64, f64) {
     (share(held, runs), share(samples, runs))
 }
 
-/// Shares of FASTER, SLOWER, SAME, UNCLEAR over pairs of rows whose rates differ by `effect`.
-fn verdicts(noise: Noise, effect: f64, offsets: bool, pairs: u64) -> [f64; 4] {
-    let mut counts = [0; 4];
-    for pair in 0..pairs {
-        let mut a = Machine::new(2 * pair, noise, TRUTH);
-        let mut b = Machine::new(2 * pair + 1, noise, TRUTH * (1.0 + effect));
-        if offsets {
-            b.mean *= 1.0 + b.offset();
-        }
-        let floor = if offsets { 0.005 } else { 0.003 };
-        let limits = Limits { floor, floor_may_rise: false, ..Limits::default() };
-        let verdict = compare(&a.row(), &b.row(), limits).verdict;
-        let place = match verdict {
-            Verdict::Faster => 0,
-            Verdict::Slower => 1,
-            Verdict::Same => 2,
-            Verdict::Unclear => 3,
-        };
-        counts[place] += 1;
-    }
-    counts.map(|count| share(count, pairs))
-}
-
 #[test]
 fn the_interval_holds_the_truth_as_often_as_it_says() {
     for (sd, most) in [(0.005, 7.0), (0.01, 11.0), (0.02, 27.0), (0.05, 125.0)] {
@@ -126,26 +97,6 @@ fn the_interval_holds_the_truth_as_often_as_it_says() {
         assert!((0.93..=0.97).contains(&held), "noise {sd}: {held}");
         assert!(n < most, "noise {sd}: {n} samples");
     }
-}
-
-#[test]
-fn the_same_thing_twice_is_hardly_ever_called_different() {
-    let [faster, slower, ..] = verdicts(REALISTIC, 0.0, true, 1000);
-    assert!(faster + slower <= 0.01, "{faster} {slower}");
-}
-
-#[test]
-fn three_percent_slower_is_seen() {
-    let [faster, slower, ..] = verdicts(Noise::normal(0.01), -0.03, false, 100);
-    assert!(slower >= 0.95 && faster == 0.0, "{slower} {faster}");
-    let [faster, slower, ..] = verdicts(Noise::normal(0.01), 0.03, false, 100);
-    assert!(faster >= 0.95 && slower == 0.0, "{faster} {slower}");
-}
-
-#[test]
-fn on_a_quiet_machine_the_same_is_called_the_same() {
-    let [faster, slower, same, _] = verdicts(Noise::normal(0.002), 0.0, false, 200);
-    assert!(faster + slower == 0.0 && same > 0.75, "{same}");
 }
 
 /// How many times longer than a warm run the run with this number takes.
@@ -193,6 +144,47 @@ fn a_slow_ramp_leaves_little() {
     }
 }
 
+/// Ramps of tokens, and how much of them may be left.
+const TOKEN_RAMPS: [(&str, Ramp); 5] = [
+    ("two cold tokens", |token| [25.0, 1.7].get(token.unsigned_abs() as usize).map_or(1.0, |f| *f)),
+    ("one cold token", |token| if token == 0 { 6.0 } else { 1.0 }),
+    ("halving", |token| if token < 6 { 2_f64.powi(6 - token) } else { 1.0 }),
+    ("3 e^(-k/1.5)", |token| 1.0 + 3.0 * (-f64::from(token) / 1.5).exp()),
+    ("0.3 e^(-k/20)", |token| 1.0 + 0.3 * (-f64::from(token) / 20.0).exp()),
+];
+
+/// Factor of the token after warm-up, how the warm-up ended, and the tokens that it took, of 10 ms.
+fn warm_tokens(ramp: Ramp, sd: f64, seed: u64) -> (f64, Warmth, usize) {
+    let mut machine = Machine::new(seed, Noise::normal(sd), 1.0);
+    let mut warm = Warm::new(256, Nanos(u64::MAX));
+    for token in 0.. {
+        let seconds = 0.01 * ramp(token) / machine.rate();
+        let warmth = warm.push(Nanos::from(std::time::Duration::from_secs_f64(seconds)));
+        if warmth != Warmth::Continue {
+            return (ramp(token + 1), warmth, warm.tokens());
+        }
+    }
+    unreachable!("the warm-up is bounded")
+}
+
+#[test]
+fn a_generation_is_warm_after_some_tokens() {
+    for (name, ramp) in &TOKEN_RAMPS[..4] {
+        for sd in [0.0, 0.005, 0.01, 0.05, 0.10] {
+            for seed in 0..100 {
+                let (left, warmth, tokens) = warm_tokens(*ramp, sd, seed);
+                assert!(left < 1.001, "{name}, noise {sd}: {left} left");
+                assert!(warmth == Warmth::Steady && tokens <= 64, "{name}, noise {sd}: {tokens}");
+            }
+        }
+    }
+    // A clock that rises slowly is left to the first samples in part.
+    for seed in 0..200 {
+        let (left, warmth, tokens) = warm_tokens(TOKEN_RAMPS[4].1, 0.01, seed);
+        assert!(left < 1.15 && warmth == Warmth::Steady && tokens <= 96, "{left} {tokens}");
+    }
+}
+
 #[test]
 fn a_cap_ends_what_precision_cannot() {
     let end = |max_samples, max_time| {
@@ -209,6 +201,13 @@ fn a_cap_ends_what_precision_cannot() {
     assert_eq!(end(50, 1000), (50, StopReason::MaxSamples));
     assert_eq!(end(50, 30), (30, StopReason::MaxTime));
     assert_eq!(end(50, 1), (5, StopReason::MaxTime));
+}
+
+#[test]
+#[ignore = "prints the figures of docs/statistics.md"]
+fn figures_of_runs() {
+    runs::figures();
+    sides::figures();
 }
 
 #[test]
@@ -232,26 +231,17 @@ fn figures() {
         let (held, n) = coverage(Noise { rho: 0.3, ..Noise::normal(sd) }, TRUTH, 20_000);
         println!("  correlated {sd}: {held:.3}, n {n:.1}");
     }
-    println!("faster, slower, same, unclear");
-    let one = Noise::normal(0.01);
-    let two = Noise { sd: 0.02, ..REALISTIC };
-    for pairs in [1000, 20_000] {
-        println!("  {pairs} A/A realistic: {:.4?}", verdicts(REALISTIC, 0.0, true, pairs));
-        println!("  {pairs} A/A realistic 2 %: {:.4?}", verdicts(two, 0.0, true, pairs));
-        println!("  {pairs} A/A quiet: {:.4?}", verdicts(Noise::normal(0.002), 0.0, false, pairs));
-        println!("  {pairs} A/A plain: {:.4?}", verdicts(one, 0.0, false, pairs));
-    }
-    for pairs in [100, 20_000] {
-        println!("  {pairs} 3 % slower: {:.4?}", verdicts(one, -0.03, false, pairs));
-        println!("  {pairs} 3 % slower, offsets: {:.4?}", verdicts(one, -0.03, true, pairs));
-        println!(
-            "  {pairs} 3 % slower, realistic: {:.4?}",
-            verdicts(REALISTIC, -0.03, true, pairs)
-        );
-        println!(
-            "  {pairs} 5 % slower, realistic: {:.4?}",
-            verdicts(REALISTIC, -0.05, true, pairs)
-        );
-        println!("  {pairs} 2 % slower: {:.4?}", verdicts(one, -0.02, false, pairs));
+    println!("tokens until warm: mean, share left, share given up");
+    for (name, ramp) in TOKEN_RAMPS {
+        for sd in [0.0, 0.01, 0.05, 0.10] {
+            let all: Vec<_> = (0..2000).map(|seed| warm_tokens(ramp, sd, seed)).collect();
+            let mean = |of: &dyn Fn(&(f64, Warmth, usize)) -> f64| {
+                all.iter().map(of).sum::<f64>() / 2000.0
+            };
+            let tokens = mean(&|(_, _, tokens)| f64::from(u32::try_from(*tokens).unwrap()));
+            let worst = all.iter().map(|(left, ..)| left - 1.0).fold(0.0, f64::max);
+            let gave_up = mean(&|(_, warmth, _)| f64::from(u8::from(*warmth == Warmth::GaveUp)));
+            println!("  {name:22} {sd}: {tokens:.1} tokens, {worst:.3} at worst, {gave_up:.3}");
+        }
     }
 }
