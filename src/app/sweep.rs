@@ -1,7 +1,6 @@
 //! A sweep, step by step: arguments to plan, plan to runner, records to journal and report.
 
 use std::io;
-use std::time::Duration;
 
 use super::beside::Beside;
 use super::{keeping, list_devices, output_error, prepare, print, rooflines, tell};
@@ -99,11 +98,7 @@ fn some_seed() -> u64 {
 }
 
 pub(super) fn settings(args: &BenchArgs) -> Settings {
-    Settings {
-        stop: args.rule(),
-        warmup: !args.no_warmup,
-        delay: Duration::from_secs(args.delay).into(),
-    }
+    Settings { stop: args.rule(), warmup: !args.no_warmup, delay: args.delay.into() }
 }
 
 pub(super) fn runner_options(
@@ -127,7 +122,7 @@ pub(super) fn runner_options(
     runner::Options {
         spawn: Spawn { args: worker_args, verbose: args.verbose },
         settings,
-        timeout: args.timeout.map(Duration::from_secs),
+        timeout: args.timeout,
         cold: args.cold,
         // Two samples of the first row say nothing about its drift.
         anchor: !args.no_anchor && args.repetitions.is_none_or(|n| n > 2),
@@ -137,7 +132,7 @@ pub(super) fn runner_options(
         try_all: args.try_all,
         max_vram: args.max_vram,
         least_memory: args.min_free,
-        total_time: args.max_total_time.map(Duration::from_secs),
+        total_time: args.max_total_time,
     }
 }
 

@@ -8,10 +8,14 @@ pub mod defaults;
 mod deprecated;
 mod doctor;
 pub mod flags;
+mod foreign;
 mod help;
 mod hub;
+mod line;
 mod message;
+mod pattern;
 mod process;
+mod quantities;
 mod report;
 mod rpc_server;
 pub mod settings;
@@ -159,42 +163,42 @@ pub struct BenchArgs {
 
     /// Measure each test exactly N times, as llama-bench does, instead of until it is precise
     #[arg(short = 'r', long, value_name = "N", help_heading = "Measuring")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(value_parser = quantities::whole::<u32>(1..=1_000_000))]
     #[arg(allow_hyphen_values = true, conflicts_with_all = ["precision", "max_reps", "max_time"])]
     pub repetitions: Option<u32>,
     /// Measure until the mean's 95 % interval is within this much of it
-    #[arg(long, value_name = "PERCENT", default_value = "1%", value_parser = values::percent)]
+    #[arg(long, value_name = "PERCENT", default_value = "1%", value_parser = quantities::percent)]
     #[arg(help_heading = "Measuring", allow_hyphen_values = true)]
     pub precision: f64,
     /// Most samples of each test, if it does not become precise
     #[arg(long, value_name = "N", default_value_t = 1000, help_heading = "Measuring")]
-    #[arg(value_parser = clap::value_parser!(u32).range(MIN_SAMPLES..=1_000_000))]
+    #[arg(value_parser = quantities::whole::<u32>(MIN_SAMPLES..=1_000_000))]
     #[arg(allow_hyphen_values = true)]
     pub max_reps: u32,
     /// Longest time to take samples of a test, in seconds, if it does not become precise
-    #[arg(long, value_name = "SECONDS", default_value_t = 20, help_heading = "Measuring")]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(long, value_name = "SECONDS", default_value = "20", help_heading = "Measuring")]
+    #[arg(value_parser = quantities::seconds(0.001..=86_400.0))]
     #[arg(allow_hyphen_values = true)]
-    pub max_time: u64,
+    pub max_time: Duration,
     /// Skip the warm-up runs at each test's real shape and depth
     #[arg(long, help_heading = "Measuring")]
     pub no_warmup: bool,
     /// Rest before each test, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 0, help_heading = "Measuring")]
-    #[arg(value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    #[arg(long, value_name = "SECONDS", default_value = "0", help_heading = "Measuring")]
+    #[arg(value_parser = quantities::seconds(0.0..=86_400.0))]
     #[arg(allow_hyphen_values = true)]
-    pub delay: u64,
+    pub delay: Duration,
     /// How the process runs that measures.
     #[command(flatten)]
     pub process: ProcessArgs,
     /// Also time N fresh processes for each prompt, from start through load to the first token
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Measuring")]
-    #[arg(value_parser = clap::value_parser!(u32).range(0..=1000))]
+    #[arg(value_parser = quantities::whole::<u32>(0..=1000))]
     #[arg(allow_hyphen_values = true)]
     pub cold: u32,
     /// Measure the tests on one model in rounds instead of one after another, in an order drawn from SEED
     #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true)]
-    #[arg(help_heading = "Measuring")]
+    #[arg(help_heading = "Measuring", value_parser = quantities::whole::<u64>(0..=i64::MAX))]
     pub interleave: Option<Option<u64>>,
     /// Do not measure the first row again now and then to see whether the machine has changed
     #[arg(long, help_heading = "Measuring")]
@@ -203,18 +207,18 @@ pub struct BenchArgs {
     /// for much longer than it should be counts as hung]
     #[arg(long, value_name = "SECONDS", help_heading = "Limits")]
     #[arg(allow_hyphen_values = true)]
-    #[arg(value_parser = clap::value_parser!(u64).range(0..=8_640_000))]
-    pub timeout: Option<u64>,
+    #[arg(value_parser = quantities::seconds(0.0..=8_640_000.0))]
+    pub timeout: Option<Duration>,
     /// Longest time of the whole run, in seconds: rows that show every value once come first
     #[arg(long, value_name = "SECONDS", help_heading = "Limits")]
     #[arg(allow_hyphen_values = true)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=8_640_000))]
-    pub max_total_time: Option<u64>,
+    #[arg(value_parser = quantities::seconds(0.001..=8_640_000.0))]
+    pub max_total_time: Option<Duration>,
     /// Skip what would take more memory of a GPU than this, by the engine's own prediction
-    #[arg(long, value_name = "SIZE", value_parser = values::size, help_heading = "Limits")]
+    #[arg(long, value_name = "SIZE", value_parser = quantities::size, help_heading = "Limits")]
     pub max_vram: Option<Bytes>,
     /// End a test when the machine has less memory left than this; 0 for no such guard [default: 2 % of it]
-    #[arg(long, value_name = "SIZE", value_parser = values::size, help_heading = "Limits")]
+    #[arg(long, value_name = "SIZE", value_parser = quantities::size, help_heading = "Limits")]
     pub min_free: Option<Bytes>,
     /// Try also what needs at least as much memory as a test that found none
     #[arg(long, help_heading = "Limits")]
@@ -304,11 +308,13 @@ impl Cli {
     /// A usage error in one line. `--help` and `--version` print and leave.
     pub fn parse_args(args: impl IntoIterator<Item = OsString>) -> Result<Self, Error> {
         let args: Vec<_> = args.into_iter().collect();
-        if let Some(text) = argv::unknown(&args) {
+        let mut command = Self::command();
+        command.build();
+        if let Some(text) = line::slip(&command, &args) {
             return Err(Error::Usage(text));
         }
         let brief = argv::wants_brief_help(&args);
-        let matches = Self::command().try_get_matches_from(argv::normalise(args));
+        let matches = command.try_get_matches_from(argv::normalise(args));
         let parsed = matches.and_then(|matches| {
             let mut cli = Self::from_arg_matches(&matches)?;
             match (&mut cli.command, matches.subcommand()) {
@@ -355,7 +361,7 @@ impl BenchArgs {
                 min_samples: MIN_SAMPLES.unsigned_abs().try_into().unwrap_or(u32::MAX),
                 target: self.precision,
                 max_samples: self.max_reps,
-                max_time: Duration::from_secs(self.max_time).into(),
+                max_time: self.max_time.into(),
             },
         }
     }
