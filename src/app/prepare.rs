@@ -89,7 +89,8 @@ pub(super) fn find_models(args: &BenchArgs) -> Result<Vec<Model>, Error> {
         ));
     }
     let write = !args.dry_run && args.scripted.is_none();
-    let mut models = models::resolve(&names, &args.models_dir, write, &mut |text| tell(&text))?;
+    let found = models::resolve(&names, &args.models_dir, write, &mut |text| tell(&text));
+    let mut models = found.map_err(|error| models::cut_at_comma(error, &args.model))?;
     if !wanted.is_empty() {
         let hub = Hub::of_user(args.hub.token(), args.hub.offline)?;
         let found = hub.get_all(wanted, Shown::new(args.progress))?;

@@ -1,7 +1,5 @@
 //! A sweep, step by step: arguments to plan, plan to runner, records to journal and report.
 
-use std::time::Duration;
-
 use super::beside::Beside;
 use super::showing::Showing;
 use super::{keeping, list_devices, output_error, prepare, print, rooflines, tell};
@@ -111,7 +109,7 @@ fn settings(args: &BenchArgs) -> Settings {
     Settings {
         stop: args.visit(),
         warmup: !args.no_warmup,
-        delay: Duration::from_secs(args.delay).into(),
+        delay: args.delay.into(),
         foresee: true,
     }
 }
@@ -137,14 +135,14 @@ pub(super) fn runner_options(args: &BenchArgs, seed: u64) -> runner::Options {
         rounds: args.rounds,
         budget: if args.is_bounded() { Budget::Open } else { Budget::Share },
         seed,
-        timeout: args.timeout.map(Duration::from_secs),
+        timeout: args.timeout,
         cold: args.cold,
         // The scripted engine disturbs nobody, and nobody it.
         neighbours: args.scripted.is_none(),
         try_all: args.try_all,
         max_vram: args.max_vram,
         least_memory: args.min_free,
-        total_time: args.max_total_time.map(Duration::from_secs),
+        total_time: args.max_total_time,
     }
 }
 
@@ -178,7 +176,7 @@ impl Measuring<'_> {
             stop: args.goal(),
             rounds: args.rounds,
             shares: !args.is_bounded(),
-            total_time: args.max_total_time.map(Duration::from_secs),
+            total_time: args.max_total_time,
         };
         let wish = Wish { lines: args.progress, shared: args.verbose };
         Progress::new(self.plan, priors, limits, wish)

@@ -3,9 +3,7 @@
 
 use std::ffi::{OsStr, OsString};
 
-use clap::CommandFactory as _;
-
-use super::{Cli, flags};
+use super::flags;
 
 /// Rewrites arguments so that clap understands them; the program's name is passed through.
 pub fn normalise(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
@@ -55,52 +53,6 @@ pub fn spellings() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// Whether `-h` was typed, and no command.
 pub fn wants_brief_help(args: &[OsString]) -> bool {
     !is_command(args) && args.iter().any(|arg| arg == "-h")
-}
-
-/// What is wrong with a flag of several letters behind one dash that nobody knows. To clap, `-nglx` would be
-/// `-n glx`, and `-ctkv` a flag `-c`.
-pub fn unknown(args: &[OsString]) -> Option<String> {
-    if is_command(args) && args[1] != "config" {
-        return None;
-    }
-    let command = Cli::command();
-    let typed = args.iter().skip(1).map_while(|arg| arg.to_str().filter(|arg| *arg != "--"));
-    let flags = typed.filter_map(|arg| {
-        let word = arg.strip_prefix('-')?.split('=').next()?;
-        (word.len() > 1 && word.starts_with(|c: char| c.is_ascii_alphabetic())).then_some(word)
-    });
-    let word = { flags }.find(|word| !is_known(&command, word))?;
-    let word = open(word);
-    let scored = spellings().map(|(short, long)| (strsim::jaro_winkler(&word, short), short, long));
-    let nearest = scored.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|best| best.0 > 0.7);
-    Some(match nearest {
-        Some((_, short, long)) => {
-            format!("there is no flag -{word}: did you mean -{short} (--{long})? (see --help)")
-        }
-        None => format!("there is no flag -{word} (see --help)"),
-    })
-}
-
-/// A word behind one dash that may be shown: what follows a secret's name may be the secret.
-fn open(word: &str) -> String {
-    let mut secrets = flags::all().filter(|flag| flag.is_secret).flat_map(|flag| flag.spellings);
-    let secret = secrets.find(|short| word.starts_with(**short));
-    secret.map_or_else(|| word.to_string(), |short| format!("{short}…"))
-}
-
-/// Whether a word behind one dash is one of llama-bench's flags, or a letter with its value: `-t4`, `-ojson`.
-fn is_known(command: &clap::Command, word: &str) -> bool {
-    if spellings().any(|(short, _)| short == word) {
-        return true;
-    }
-    let (letter, value) = word.split_at(1);
-    let mut args = command.get_arguments();
-    let Some(arg) = args.find(|arg| arg.get_short().is_some_and(|short| letter.starts_with(short)))
-    else {
-        return false;
-    };
-    let is_number = arg.get_value_names().is_some_and(|names| names == ["N"]);
-    !is_number || !value.starts_with(|c: char| c.is_ascii_alphabetic())
 }
 
 /// Whether the first word is a command and no flag.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::values;
+use super::quantities;
 use crate::compare::{FailOn, Options};
 use crate::stats::verdict::Limits;
 
@@ -47,12 +47,12 @@ pub enum CompareFormat {
 #[command(next_help_heading = "Comparing")]
 pub struct HowArgs {
     /// Differences up to this do not matter: SAME [default: 1%]
-    #[arg(long, value_name = "PERCENT", value_parser = values::percent)]
+    #[arg(long, value_name = "PERCENT", value_parser = quantities::percent)]
     #[arg(allow_hyphen_values = true)]
     threshold: Option<f64>,
     /// How much runs of the same thing differ here beyond their samples [default: what `lbench doctor`
     /// found when the rows were measured, 0.5% at least]
-    #[arg(long, value_name = "PERCENT", value_parser = values::percent)]
+    #[arg(long, value_name = "PERCENT", value_parser = quantities::percent)]
     #[arg(allow_hyphen_values = true)]
     floor: Option<f64>,
     /// Exit with 1 if any row is one of: slower, faster, unclear, failed, missing

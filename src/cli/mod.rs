@@ -8,10 +8,14 @@ pub mod defaults;
 mod deprecated;
 mod doctor;
 pub mod flags;
+mod foreign;
 mod help;
 mod hub;
+mod line;
 mod message;
+mod pattern;
 mod process;
+mod quantities;
 mod report;
 mod rpc_server;
 pub mod settings;
@@ -77,8 +81,8 @@ const MIN_SAMPLES: i64 = 5;
 const PRECISION: f64 = 0.01;
 /// Most samples of a row.
 const MAX_SAMPLES: u32 = 1000;
-/// Longest time to run a row, in seconds.
-const MAX_SECONDS: u64 = 20;
+/// Longest time to run a row.
+const MAX_TIME: Duration = Duration::from_secs(20);
 /// Fewest samples of a visit: one says nothing of how they scatter.
 const VISIT_SAMPLES: u32 = 2;
 /// Least time of a visit, of which the warm-up may be half: what a card or a scheduler does for tenths of seconds
@@ -170,61 +174,61 @@ pub struct BenchArgs {
 
     /// Measure each test exactly N times, as llama-bench does, instead of until it is precise
     #[arg(short = 'r', long, value_name = "N", help_heading = "Measuring")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(value_parser = quantities::whole::<u32>(1..=1_000_000))]
     #[arg(allow_hyphen_values = true, conflicts_with_all = ["precision", "max_reps", "max_time"])]
     pub repetitions: Option<u32>,
     /// Measure in rounds until another run would differ by no more than this, 95 times out of 100; without it,
     /// to 1 % at best, in half of llama-bench's time [default: 1%]
-    #[arg(long, value_name = "PERCENT", value_parser = values::percent)]
+    #[arg(long, value_name = "PERCENT", value_parser = quantities::percent)]
     #[arg(help_heading = "Measuring", allow_hyphen_values = true)]
     pub precision: Option<f64>,
     /// Most rounds: each visits every test that is not precise yet, in a fresh process
     #[arg(long, value_name = "N", help_heading = "Measuring")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(value_parser = quantities::whole::<u32>(1..=10_000))]
     #[arg(allow_hyphen_values = true, conflicts_with = "repetitions")]
     pub rounds: Option<u32>,
     /// Most samples of each test, if it does not become precise [default: 1000]
     #[arg(long, value_name = "N", help_heading = "Measuring")]
-    #[arg(value_parser = clap::value_parser!(u32).range(MIN_SAMPLES..=1_000_000))]
+    #[arg(value_parser = quantities::whole::<u32>(MIN_SAMPLES..=1_000_000))]
     #[arg(allow_hyphen_values = true)]
     pub max_reps: Option<u32>,
     /// Longest time to run a test over all rounds, in seconds, if it does not become precise [default: 20]
     #[arg(long, value_name = "SECONDS", help_heading = "Measuring")]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(value_parser = quantities::seconds(0.001..=86_400.0))]
     #[arg(allow_hyphen_values = true)]
-    pub max_time: Option<u64>,
+    pub max_time: Option<Duration>,
     /// Skip the warm-up runs at each test's real shape and depth
     #[arg(long, help_heading = "Measuring")]
     pub no_warmup: bool,
     /// Rest before each test, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 0, help_heading = "Measuring")]
-    #[arg(value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    #[arg(long, value_name = "SECONDS", default_value = "0", help_heading = "Measuring")]
+    #[arg(value_parser = quantities::seconds(0.0..=86_400.0))]
     #[arg(allow_hyphen_values = true)]
-    pub delay: u64,
+    pub delay: Duration,
     /// How the process runs that measures.
     #[command(flatten)]
     pub process: ProcessArgs,
     /// Also time N fresh processes for each prompt, from start through load to the first token
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Measuring")]
-    #[arg(value_parser = clap::value_parser!(u32).range(0..=1000))]
+    #[arg(value_parser = quantities::whole::<u32>(0..=1000))]
     #[arg(allow_hyphen_values = true)]
     pub cold: u32,
     /// Longest time one test may take, load included, in seconds; 0 for no limit [default: what is silent
     /// for much longer than it should be counts as hung]
     #[arg(long, value_name = "SECONDS", help_heading = "Limits")]
     #[arg(allow_hyphen_values = true)]
-    #[arg(value_parser = clap::value_parser!(u64).range(0..=8_640_000))]
-    pub timeout: Option<u64>,
+    #[arg(value_parser = quantities::seconds(0.0..=8_640_000.0))]
+    pub timeout: Option<Duration>,
     /// Longest time of the whole run, in seconds: rows that show every value once come first
     #[arg(long, value_name = "SECONDS", help_heading = "Limits")]
     #[arg(allow_hyphen_values = true)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=8_640_000))]
-    pub max_total_time: Option<u64>,
+    #[arg(value_parser = quantities::seconds(0.001..=8_640_000.0))]
+    pub max_total_time: Option<Duration>,
     /// Skip what would take more memory of a GPU than this, by the engine's own prediction
-    #[arg(long, value_name = "SIZE", value_parser = values::size, help_heading = "Limits")]
+    #[arg(long, value_name = "SIZE", value_parser = quantities::size, help_heading = "Limits")]
     pub max_vram: Option<Bytes>,
     /// End a test when the machine has less memory left than this; 0 for no such guard [default: 2 % of it]
-    #[arg(long, value_name = "SIZE", value_parser = values::size, help_heading = "Limits")]
+    #[arg(long, value_name = "SIZE", value_parser = quantities::size, help_heading = "Limits")]
     pub min_free: Option<Bytes>,
     /// Try also what needs at least as much memory as a test that found none
     #[arg(long, help_heading = "Limits")]
@@ -314,11 +318,13 @@ impl Cli {
     /// A usage error in one line. `--help` and `--version` print and leave.
     pub fn parse_args(args: impl IntoIterator<Item = OsString>) -> Result<Self, Error> {
         let args: Vec<_> = args.into_iter().collect();
-        if let Some(text) = argv::unknown(&args) {
+        let mut command = Self::command();
+        command.build();
+        if let Some(text) = line::slip(&command, &args) {
             return Err(Error::Usage(text));
         }
         let brief = argv::wants_brief_help(&args);
-        let matches = Self::command().try_get_matches_from(argv::normalise(args));
+        let matches = command.try_get_matches_from(argv::normalise(args));
         let parsed = matches.and_then(|matches| {
             let mut cli = Self::from_arg_matches(&matches)?;
             match (&mut cli.command, matches.subcommand()) {
@@ -365,7 +371,7 @@ impl BenchArgs {
                 min_samples: VISIT_SAMPLES,
                 target: self.precision.unwrap_or(PRECISION),
                 max_samples: self.max_reps.unwrap_or(MAX_SAMPLES),
-                max_time: Duration::from_secs(self.max_time.unwrap_or(MAX_SECONDS)).into(),
+                max_time: self.max_time.unwrap_or(MAX_TIME).into(),
             },
         }
     }

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 
 use super::{Origin, Sourced};
 use crate::cli::flags::{self, Places};
+use crate::cli::foreign;
 use crate::cli::settings::{self, Flags, Given, Setting, Takes};
 use crate::error::Error;
 
@@ -24,6 +25,10 @@ pub(super) fn slips(parser: &Flags, names: impl Iterator<Item = OsString>) -> Ve
     let ours = names.filter_map(|name| name.into_string().ok());
     let unknown = ours.filter(|name| name.starts_with("LBENCH_") && !known.contains(name));
     let told = unknown.filter_map(|name| {
+        let flag = name.trim_start_matches("LBENCH_").to_lowercase();
+        if let Some(told) = foreign::told(&flag) {
+            return Some(format!("{name} sets nothing: there is no such flag{told}"));
+        }
         let scored = known.iter().map(|known| (strsim::damerau_levenshtein(&name, known), known));
         let (distance, near) = scored.min()?;
         (distance <= 2).then(|| format!("{name} sets nothing: did you mean {near}?"))
