@@ -41,7 +41,9 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     let models = if args.list_devices { Vec::new() } else { prepare::find_models(args)? };
 
     let settings = settings(args);
-    let seed = args.deprecated.seed().unwrap_or_else(some_seed);
+    // A script gives the same numbers each time.
+    let scripted = args.scripted.as_ref().map(|script| script.seed);
+    let seed = args.deprecated.seed().or(scripted).unwrap_or_else(some_seed);
     let sampler = prepare::sampler(args);
     let mut runner = Runner::new(runner_options(args, seed))?;
     let mut host = prepare::host(&mut runner, args.scripted.is_some())?;

@@ -218,7 +218,7 @@ fn every_number_says_what_is_wanted() {
     let parsed =
         parse("lbench --delay 0.5 --max-time 0.25 --timeout 1.5 --max-total-time 2.5").unwrap();
     let (bench, millis) = (parsed.bench, Duration::from_millis);
-    assert_eq!((bench.delay, bench.max_time), (millis(500), millis(250)));
+    assert_eq!((bench.delay, bench.max_time), (millis(500), Some(millis(250))));
     assert_eq!((bench.timeout, bench.max_total_time), (Some(millis(1500)), Some(millis(2500))));
 }
 
