@@ -121,7 +121,10 @@ pub struct Ledger {
     places: HashMap<JobId, Vec<usize>>,
     /// The entry that a job's records are about.
     open: HashMap<JobId, usize>,
+    /// Whether a visit of a round has ended that is in no figure yet.
     stale: bool,
+    /// Jobs that were visited once and for all since then.
+    alone: Vec<usize>,
 }
 
 impl Ledger {
@@ -143,7 +146,15 @@ impl Ledger {
             under_way: UnderWay::default(),
         };
         let entries = jobs.iter().map(entry).collect();
-        Self { priors, jobs, entries, places, open: HashMap::new(), stale: false }
+        Self {
+            priors,
+            jobs,
+            entries,
+            places,
+            open: HashMap::new(),
+            stale: false,
+            alone: Vec::new(),
+        }
     }
 
     /// Takes note of what happened.
@@ -185,21 +196,30 @@ impl Ledger {
                 entry.under_way.note(job, sample);
             }
             Record::Finished { outcome, .. } => {
+                if entry.under_way.round == 0 {
+                    self.alone.push(place);
+                } else {
+                    self.stale = true;
+                }
                 entry.end(outcome);
-                self.stale = true;
             }
             _ => {}
         }
     }
 
-    /// Works out how well each job is known, from its own visits and those of its class.
+    /// Works out how well each job is known, from its own visits and those of its class. A job that is visited
+    /// once and for all is known by itself: what others say later cannot change a row that was shown.
     pub fn settle(&mut self) {
+        for place in std::mem::take(&mut self.alone) {
+            let entry = &self.entries[place];
+            self.entries[place].known = Known::of(&entry.series(), self.prior(entry.class));
+        }
         if !std::mem::take(&mut self.stale) {
             return;
         }
         let mut classes: BTreeMap<Class, Vec<usize>> = BTreeMap::new();
         for (place, entry) in self.entries.iter().enumerate() {
-            if !entry.visits.is_empty() {
+            if entry.visits.iter().any(|visited| visited.round > 0) {
                 classes.entry(entry.class).or_default().push(place);
             }
         }

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 const BENCH: [&str; 6] = ["-p", "512", "-n", "32", "-t", "4"];
 
+/// One visit to each row.
+const ONCE: [&str; 2] = ["-r", "12"];
+
 fn lbench(dir: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lbench"));
     command.args(args).current_dir(dir).stdin(Stdio::null()).output().unwrap()
@@ -49,8 +52,8 @@ fn verdicts(dir: &Path, a: &str, b: &str) -> Vec<String> {
 fn compare_calls_the_same_thing_neither_faster_nor_slower() {
     let dir = tempfile::tempdir().unwrap();
     for pair in 0..10 {
-        measure(dir.path(), "a.json", &noisy(2 * pair + 1, 0.0), &[]);
-        measure(dir.path(), "b.jsonl", &noisy(2 * pair + 2, 0.0), &[]);
+        measure(dir.path(), "a.json", &noisy(2 * pair + 1, 0.0), &ONCE);
+        measure(dir.path(), "b.jsonl", &noisy(2 * pair + 2, 0.0), &ONCE);
         for verdict in verdicts(dir.path(), "a.json", "b.jsonl") {
             assert!(matches!(verdict.as_str(), "same" | "unclear"), "pair {pair}: {verdict}");
         }
@@ -194,16 +197,17 @@ fn json(output: &Output) -> Vec<Value> {
 fn a_resumed_run_is_judged_as_the_whole_one() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    measure(dir, "a.json", &noisy(1, 0.0), &[]);
+    measure(dir, "a.json", &noisy(1, 0.0), &ONCE);
     let script = format!("--scripted={}", noisy(2, 0.04));
     let judged = |row: &Value| [row["baseline_verdict"].clone(), row["baseline_change"].clone()];
     for (how, code, verdict) in [
-        (&["--fail-on", "slower"][..], 1, "slower"),
-        (&["--fail-on", "slower", "--threshold", "20%"], 0, "same"),
+        (&["--fail-on", "slower", "--floor", "0.5%"][..], 1, "slower"),
+        (&["--fail-on", "slower", "--floor", "0.5%", "--threshold", "20%"], 0, "same"),
         (&["--fail-on", "unclear", "--floor", "10%"], 1, "unclear"),
     ] {
         let how = [&["-o", "json", "--baseline", "a.json"], how].concat();
-        let whole = [&[&script[..], "--journal", "run.jsonl"], &BENCH[..], &how[..]].concat();
+        let whole =
+            [&[&script[..], "--journal", "run.jsonl"], &BENCH[..], &ONCE, &how[..]].concat();
         let whole = lbench(dir, &whole);
         assert_eq!(whole.status.code(), Some(code), "{how:?}: {}", stderr(&whole));
         let expected: Vec<_> = json(&whole).iter().map(judged).collect();

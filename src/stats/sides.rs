@@ -17,7 +17,11 @@ pub struct Side<'a> {
 /// Compares two rows: by what is known of them, or else by their samples. Equal samples are the same. A row that
 /// says that it does not compare is never called different.
 pub fn compare_sides(baseline: Side<'_>, new: Side<'_>, limits: Limits) -> Comparison {
-    let comparison = match (baseline.known, new.known) {
+    // One visit shows nothing of how visits differ: a floor that was given or measured says it.
+    let told = limits.floor_known || !limits.floor_may_rise;
+    let shown = |known: &Known| known.visits > 1 || !told;
+    let (a, b) = (baseline.known.filter(shown), new.known.filter(shown));
+    let comparison = match (a, b) {
         (Some(a), Some(b)) if baseline.rates != new.rates => compare_known(&a, &b, limits),
         _ => compare(baseline.rates, new.rates, limits),
     };
