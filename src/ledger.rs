@@ -176,13 +176,13 @@ impl Ledger {
             }
             return;
         }
-        let id = match record {
-            Record::Loaded { job, .. }
-            | Record::Sampled { job, .. }
-            | Record::Finished { job, .. } => job,
-            _ => return,
+        let (Record::Loaded { job, .. }
+        | Record::Sampled { job, .. }
+        | Record::Finished { job, .. }) = record
+        else {
+            return;
         };
-        let Some(&place) = self.open.get(id) else { return };
+        let Some(&place) = self.open.get(job) else { return };
         let (job, entry) = (&self.jobs[place], &mut self.entries[place]);
         match record {
             Record::Loaded { facts, .. } => {

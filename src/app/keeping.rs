@@ -69,7 +69,9 @@ fn tell_uncompared(path: &Path, again: &Request, earlier: &[Given]) -> Result<()
 /// The journal of the last run; files that hold none are told of.
 pub(super) fn last_journal() -> Option<PathBuf> {
     let (last, notes) = journal::last();
-    notes.iter().for_each(|note| tell(&format!("passed over {note}")));
+    for note in &notes {
+        tell(&format!("passed over {note}"));
+    }
     last
 }
 

@@ -97,7 +97,7 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
         report = beside.enter(report);
     }
     let run = Measuring { args, settings, plan: &plan, beside: beside.as_ref() };
-    run.measure(&mut runner, report, kept, journal)
+    run.measure(&mut runner, report, &kept, journal)
 }
 
 /// A seed that is another one in each run.
@@ -189,17 +189,17 @@ impl Measuring<'_> {
         &self,
         runner: &mut Runner,
         mut report: Report,
-        kept: Kept,
+        kept: &Kept,
         mut journal: Option<Writer>,
     ) -> Result<u8, Error> {
         let priors = report.facts().priors.clone();
         let mut progress = self.progress(&priors);
-        report.replay(&kept, self.plan, false);
+        report.replay(kept, self.plan, false);
         kept.replay(self.plan, false, |_, record| progress.fold(record));
 
         let mut showing = Showing::new(self.args, &progress);
         showing.advance(&mut report, &progress).map_err(output_error)?;
-        let orders = Orders { plan: self.plan, kept: &kept, priors: &priors };
+        let orders = Orders { plan: self.plan, kept, priors: &priors };
         let end = runner.run(orders, &mut |record| {
             if let Some(warning) = keeping::keep(&mut journal, record) {
                 showing.tell(&progress, &warning.text);

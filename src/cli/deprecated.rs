@@ -9,6 +9,7 @@ use crate::setup::{LoadMode, Word as _};
 
 /// The flags.
 #[derive(Debug, Clone, Args)]
+#[allow(clippy::option_option)] // a flag that may be there without its value
 pub struct DeprecatedArgs {
     /// Older spelling of --load-mode mmap and none
     #[arg(long, value_name = "0|1", value_parser = switches, hide = true)]

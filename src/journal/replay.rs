@@ -142,7 +142,9 @@ impl Kept {
             let (rows, job) = rows[id];
             number(of_job, rows);
             of_job.retain(|attempt| attempt.nth < rows);
-            of_job.iter_mut().for_each(|attempt| attempt.say_whose(now));
+            for attempt in of_job.iter_mut() {
+                attempt.say_whose(now);
+            }
             if let Some(wanted) = wanted {
                 of_job.retain(|attempt| wanted.is_met(job, attempt));
             }

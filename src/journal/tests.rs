@@ -279,8 +279,8 @@ fn a_job_that_is_asked_for_twice_is_kept_twice() {
         records
     };
     let first = [5, 6].map(|ns| attempt(job, ns, Some(Outcome::Completed))).concat();
-    let once = read_text(&text(&plan, &first)).unwrap();
-    assert_eq!(to_resume(&once, &plan).len(), 1, "two visits of one row");
+    let single = read_text(&text(&plan, &first)).unwrap();
+    assert_eq!(to_resume(&single, &plan).len(), 1, "two visits of one row");
     let both = [&first[..3], &of_second(7), &first[3..]].concat();
     let twice = read_text(&text(&plan, &both)).unwrap();
     let kept = to_resume(&twice, &plan);

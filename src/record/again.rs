@@ -33,7 +33,7 @@ impl Reading {
         // A later visit does without the prediction.
         let predicted =
             if later.predicted.is_empty() { self.predicted } else { later.predicted.clone() };
-        Self { peak_rss, steady, telemetry, traffic, predicted, ..later.clone() }
+        Self { peak_rss, predicted, traffic, telemetry, steady, ..later.clone() }
     }
 }
 

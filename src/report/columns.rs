@@ -121,6 +121,8 @@ static BEFORE_AXES: [Column; 4] = [
     Column::text("model", 30, |row| row.job.setup.subject().to_string()),
     Column::number("size", 10, |row| of_model(row, |model| model.tensor_bytes.to_string())),
     Column::number("params", 10, |row| of_model(row, |model| model.n_params.to_string())),
+    // A method of a type with a lifetime is no function of every one.
+    #[allow(clippy::redundant_closure_for_method_calls)]
     Column::text("backend", 10, |row| row.backends()),
 ];
 

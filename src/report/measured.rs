@@ -60,7 +60,7 @@ impl Measured {
 
     /// The visit under way ends. One that did not come to its end takes nothing away from those before.
     pub(super) fn end(&mut self, outcome: &Outcome, reading: &Reading) {
-        let before = std::mem::replace(&mut self.outcome, Some(outcome.clone()));
+        let before = self.outcome.replace(outcome.clone());
         if before != Some(Outcome::Completed) {
             self.reading = reading.clone();
             return;

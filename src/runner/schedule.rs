@@ -66,7 +66,9 @@ impl Schedule {
         let rng = Pcg64Mcg::seed_from_u64(seed);
         let mut group_of = vec![0; shown.len()];
         for (group, places) in groups.iter().enumerate() {
-            places.iter().for_each(|&place| group_of[place] = group);
+            for &place in places {
+                group_of[place] = group;
+            }
         }
         Self { groups, group_of, shown, stop, rounds, budget, rng, round: 0 }
     }
@@ -179,7 +181,9 @@ impl Schedule {
     }
 
     fn shuffled(&mut self, mut groups: Vec<Vec<usize>>) -> Vec<Vec<usize>> {
-        groups.iter_mut().for_each(|group| group.shuffle(&mut self.rng));
+        for group in &mut groups {
+            group.shuffle(&mut self.rng);
+        }
         groups.shuffle(&mut self.rng);
         groups
     }

@@ -208,7 +208,9 @@ impl<'a, 's> Tour<'a, 's> {
     fn settle_all_but_wanted(&mut self) -> Result<(), Halt> {
         let wanted = self.schedule.wanted(&self.ledger);
         let mut is_wanted = vec![false; self.ledger.jobs().len()];
-        wanted.iter().for_each(|&place| is_wanted[place] = true);
+        for place in wanted {
+            is_wanted[place] = true;
+        }
         let rest: Vec<_> = (0..is_wanted.len()).filter(|&place| !is_wanted[place]).collect();
         self.settle(&rest)
     }

@@ -168,20 +168,20 @@ impl<'a, S: Session> Bench<'a, S> {
     }
 
     /// Tokens, until they agree and the device has been at work for a moment; whether they came to, and the time
-    /// of a run as the last of them have it.
+    /// of a run as the before of them have it.
     fn warm_generation(&mut self) -> Result<(Option<bool>, Nanos), Failure> {
         let n_gen = self.job.work.speed().n_gen;
         let mut warm = Warm::new(WARMUP_RUNS * (n_gen as usize).max(WARM_TOKENS), WARMUP_TIME);
         loop {
             self.empty(true)?;
             self.session.begin_generation();
-            let mut last = self.session.now();
+            let mut before = self.session.now();
             for _ in 0..n_gen {
                 self.session.step().map_err(|error| self.failure(error))?;
                 let now = self.session.now();
-                let took = now.since(last);
+                let took = now.since(before);
                 let verdict = warm.push(took);
-                last = now;
+                before = now;
                 let run = Nanos(took.0 * u64::from(n_gen));
                 let least = WARM_LEAST.min(Nanos(run.0 * 2));
                 let steady = verdict == Warmth::Steady && warm.spent() >= least;

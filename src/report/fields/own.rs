@@ -229,7 +229,7 @@ pub(super) static FIELDS: [Field; 122] = [
         row.measured.check.as_ref().map(|check| check.rounds).into()
     }),
     Field::int("n_visits", "", "Processes that its samples come from", |row| row.n_visits().into()),
-    Field::list("visits", &shape::VISIT, "", "Each: round, start, samples", |row| visits(row)),
+    Field::list("visits", &shape::VISIT, "", "Each: round, start, samples", visits),
     Field::list("known", &shape::KNOWN, "", "What the visits say, for comparisons", |row| {
         json!(row.known.into_iter().collect::<Vec<_>>())
     }),
