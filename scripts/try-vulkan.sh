@@ -76,7 +76,7 @@ expect n_gpu_layers_effective '0 0 0 4 0 31' "$rows"
 rows=$("$lbench" "${model[@]}" -p 8 -n 0 -ngl 99 -dev Vulkan0/Vulkan1 -ts 1/0,1/1,3/1 -o jsonl)
 grep -o '"memory_split": \[[^]]*\]' <<<"$rows"
 for share in 1 2 3; do
-  sed -n "${share}p" <<<"$rows" | grep -q '"device": "Vulkan0"' || fail 'no weights on Vulkan0'
+  sed -n "${share}p" <<<"$rows" | grep -q '"device": *"Vulkan0"' || fail 'no weights on Vulkan0'
 done
-sed -n 2p <<<"$rows" | grep -q '"device": "Vulkan1"' || fail '-ts 1/1 leaves Vulkan1 without weights'
+sed -n 2p <<<"$rows" | grep -q '"device": *"Vulkan1"' || fail '-ts 1/1 leaves Vulkan1 without weights'
 echo 'try-vulkan: done'
