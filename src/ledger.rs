@@ -15,6 +15,7 @@ use crate::job::{Job, JobId};
 use crate::record::{Outcome, Record, settled_rows};
 use crate::stats::known::Known;
 use crate::stats::noise::Noise;
+use crate::stats::trend::{Moment, Trend};
 use crate::stats::visits::{self, Visit};
 use crate::units::Nanos;
 use crate::work::Sample;
@@ -229,6 +230,24 @@ impl Ledger {
                 self.entries[*place].known = known;
             }
         }
+    }
+
+    /// How the machine changed over the run, as far as visits in rounds show it.
+    #[allow(clippy::cast_precision_loss)] // seconds since 1970
+    pub fn trend(&self) -> Option<Trend> {
+        let of_row = |(row, entry): (usize, &Entry)| {
+            let error = entry.known.map_or(0.0, |known| known.between.sd);
+            let visits = entry.visits.iter().filter(|visited| visited.round > 0);
+            let moment = move |visited: &Visited| Moment {
+                row,
+                at: visited.unix_time as f64 + visited.running.seconds() / 2.0,
+                log_mean: visited.visit.log_mean,
+                error,
+            };
+            visits.map(moment).collect::<Vec<_>>()
+        };
+        let moments: Vec<_> = self.entries.iter().enumerate().flat_map(of_row).collect();
+        Trend::of(&moments)
     }
 
     /// What was known of a class before the run.

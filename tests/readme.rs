@@ -7,11 +7,11 @@ use std::process::Command;
 /// A line of a table with every number reduced to `#`, so that only its shape is left.
 fn shape(line: &str) -> String {
     let mut out = String::new();
-    for c in line.chars().filter(|c| !c.is_whitespace()) {
+    // A machine without noise reaches its precision.
+    let words = line.split_whitespace().filter(|word| !word.starts_with('~'));
+    for c in words.flat_map(str::chars) {
         match c {
             '0'..='9' | '.' if out.ends_with('#') => {}
-            // A machine without noise reaches its precision.
-            '~' => {}
             '0'..='9' => out.push('#'),
             '-' if out.ends_with('-') => {}
             c => out.push(c),
