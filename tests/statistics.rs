@@ -3,7 +3,6 @@
 //! The figures of `docs/statistics.md` come from
 //! `cargo test --release --no-default-features --test statistics -- --ignored --nocapture`.
 
-use lbench::stats::drift::{BOUND, drift};
 use lbench::stats::interval::Interval;
 use lbench::stats::steady::{Steady, Warmth};
 use lbench::stats::stopping::{Rule, StopReason, Stopping};
@@ -124,17 +123,6 @@ fn verdicts(noise: Noise, effect: f64, offsets: bool, pairs: u64) -> [f64; 4] {
     counts.map(|count| share(count, pairs))
 }
 
-/// Share of anchors for which a change by `change` is called drift.
-fn noticed(noise: Noise, change: f64, n: usize, anchors: u64) -> f64 {
-    let hits = (0..anchors).filter(|&seed| {
-        let mut machine = Machine::new(seed, noise, TRUTH);
-        let before = machine.rates(n);
-        machine.mean *= 1.0 + change;
-        drift(&before, &machine.rates(n), BOUND).is_some()
-    });
-    share(hits.count(), anchors)
-}
-
 #[test]
 fn the_interval_holds_the_truth_as_often_as_it_says() {
     for (sd, most) in [(0.005, 7.0), (0.01, 11.0), (0.02, 27.0), (0.05, 125.0)] {
@@ -210,17 +198,6 @@ fn a_slow_ramp_leaves_little() {
 }
 
 #[test]
-fn a_drift_of_three_percent_is_noticed() {
-    let noise = Noise::normal(0.01);
-    assert!(noticed(noise, -0.03, 5, 1000) > 0.85);
-    assert!(noticed(noise, -0.03, 8, 1000) > 0.95);
-    assert!(noticed(noise, 0.0, 5, 1000) < 0.02);
-    assert!(noticed(REALISTIC, 0.0, 8, 1000) < 0.04);
-    assert_eq!(drift(&[100.0; 3], &[99.0; 3], BOUND), None);
-    assert!(drift(&[100.0; 3], &[96.9; 3], BOUND).is_some());
-}
-
-#[test]
 fn a_cap_ends_what_precision_cannot() {
     let end = |max_samples, max_time| {
         let mut machine = Machine::new(1, Noise::normal(0.2), TRUTH);
@@ -280,14 +257,5 @@ fn figures() {
             verdicts(REALISTIC, -0.05, true, pairs)
         );
         println!("  {pairs} 2 % slower: {:.4?}", verdicts(one, -0.02, false, pairs));
-    }
-    println!("drift noticed");
-    for n in [3, 5, 8, 10] {
-        let of_three = noticed(one, -0.03, n, 20_000);
-        let of_five = noticed(one, -0.05, n, 20_000);
-        let (none, felt) = (noticed(one, 0.0, n, 20_000), noticed(REALISTIC, 0.0, n, 20_000));
-        println!(
-            "  n {n}: 3 % {of_three:.3}, 5 % {of_five:.3}, none {none:.4}, realistic {felt:.4}"
-        );
     }
 }

@@ -119,13 +119,23 @@ pub(crate) fn percent(share: f64) -> String {
 mod tests {
     use super::*;
 
+    fn side(rates: &[f64]) -> Option<Side<'_>> {
+        Some(Side { rates, known: None, marked: false })
+    }
+
     #[test]
     fn what_is_known_is_said() {
-        let measured = Base::Measured { rates: vec![100.0; 5], mean: None, floor: None };
-        let means = Base::Measured { rates: vec![], mean: Some(100.0), floor: None };
+        let base = |rates: &[f64], mean| Base::Measured {
+            rates: rates.to_vec(),
+            mean,
+            floor: None,
+            known: None,
+            marked: false,
+        };
+        let (measured, means) = (base(&[100.0; 5], None), base(&[], Some(100.0)));
         let rows = vec![Some(measured), Some(Base::Failed), Some(means), None];
         let baseline = Baseline { rows, limits: Limits::default() };
-        let cell = |index, now: &[f64]| baseline.against(index, Some(now), None).unwrap().cell();
+        let cell = |index, now: &[f64]| baseline.against(index, side(now), None).unwrap().cell();
         assert_eq!(cell(0, &[60.0; 5]).unwrap(), "-40.0 % SLOWER");
         assert_eq!(cell(0, &[97.0; 5]).unwrap(), "-3.0 % UNCLEAR");
         assert_eq!(cell(0, &[100.0; 5]).unwrap(), "+0.0 % SAME");
@@ -134,7 +144,7 @@ mod tests {
         assert_eq!(cell(2, &[97.0; 5]).unwrap(), "UNCLEAR");
         assert_eq!(baseline.against(0, None, None).unwrap().cell(), None);
         assert_eq!(baseline.against(2, None, None).unwrap().ts, Some(100.0));
-        assert_eq!(baseline.against(3, Some(&[1.0]), None), None);
+        assert_eq!(baseline.against(3, side(&[1.0]), None), None);
         assert_eq!(baseline.against(4, None, None), None);
     }
 }

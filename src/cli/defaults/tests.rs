@@ -105,7 +105,7 @@ fn every_way_to_give_a_flag_survives() {
     insta::assert_snapshot!(typed.join(" "));
     let args = &request.sweeps[0].args;
     assert_eq!(args.columns, ["a", "b"]);
-    assert_eq!(args.interleave, Some(None));
+    assert_eq!(args.deprecated.notes().len(), 1, "--interleave is taken, and said to change nothing");
 }
 
 #[test]

@@ -102,7 +102,7 @@ impl Run {
     pub(super) fn start(&mut self, index: usize) {
         let facts = self.loaded(index);
         let unix_time = 1_777_636_800 + index as u64 * 60;
-        self.fold(index, |job| Record::Started { job, unix_time });
+        self.fold(index, |job| Record::Started { job, unix_time, round: 0, nth: 0 });
         self.fold(index, |job| Record::Loaded { job, facts });
     }
 
