@@ -11,6 +11,7 @@ pub mod sides;
 pub mod spread;
 pub mod steady;
 pub mod stopping;
+pub mod trend;
 pub mod verdict;
 pub mod visits;
 pub mod warm;
