@@ -3,6 +3,8 @@
 //! A fold of [`Record`]s, so that the runner that plans the next round, the display that shows what is known,
 //! and the report that prints it all read the same figures. Formulas in [`crate::stats::visits`].
 
+pub mod paired;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 

@@ -3,6 +3,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `mod.rs` | the commands |
+//! | `ab/` | two sides in turn |
 //! | `sweep.rs` | a sweep, step by step |
 //! | `prepare.rs` | what it needs before it runs |
 //! | `beside.rs` | an earlier run beside it |
@@ -11,6 +12,7 @@
 //! | `keeping.rs` | its journal, and what an earlier one has of it |
 //! | `version.rs` | what this build is |
 
+mod ab;
 mod beside;
 pub mod doctor;
 mod keeping;
@@ -44,6 +46,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Result<u8, Error> {
         Some(Command::Worker(args)) => serve(args),
         Some(Command::Synth(args)) => synth(&args),
         Some(Command::Compare(args)) => compare_files(&args),
+        Some(Command::Ab(args)) => ab::main(&args),
         Some(Command::Doctor(args)) => crate::app::doctor::main(&args, &mut |text| tell(text)),
         Some(Command::Report(args)) => report(&args),
         Some(Command::Schema) => print(|out| crate::report::write_schema(out)).map(|()| exit::OK),

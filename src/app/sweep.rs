@@ -12,6 +12,7 @@ use crate::error::{Error, exit};
 use crate::journal::RunFacts;
 use crate::journal::{Kept, Wanted, Writer};
 use crate::ledger::{Ledger, Priors};
+use crate::machine::Host;
 use crate::machine::cache::{self, Cache};
 use crate::plan::{self, Plan};
 use crate::progress::Progress;
@@ -102,13 +103,13 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
 }
 
 /// A seed that is another one in each run.
-fn some_seed() -> u64 {
+pub(super) fn some_seed() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |since| u64::from(since.subsec_nanos()))
 }
 
 /// How a visit is measured.
-fn settings(args: &BenchArgs) -> Settings {
+pub(super) fn settings(args: &BenchArgs) -> Settings {
     Settings {
         stop: args.visit(),
         warmup: !args.no_warmup,
@@ -117,7 +118,8 @@ fn settings(args: &BenchArgs) -> Settings {
     }
 }
 
-pub(super) fn runner_options(args: &BenchArgs, seed: u64) -> runner::Options {
+/// How the workers that measure under these flags are started.
+pub(super) fn spawn(args: &BenchArgs) -> Spawn {
     let mut worker_args = Vec::new();
     if args.verbose {
         worker_args.push("--verbose".to_string());
@@ -131,8 +133,12 @@ pub(super) fn runner_options(args: &BenchArgs, seed: u64) -> runner::Options {
         worker_args
             .push(format!("--scripted={}", serde_json::to_string(script).unwrap_or_default()));
     }
+    Spawn { args: worker_args, verbose: args.verbose, ..Spawn::default() }
+}
+
+pub(super) fn runner_options(args: &BenchArgs, seed: u64) -> runner::Options {
     runner::Options {
-        spawn: Spawn { args: worker_args, verbose: args.verbose },
+        spawn: spawn(args),
         settings: settings(args),
         stop: args.goal(),
         rounds: args.rounds,
@@ -157,20 +163,20 @@ struct Measuring<'a> {
     beside: Option<&'a Beside<'a>>,
 }
 
-impl Measuring<'_> {
-    /// Keeps what the run has shown of the machine's noise, for the next one.
-    fn learn(&self, report: &Report, ledger: &Ledger) {
-        if self.args.scripted.is_some() {
-            return;
-        }
-        let learnt = ledger.learnt();
-        Cache::of_user("visits").update(cache::key(&report.facts().host), |old: Option<Priors>| {
-            let mut all = old.unwrap_or_default();
-            all.extend(learnt);
-            all
-        });
+/// Keeps what a run has shown of the machine's noise, for the next one.
+pub(super) fn learn(args: &BenchArgs, host: &Host, ledger: &Ledger) {
+    if args.scripted.is_some() {
+        return;
     }
+    let learnt = ledger.learnt();
+    Cache::of_user("visits").update(cache::key(host), |old: Option<Priors>| {
+        let mut all = old.unwrap_or_default();
+        all.extend(learnt);
+        all
+    });
+}
 
+impl Measuring<'_> {
     /// Carries it out, but for what is kept of an earlier run, showing rows as they finish.
     fn measure(
         &self,
@@ -220,7 +226,7 @@ impl Measuring<'_> {
         let end = match end {
             Ok((end, ledger)) => {
                 keeping::close(journal, end);
-                self.learn(&report, &ledger);
+                learn(self.args, &report.facts().host, &ledger);
                 Ok(end)
             }
             Err(error) => Err(error),

@@ -40,6 +40,10 @@ fn rewrite(arg: &str) -> Option<String> {
         Some((flag, value)) => (flag, Some(value)),
         None => (arg, None),
     };
+    // Several flags in one word are somebody else's to take apart.
+    if flag.contains(char::is_whitespace) {
+        return None;
+    }
     let long = if let Some(long) = flag.strip_prefix("--") {
         // llama-bench takes --n_gpu_layers for --n-gpu-layers.
         long.contains('_').then(|| long.replace('_', "-"))?
@@ -145,6 +149,7 @@ mod tests {
             ("lbench --n_gpu_layers 3", "lbench --n-gpu-layers 3"),
             ("lbench -ngl -1 -t4", "lbench --n-gpu-layers -1 -t4"),
             ("lbench -- -ngl", "lbench -- -ngl"),
+            ("lbench ab --b\t--type_k\tq8_0", "lbench ab --b\t--type_k\tq8_0"),
         ] {
             assert_eq!(words(typed), seen);
         }

@@ -32,9 +32,10 @@ const COMMON: [(&str, &str); 23] = [
 ];
 
 /// The commands in as few.
-const COMMANDS: [(&str, &str); 9] = [
+const COMMANDS: [(&str, &str); 10] = [
     ("synth", "Make a model with random weights"),
     ("compare", "Compare two result files, row by row"),
+    ("ab", "Measure two sides in turn: did it help?"),
     ("report", "Show any run again, from its journal"),
     ("doctor", "What differences this machine can tell from noise"),
     ("schema", "Print the JSON Schema of the results"),

@@ -1,5 +1,6 @@
 //! Flags as typed. Parsed and checked, no I/O yet.
 
+mod ab;
 mod argv;
 mod axes;
 mod compare;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use settings::{Flags, Setting};
 
+pub use ab::{AbArgs, Side};
 pub use argv::{is_worker, long_form};
 pub use axes::AxisArgs;
 pub use compare::{CompareArgs, CompareFormat, HowArgs};
@@ -90,6 +92,8 @@ pub enum Command {
     Synth(SynthArgs),
     /// Compare two result files, row by row: FASTER, SLOWER, SAME or UNCLEAR.
     Compare(CompareArgs),
+    /// Measure two sides in turn: did another flag, build or driver help?
+    Ab(Box<AbArgs>),
     /// Show journals: any run, finished or not, in any format.
     Report(ReportArgs),
     /// Measure lbench itself and this machine: what differences can be told from noise here.
@@ -343,6 +347,9 @@ impl Cli {
             match (&mut cli.command, matches.subcommand()) {
                 (Some(Command::Config(config)), Some((_, matches))) => {
                     config.bench.typed = Flags::new().typed(matches);
+                }
+                (Some(Command::Ab(ab)), Some((_, matches))) => {
+                    ab.bench.typed = Flags::new().typed(matches);
                 }
                 (None, _) => cli.bench.typed = Flags::new().typed(&matches),
                 _ => {}

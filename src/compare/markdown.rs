@@ -17,6 +17,9 @@ const MOST: usize = 20;
 
 pub(super) fn write(comparison: &Comparison<'_>, out: &mut dyn Write) -> io::Result<()> {
     let mut causes = Vec::new();
+    if let Some(text) = comparison.conclusion() {
+        writeln!(out, "{text}\n")?;
+    }
     let pairs: Vec<_> = comparison.lines.iter().filter(|line| line.sides().count() == 2).collect();
     if !pairs.is_empty() {
         for line in table(&pairs, &mut causes) {
@@ -38,15 +41,16 @@ pub(super) fn write(comparison: &Comparison<'_>, out: &mut dyn Write) -> io::Res
     let limits = comparison.options.limits;
     writeln!(
         out,
-        "- t/s: mean ± standard deviation; change: of B against A, with its {} % interval; SAME is within ±{} %",
-        limits.confidence * 100.0,
+        "- t/s: mean ± standard deviation; {}; SAME is within ±{} %",
+        comparison.how(),
         limits.threshold * 100.0
     )?;
-    writeln!(out, "\nA: {}\nB: {}", about(comparison.a), about(comparison.b))
+    let [a, b] = [comparison.a, comparison.b].map(|run| about(comparison, run));
+    writeln!(out, "\nA: {a}\nB: {b}")
 }
 
 /// A side in one line.
-fn about(run: &Run) -> String {
+fn about(comparison: &Comparison<'_>, run: &Run) -> String {
     let fact = |name: &str| {
         let at = FACTS.iter().position(|(known, _)| *known == name)?;
         run.entries.first()?.facts[at].as_deref()
@@ -57,7 +61,8 @@ fn about(run: &Run) -> String {
     };
     let rows = run.entries.len();
     let rows = if rows == 1 { "1 row".into() } else { format!("{rows} rows") };
-    format!("{}, {rows} ({})", code(&run.name), plain(&by))
+    let program = comparison.program(run).unwrap_or_default();
+    format!("{}, {rows} ({})", code(&run.name), plain(&(by + &program)))
 }
 
 fn table(pairs: &[&Line<'_>], causes: &mut Vec<String>) -> Vec<String> {

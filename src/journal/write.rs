@@ -75,6 +75,11 @@ impl Writer {
         trouble
     }
 
+    /// Goes on under another header: what follows is true of that.
+    pub fn under(&mut self, header: &Header) -> Option<Warning> {
+        self.append(&Line::Header(Box::new(header.clone())), false)
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path

@@ -167,7 +167,7 @@ fn spawn(args: &DoctorArgs, run: u64) -> Spawn {
         let text = serde_json::to_string(&script).unwrap_or_default();
         worker_args.push(format!("--scripted={text}"));
     }
-    Spawn { args: worker_args, verbose: args.verbose }
+    Spawn { args: worker_args, verbose: args.verbose, ..Spawn::default() }
 }
 
 /// A long generation. Nothing is loaded for it.

@@ -151,11 +151,11 @@ impl Request {
         let sweeps = sources.layered(typed)?.into_iter().map(|layered| {
             let settings: Vec<_> = to_run(&layered.settings).collect();
             let args = Cli::parse_args(command_line(settings.iter().copied()))?.bench;
-            Ok(Asked { title: layered.title, args, given: for_the_record(&settings) })
+            Ok(Asked { title: layered.title, args, given: for_the_record(settings) })
         });
         Ok(Self {
             sweeps: sweeps.collect::<Result<_, Error>>()?,
-            typed: for_the_record(&typed.typed.iter().collect::<Vec<_>>()),
+            typed: for_the_record(&typed.typed),
             says_what: typed.says_what(),
         })
     }
@@ -189,8 +189,8 @@ fn chosen<'a>(layers: &[&'a [Sourced]]) -> Option<(&'a OsStr, &'a Origin)> {
 }
 
 /// Arguments without secrets.
-pub(super) fn for_the_record(settings: &[&Setting]) -> Vec<String> {
-    let open = settings.iter().filter(|setting| !setting.is_secret());
-    let args = open.flat_map(|setting| setting.arguments());
+pub fn for_the_record<'a>(settings: impl IntoIterator<Item = &'a Setting>) -> Vec<String> {
+    let open = settings.into_iter().filter(|setting| !setting.is_secret());
+    let args = open.flat_map(Setting::arguments);
     args.map(|arg| arg.to_string_lossy().into_owned()).collect()
 }

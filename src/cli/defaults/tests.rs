@@ -105,7 +105,11 @@ fn every_way_to_give_a_flag_survives() {
     insta::assert_snapshot!(typed.join(" "));
     let args = &request.sweeps[0].args;
     assert_eq!(args.columns, ["a", "b"]);
-    assert_eq!(args.deprecated.notes().len(), 1, "--interleave is taken, and said to change nothing");
+    assert_eq!(
+        args.deprecated.notes().len(),
+        1,
+        "--interleave is taken, and said to change nothing"
+    );
 }
 
 #[test]
@@ -208,7 +212,7 @@ fn a_secret_is_neither_recorded_nor_shown() {
     let flags = Flags::new();
     let token = Setting { flag: "hf-token".into(), given: Given::Values(vec!["hf_abc".into()]) };
     let other = Setting { flag: "force".into(), given: Given::On };
-    assert_eq!(request::for_the_record(&[&token, &other]), ["--force"]);
+    assert_eq!(request::for_the_record([&token, &other]), ["--force"]);
     let sourced = Sourced { setting: token, origin: Origin::CommandLine };
     let sweeps = [request::Layered { title: None, settings: vec![sourced] }];
     let host = crate::machine::Host::for_tests();
