@@ -8,6 +8,16 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+/// How many of something, in words that fit: `1 row`, `3 rows`, `2 processes`.
+pub fn counted<N: Copy + fmt::Display + PartialEq + From<u8>>(n: N, noun: &str) -> String {
+    let ending = match noun.ends_with('s') {
+        _ if n == N::from(1) => "",
+        true => "es",
+        false => "s",
+    };
+    format!("{n} {noun}{ending}")
+}
+
 /// A duration in nanoseconds, as read from the monotonic clock. Prints in the unit that reads best.
 #[derive(
     Default, Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
@@ -196,6 +206,16 @@ pub fn short_hash(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_of_many_is_one() {
+        let words = [counted(0, "row"), counted(1, "row"), counted(2_u64, "model load")];
+        assert_eq!(words, ["0 rows", "1 row", "2 model loads"]);
+        assert_eq!(
+            [counted(1, "process"), counted(3_usize, "process")],
+            ["1 process", "3 processes"]
+        );
+    }
 
     #[test]
     fn durations_print_in_the_unit_that_reads_best() {

@@ -297,3 +297,32 @@ fn a_failed_cold_start_is_said_and_the_row_is_measured() {
     let output = run(&script, &args);
     assert!(stderr(&output).contains("no cold start: SIGABRT"), "{}", stderr(&output));
 }
+
+/// What the engine says of its source is where somebody else built it.
+#[test]
+fn folders_of_the_build_are_in_no_note() {
+    let folder = "/home/ci/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/llama-cpp-sys-2-0.1.161/llama.cpp/ggml/src";
+    for phase in ["context", "prompt"] {
+        let said = format!("{folder}/ggml-backend.cpp:1234: GGML_ASSERT(a/b) failed in /m/x.gguf");
+        let script = json!({"rules": [rule("64", phase, &json!({"fail": said}))]});
+        let args = ["-p", "512", "-n", "0", "-b", "64"];
+        let table = run(&script, &args);
+        let table = String::from_utf8_lossy(&table.stdout).into_owned();
+        assert!(!table.contains("/home/ci"), "{table}");
+        let told = "ggml-backend.cpp:1234: GGML_ASSERT(a/b) failed in /m/x.gguf";
+        assert!(table.contains(told), "{table}");
+        let row = &rows(&run(&script, &[&args[..], &["-o", "json"]].concat()))[0];
+        assert!(row["cause"].as_str().unwrap().starts_with("ggml-backend.cpp:1234: "), "{row}");
+    }
+}
+
+#[test]
+fn one_is_one_row_and_one_load() {
+    let plan = run(&json!({}), &["-p", "64", "-n", "0", "--dry-run"]);
+    let plan = String::from_utf8_lossy(&plan.stdout).into_owned();
+    assert!(plan.starts_with("1 row, 1 measured, 1 model load\n"), "{plan}");
+    let two = run(&json!({}), &["-p", "64,128", "-n", "0", "-ts", "1,9", "--dry-run"]);
+    let shown = String::from_utf8_lossy(&two.stdout).into_owned();
+    assert!(shown.starts_with("4 rows, 2 measured, 1 model load\n"), "{shown}");
+    assert!(stderr(&two).contains("-ts 1,9 is a list: 2 settings"), "{}", stderr(&two));
+}

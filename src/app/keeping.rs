@@ -13,7 +13,7 @@ use crate::journal::{self, Ending, Given, Header, Journal, Kept, SCHEMA, Wanted,
 use crate::plan::Plan;
 use crate::record::{Record, Warning};
 use crate::runner::End;
-use crate::units::unix_time;
+use crate::units::{counted, unix_time};
 use crate::wire::Settings;
 
 /// What a resumed run goes by: what was asked for now, where any of it says what to measure, else what the run
@@ -83,7 +83,9 @@ pub(super) fn kept(earlier: Option<&Journal>, plan: &Plan, wanted: &Wanted<'_>) 
     }
     let kept = Kept::to_resume(earlier, plan, wanted);
     let (done, all) = (kept.len(), plan.visited().count());
-    tell(&format!("{}: {done} of {all} measurements are there already", earlier.path.display()));
+    let are = if all == 1 { "is" } else { "are" };
+    let all = counted(all, "measurement");
+    tell(&format!("{}: {done} of {all} {are} there already", earlier.path.display()));
     kept
 }
 

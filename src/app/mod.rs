@@ -5,6 +5,7 @@
 //! | `mod.rs` | the commands |
 //! | `sweep.rs` | a sweep, step by step |
 //! | `prepare.rs` | what it needs before it runs |
+//! | `shares.rs` | lists of devices and shares that may be meant as one setting |
 //! | `showing.rs` | what is seen of it while it runs |
 //! | `beside.rs` | an earlier run beside it |
 //! | `rpc_server.rs` | the other end of RPC |
@@ -17,6 +18,7 @@ pub mod doctor;
 mod keeping;
 mod prepare;
 mod rpc_server;
+mod shares;
 mod shell;
 mod showing;
 mod sweep;

@@ -2,7 +2,7 @@
 
 use super::beside::Beside;
 use super::showing::Showing;
-use super::{keeping, list_devices, output_error, prepare, print, rooflines, tell};
+use super::{keeping, list_devices, output_error, prepare, print, rooflines, shares, tell};
 use crate::cli::BenchArgs;
 use crate::cli::defaults::{self, Request, Sources};
 use crate::compare::Run;
@@ -52,6 +52,7 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
         return Ok(exit::OK);
     }
     args.deprecated.notes().iter().for_each(|note| tell(note));
+    shares::tell_of(&request.sweeps, &host);
     let plan = prepare::plan_of(&request.sweeps, &models, &host, &mut runner)?;
     prepare::refuse_unforeseeable(args, &plan)?;
     runner.cold_starts(plan.cold_starts());

@@ -3,6 +3,7 @@
 use super::Value;
 use crate::machine::Host;
 use crate::setup::{Compute, Config, Setup, SplitMode};
+use crate::units::counted;
 use crate::work::Work;
 
 /// llama.cpp rounds a context up to a multiple of this many tokens.
@@ -55,7 +56,8 @@ pub(super) const LAYERS: Collapse = Collapse {
             FITTED.into()
         } else if can_offload(place) {
             let all = config.model.n_layers + 1;
-            format!("the model has {all} layers to offload, the output layer counted")
+            let layers = counted(all, "layer");
+            format!("the model has {layers} to offload, the output layer counted")
         } else {
             "no device here can take layers, so every -ngl runs on the CPU".into()
         }

@@ -5,6 +5,7 @@ use super::{Options, Run, checks, paired, rows};
 use crate::document::text::plain;
 use crate::error::Error;
 use crate::report::{Base, Baseline, Report};
+use crate::units::counted;
 
 /// Matches a file with the plan of a report in which nothing is measured yet; with it comes what a
 /// reader should know beforehand.
@@ -40,7 +41,9 @@ pub fn baseline(
     if !pairs.only_b.is_empty() {
         let (missing, all) = (pairs.only_b.len(), report.len());
         let name = plain(&file.name);
-        warnings.push(format!("{missing} of {all} tests are not in the baseline {name}"));
+        let are = if all == 1 { "is" } else { "are" };
+        let all = counted(all, "test");
+        warnings.push(format!("{missing} of {all} {are} not in the baseline {name}"));
     }
     Ok((Baseline { rows: matched, limits: options.limits }, warnings))
 }

@@ -7,6 +7,7 @@ use super::entry::{Entry, ModelId};
 use super::keys::{FACTS, Ignored};
 use super::pairs::{Pairs, suggestion};
 use crate::document::text::plain;
+use crate::units::counted;
 
 /// Most of the same kind that one sentence names.
 const MOST: usize = 8;
@@ -64,10 +65,7 @@ pub(super) fn nothing_shared(a: &[&Entry], b: &[&Entry], ignored: &Ignored) -> S
     };
     let advice = suggestion(a, b, ignored).map_or_else(
         || "give results of the same tests".into(),
-        |(name, pairs)| {
-            let rows = if pairs == 1 { "row" } else { "rows" };
-            format!("`--by {name}` pairs {pairs} {rows}")
-        },
+        |(name, pairs)| format!("`--by {name}` pairs {}", counted(pairs, "row")),
     );
     format!("no test is in both (A has {}; B has {}): {advice}", tests(a), tests(b))
 }

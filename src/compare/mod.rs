@@ -37,6 +37,7 @@ use crate::report::word;
 use crate::stats::noise::Noise;
 use crate::stats::sides::compare_sides;
 use crate::stats::verdict::{self, Limits, Verdict};
+use crate::units::counted;
 use entry::{Ending, Entry};
 use keys::Ignored;
 use pairs::Pairs;
@@ -275,7 +276,7 @@ fn notes(
         && !only_b.is_empty()
         && let Some((name, more)) = pairs::suggestion(&only_a, &only_b, ignored)
     {
-        let more = if more == 1 { "1 more row".into() } else { format!("{more} more rows") };
+        let more = counted(more, "more row");
         notes.push(format!("`--by {name}` would pair {more}"));
     }
     notes

@@ -8,6 +8,7 @@ use super::{Comparison, Judged, Line, Run, several_models};
 use crate::document::text::{plain, quoted};
 use crate::document::{Align, Cell, Heading, Mark, NOTHING, Note, Page, References, Table};
 use crate::report::percent;
+use crate::units::counted;
 
 /// Most rows that are named one by one where only one side has them.
 const MOST: usize = 20;
@@ -52,7 +53,7 @@ fn about(run: &Run) -> String {
         (None, _) => "llama-bench".into(),
     };
     let rows = run.entries.len();
-    let rows = if rows == 1 { "1 row".into() } else { format!("{rows} rows") };
+    let rows = counted(rows, "row");
     format!("{}, {rows} ({})", quoted(&plain(&run.name)), plain(&by))
 }
 
@@ -125,7 +126,7 @@ fn marks(line: &Line<'_>, references: &mut References) -> Vec<Mark> {
         let text = match &entry.ending {
             Ending::Failed(cause) => format!("{side}: {}", plain(cause)),
             Ending::Interrupted => {
-                format!("{side}: interrupted after {} samples", entry.rates.len())
+                format!("{side}: interrupted after {}", counted(entry.rates.len(), "sample"))
             }
             Ending::Completed if line.judged == Judged::NoSamples && entry.rates.is_empty() => {
                 format!("{side}: no samples; a mean alone says nothing about chance")
@@ -148,7 +149,7 @@ fn overall(pairs: &[&Line<'_>]) -> String {
         }
     }
     let counts: Vec<_> = counts.iter().map(|(word, count)| format!("{count} {word}")).collect();
-    let rows = if pairs.len() == 1 { "1 row".into() } else { format!("{} rows", pairs.len()) };
+    let rows = counted(pairs.len(), "row");
     let effects = pairs.iter().filter_map(|line| line.judged.comparison()?.effect);
     let logs: Vec<f64> = effects.map(f64::ln_1p).filter(|log| log.is_finite()).collect();
     let mean = crate::stats::Estimate::of(&logs).map(|logs| logs.mean.exp_m1());

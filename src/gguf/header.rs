@@ -12,7 +12,7 @@ use super::label;
 use super::mixture::layer_of;
 use super::parse::{self, Part};
 use super::types::GgmlType;
-use crate::units::Hex;
+use crate::units::{Hex, counted};
 
 /// Metadata key of the seed in a model that lbench made.
 pub(super) const SEED_KEY: &str = "lbench.synthetic.seed";
@@ -278,7 +278,8 @@ fn check_merged(tensors: &[TensorInfo], expected: Option<u64>) -> Result<(), Hea
     let found = tensors.len() as u64;
     if let Some(expected) = expected.filter(|&expected| expected != found) {
         return Err(HeaderError::Corrupt(format!(
-            "its parts hold {found} tensors together, where {expected} are expected"
+            "its parts hold {} together, where {expected} are expected",
+            counted(found, "tensor")
         )));
     }
     let mut seen = HashSet::new();

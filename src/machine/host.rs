@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::machine::Description;
 use crate::machine::cards::Cards;
 use crate::machine::system;
+use crate::units::counted;
 
 /// What a result must say about where it was made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,6 +71,12 @@ impl Host {
             cards: Cards::default(),
             engine,
         }
+    }
+
+    /// Its cores and threads, in words.
+    pub fn cores(&self) -> String {
+        let (cores, threads) = (self.physical_cores, self.logical_cores);
+        format!("{}, {}", counted(cores, "core"), counted(threads, "thread"))
     }
 
     /// Threads when `-t` is not given: the physical cores, as llama-bench.

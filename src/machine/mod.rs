@@ -6,6 +6,7 @@
 //! | `devices.rs` | devices and links, as the engine finds them |
 //! | `cards.rs` | the GPUs that are there, and why one is not used |
 //! | `system.rs` | what the system tells of itself |
+//! | `source.rs` | places in source code, without the folders of whoever built it |
 //! | `build.rs` | what this build is |
 //! | `cache.rs` | what was measured before on this machine |
 
@@ -14,7 +15,9 @@ pub mod cache;
 pub mod cards;
 mod devices;
 mod host;
+mod source;
 pub mod system;
 
 pub use devices::{Description, Device, DeviceKind, Link, Module, Roof};
 pub use host::{Floors, Host};
+pub use source::without_folders;

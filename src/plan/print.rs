@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::Plan;
 use crate::axis;
+use crate::units::counted;
 
 /// Prints one line a row: its number, the model, the test, the axes that vary, and why it is not
 /// measured if it is not. `memory` is what each row would take, where that is known.
@@ -13,7 +14,8 @@ use crate::axis;
 pub fn print(plan: &Plan, memory: &[Option<String>], out: &mut dyn Write) -> io::Result<()> {
     let measured = plan.jobs.iter().filter(|planned| planned.same_as.is_none()).count();
     let groups = plan.groups().len();
-    writeln!(out, "{} rows, {measured} measured, {groups} model loads", plan.jobs.len())?;
+    let (rows, loads) = (counted(plan.jobs.len(), "row"), counted(groups, "model load"));
+    writeln!(out, "{rows}, {measured} measured, {loads}")?;
     let width =
         plan.jobs.iter().map(|planned| planned.job.work.test_name().len()).max().unwrap_or(0);
     for (index, planned) in plan.jobs.iter().enumerate() {

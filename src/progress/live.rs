@@ -12,7 +12,7 @@ use super::board::Board;
 use super::columns::{Columns, Fitted, word};
 use super::cost::Left;
 use crate::document::text::plain;
-use crate::units::Nanos;
+use crate::units::{Nanos, counted};
 
 /// Size of a terminal, in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,7 +161,7 @@ fn rows(board: &Board, columns: &Columns, fitted: &Fitted, room: usize) -> Vec<S
         if own.len() <= room { own.into_iter().collect() } else { picked(board, &own, room) };
     let hidden = board.len() - picked.len();
     let mut lines: Vec<_> = picked.into_iter().map(line).collect();
-    lines.push(format!("   … {hidden} of {} rows not shown", board.len()));
+    lines.push(format!("   … {hidden} of {} not shown", counted(board.len(), "row")));
     lines
 }
 

@@ -6,10 +6,10 @@ use super::extra::scaled;
 use super::{Report, Row, depths};
 use crate::document::text::{plain, quoted};
 use crate::document::{Mark, Note, References};
-use crate::machine::Link;
+use crate::machine::{Link, without_folders};
 use crate::record::{Outcome, Phase};
 use crate::stats::stopping::Rule;
-use crate::units::Bytes;
+use crate::units::{Bytes, counted};
 
 /// The notes that rows have referred to so far.
 #[derive(Default)]
@@ -126,9 +126,10 @@ impl Notes {
             lines.push(format!("{mark}synthetic weights; speed does not depend on them"));
         }
         if missing > 0 {
-            let all = report.len();
+            let (were, them) = if report.len() == 1 { ("was", "it") } else { ("were", "them") };
+            let all = counted(report.len(), "test");
             lines.push(format!(
-                "{missing} of {all} tests were not measured: the run ended before them"
+                "{missing} of {all} {were} not measured: the run ended before {them}"
             ));
         }
         lines.into_iter().map(Note::new).collect()
@@ -236,7 +237,8 @@ fn ending(row: &Row<'_>) -> Option<String> {
     let word = match row.measured.outcome {
         Some(Outcome::Completed) => return None,
         Some(Outcome::Interrupted) | None => {
-            return Some(format!("interrupted after {} samples", row.summary.samples_ns.len()));
+            let samples = counted(row.summary.samples_ns.len(), "sample");
+            return Some(format!("interrupted after {samples}"));
         }
         Some(Outcome::Failed { .. }) => "failed",
         Some(Outcome::Crashed { .. }) => "crashed",
@@ -258,9 +260,10 @@ fn ending(row: &Row<'_>) -> Option<String> {
     }
     // The engine's reason is often a line of its log already.
     let cause = row.cause().unwrap_or_default();
-    if let Some(line) = telling_line(row.log()).filter(|line| !line.contains(&cause)) {
+    let line = telling_line(row.log()).map(without_folders);
+    if let Some(line) = line.filter(|line| !line.contains(&cause)) {
         text.push_str("; log: ");
-        text.push_str(&quoted(&plain(line)));
+        text.push_str(&quoted(&plain(&line)));
     }
     Some(text)
 }
@@ -283,7 +286,9 @@ fn phase_words(phase: Phase) -> &'static str {
 /// says what happened.
 fn telling_line(log: &[String]) -> Option<&str> {
     const TROUBLE: [&str; 7] = ["error", "fail", "assert", "abort", "cannot", "unable", "invalid"];
-    let lines = || log.iter().map(|line| line.trim()).rev();
+    // A call that a backtrace lists, `lbench(ggml_abort+0x152) [0x55d5]`, only sounds like trouble.
+    let is_call = |line: &&str| line.contains("[0x") && line.ends_with(']');
+    let lines = || log.iter().map(|line| line.trim()).rev().filter(move |line| !is_call(line));
     lines()
         .find(|line| {
             let line = line.to_lowercase();
@@ -302,6 +307,8 @@ mod tests {
         let log = log.map(String::from);
         assert_eq!(telling_line(&log), Some("GGML_ASSERT(x) failed"));
         assert_eq!(telling_line(&log[2..]), Some("#1 0xdead in foo"));
+        let traced = ["/b/ggml.c:1: fatal error", "lbench(ggml_abort+0x152) [0x55d5]"];
+        assert_eq!(telling_line(&traced.map(String::from)), Some("/b/ggml.c:1: fatal error"));
         assert_eq!(telling_line(&[]), None);
     }
 }

@@ -5,7 +5,7 @@ use super::{Against, Measured, Report};
 use crate::axis::{AXES, Axis};
 use crate::job::Job;
 use crate::journal::RunFacts;
-use crate::machine::{Link, Roof};
+use crate::machine::{Link, Roof, without_folders};
 use crate::plan::Part;
 use crate::record::{Outcome, Peak, Phase, Reading, RemoteTraffic, Trouble, Warning};
 use crate::roofline::Target;
@@ -142,8 +142,8 @@ impl<'a> Row<'a> {
     /// Why it went wrong, in words.
     pub fn cause(&self) -> Option<String> {
         match self.measured.outcome.as_ref()? {
-            Outcome::Failed { cause, .. } => Some(cause.clone()),
-            Outcome::Crashed { how, .. } => Some(how.clone()),
+            Outcome::Failed { cause, .. } => Some(without_folders(cause)),
+            Outcome::Crashed { how, .. } => Some(without_folders(how)),
             Outcome::TimedOut { limit, .. } => Some(format!("took longer than {limit}")),
             Outcome::Skipped { reason } => Some(reason.clone()),
             Outcome::Completed | Outcome::Interrupted => None,

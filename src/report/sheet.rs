@@ -82,7 +82,7 @@ fn host(report: &Report) -> String {
     let host = &facts.host;
     let cpu = host.engine.device_names(&[DeviceKind::Cpu]);
     let gpu = host.engine.device_names(&[DeviceKind::Gpu, DeviceKind::Igpu]);
-    let cores = format!("{} cores, {} threads", host.physical_cores, host.logical_cores);
+    let cores = host.cores();
     let version = format!("lbench {}", facts.version);
     let parts = [cpu, cores, gpu, host.os.clone(), version];
     let parts = parts.iter().filter(|part| !part.is_empty());

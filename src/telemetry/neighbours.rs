@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::machine::system::{self, Ticks};
 use crate::record::Warning;
+use crate::units::counted;
 
 /// Shortest stretch of time that says something: the system counts in hundredths of a second.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -160,8 +161,9 @@ impl Neighbours {
             texts.push((
                 Kind::Swap,
                 format!(
-                    "the machine swapped ({pages} pages) during the run: it is short of memory, and \
-                     figures may be low"
+                    "the machine swapped ({}) during the run: it is short of memory, and figures may \
+                     be low",
+                    counted(pages, "page")
                 ),
             ));
         }

@@ -8,7 +8,7 @@ use crate::machine::DeviceKind;
 use crate::machine::system::Power;
 use crate::report::scaled;
 use crate::stats::verdict::{Limits, Verdict};
-use crate::units::Bytes;
+use crate::units::{Bytes, counted};
 
 /// Load on each core, before lbench did anything, that is somebody else's work.
 const BUSY: f64 = 0.25;
@@ -25,7 +25,8 @@ pub fn text(checkup: &Checkup, out: &mut dyn Write) -> io::Result<()> {
     section(out, "lbench", &lbench(checkup))?;
     section(out, "Engine", &engine(checkup))?;
     section(out, "Roofline", &roofline(checkup))?;
-    let title = format!("The same thing, {} times: {}", checkup.self_test.runs, checkup.model);
+    let times = counted(checkup.self_test.runs, "time");
+    let title = format!("The same thing, {times}: {}", checkup.model);
     section(out, &title, &self_test(checkup))?;
     if !checkup.advice.is_empty() {
         writeln!(out, "\nAdvice")?;
@@ -53,7 +54,7 @@ fn line(label: &str, text: impl Into<String>) -> Line {
 fn machine(checkup: &Checkup) -> Vec<Line> {
     let (host, machine) = (&checkup.host, &checkup.machine);
     let unknown = || "the system does not tell".to_string();
-    let cores = format!("{} cores, {} threads", host.physical_cores, host.logical_cores);
+    let cores = host.cores();
     let cpu = host.engine.device_names(&[DeviceKind::Cpu]);
     let kernel = host.kernel.as_deref().map(|kernel| format!(" ({kernel})")).unwrap_or_default();
     let frequency = match (machine.mhz, machine.max_mhz) {
@@ -70,11 +71,12 @@ fn machine(checkup: &Checkup) -> Vec<Line> {
         Bytes(0) => "none".to_string(),
         total => {
             let pages = machine.swapped_pages.unwrap_or(0);
-            format!("{used} of {total} in use; {pages} pages moved meanwhile")
+            format!("{used} of {total} in use; {} moved meanwhile", counted(pages, "page"))
         }
     });
     let load = machine.load.map_or_else(unknown, |load| {
-        format!("{load:.2} over the minute before, on {} threads", host.logical_cores)
+        let threads = counted(host.logical_cores, "thread");
+        format!("{load:.2} over the minute before, on {threads}")
     });
     let stolen = machine.stolen.map_or_else(unknown, |share| {
         format!("{:.1} % of the CPU's time went to other guests", share * 100.0)
@@ -96,10 +98,10 @@ fn lbench(checkup: &Checkup) -> Vec<Line> {
     let (clock, noise) = (&checkup.clock, &checkup.scheduler);
     let own = checkup.loop_ns_per_token.map(|ns| format!("{ns:.0} ns added to a generated token"));
     let interruptions = format!(
-        "{:.2} % of {} lost in {} gaps of more than 20 µs; the longest {}",
+        "{:.2} % of {} lost in {} of more than 20 µs; the longest {}",
         noise.lost * 100.0,
         noise.watched,
-        noise.gaps,
+        counted(noise.gaps, "gap"),
         noise.longest
     );
     vec![
@@ -136,7 +138,7 @@ fn roofline(checkup: &Checkup) -> Vec<Line> {
         };
         let bandwidth = figure(roofline.roof.bandwidth, "bytes/s");
         let compute = figure(roofline.roof.compute, "FLOP/s");
-        let threads = roofline.target.threads.map(|n| format!(" with {n} threads"));
+        let threads = roofline.target.threads.map(|n| format!(" with {}", counted(n, "thread")));
         let text = format!("{bandwidth}, {compute}{}", threads.unwrap_or_default());
         line(&roofline.target.device, text)
     });
@@ -194,8 +196,8 @@ fn pairs(test: &Test) -> Line {
     line(
         "",
         format!(
-            "of {} pairs, at the default floor of {floor}: {}",
-            test.pairs.len(),
+            "of {}, at the default floor of {floor}: {}",
+            counted(test.pairs.len(), "pair"),
             counts.join(", ")
         ),
     )

@@ -188,7 +188,7 @@ fn an_interrupt_before_everything_leaves_valid_documents() {
     assert_eq!(render(&report, Format::Csv).lines().count(), 1);
     assert_eq!(render(&report, Format::None), "");
     let table = render(&report, Format::Markdown);
-    assert!(table.contains("- 1 of 1 tests were not measured"), "{table}");
+    assert!(table.contains("- 1 of 1 test was not measured: the run ended before it"), "{table}");
 }
 
 #[test]
