@@ -206,29 +206,37 @@ fn a_resumed_run_is_judged_as_the_whole_one() {
         (&["--fail-on", "unclear", "--floor", "10%"], 1, "unclear"),
     ] {
         let how = [&["-o", "json", "--baseline", "a.json"], how].concat();
-        let whole =
-            [&[&script[..], "--journal", "run.jsonl"], &BENCH[..], &ONCE, &how[..]].concat();
-        let whole = lbench(dir, &whole);
+        let run = |how: &[&str]| {
+            let bench = [&[&script[..], "--journal", "run.jsonl"], &BENCH[..], &ONCE].concat();
+            lbench(dir, &[&bench[..], how].concat())
+        };
+        let whole = run(&how);
         assert_eq!(whole.status.code(), Some(code), "{how:?}: {}", stderr(&whole));
         let expected: Vec<_> = json(&whole).iter().map(judged).collect();
         assert_eq!(expected[0][0], verdict, "{how:?}");
-        // What was measured is there to the last row, or to the first.
-        for is_cut in [false, true] {
-            if is_cut {
-                cut(&dir.join("run.jsonl"));
-            }
-            let resumed = lbench(dir, &[&["--resume", "run.jsonl"], &how[..]].concat());
-            let told = stderr(&resumed);
-            assert_eq!(resumed.status.code(), Some(code), "{how:?}, cut: {is_cut}: {told}");
-            let rows: Vec<_> =
-                json(&resumed).iter().map(|row| row["baseline_verdict"].clone()).collect();
-            let verdicts: Vec<_> = expected.iter().map(|row| row[0].clone()).collect();
-            assert_eq!(rows, verdicts, "{how:?}, cut: {is_cut}");
-            if !is_cut {
-                assert_eq!(json(&resumed).iter().map(judged).collect::<Vec<_>>(), expected);
-            }
-        }
         fs::remove_file(dir.join("run.jsonl")).unwrap();
+        // The run that is resumed was judged in the same way, in another, or not at all; and what was measured is
+        // there to the last row, or to the first.
+        let other = ["--baseline", "a.json", "--threshold", "50%", "--fail-on", "faster"];
+        for earlier in [&how[..], &other, &[]] {
+            run(earlier);
+            for is_cut in [false, true] {
+                if is_cut {
+                    cut(&dir.join("run.jsonl"));
+                }
+                let resumed = lbench(dir, &[&["--resume", "run.jsonl"], &how[..]].concat());
+                let what =
+                    format!("{earlier:?}, then {how:?}, cut: {is_cut}: {}", stderr(&resumed));
+                assert_eq!(resumed.status.code(), Some(code), "{what}");
+                let rows: Vec<_> = json(&resumed).iter().map(judged).collect();
+                let verdicts = |rows: &[[Value; 2]]| -> Vec<_> {
+                    rows.iter().map(|row| row[0].clone()).collect()
+                };
+                assert_eq!(verdicts(&rows), verdicts(&expected), "{what}");
+                assert!(is_cut || rows == expected, "{what}");
+            }
+            fs::remove_file(dir.join("run.jsonl")).unwrap();
+        }
     }
 }
 
