@@ -13,7 +13,7 @@
 //! Two or three visits say little of τ. It is therefore taken from three sources, each weighted with its
 //! degrees of freedom (a scaled inverse χ² prior and its posterior; Gelman et al., *Bayesian Data
 //! Analysis*, 2.6): what is known of the machine, the other rows of the same class in this run, and the
-//! row's own visits. Neighbours count for at most [`NEIGHBOURS`] degrees of freedom, since rows of one
+//! row's own visits. Neighbours count for at most six degrees of freedom, since rows of one
 //! class differ: a quiet row cannot make a noisy one look quiet (as in Smyth 2004, for genes).
 
 use std::f64::consts::SQRT_2;
