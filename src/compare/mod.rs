@@ -35,6 +35,7 @@ use crate::document::Markdown;
 use crate::error::Error;
 use crate::stats::noise::Noise;
 use crate::stats::verdict::{self, Limits, Verdict};
+use crate::work::metric::Chance;
 use crate::work::{Metric, speed};
 use entry::{Ending, Entry};
 use keys::Ignored;
@@ -269,7 +270,11 @@ fn notes(
     if ignored.model_file {
         notes.push("forced: models of one name are taken for one, and their files differ".into());
     }
-    let unknown = |side: &[&Entry]| side.iter().all(|entry| entry.floor.is_none());
+    // What finds the same each time it is measured has no floor.
+    let unknown = |side: &[&Entry]| {
+        let mut noisy = side.iter().filter(|entry| entry.metric.chance == Chance::Independent);
+        noisy.next().is_some() && side.iter().all(|entry| entry.floor.is_none())
+    };
     if limits.floor_may_rise && (unknown(a) || unknown(b)) {
         notes.push(format!(
             "how much runs of the same thing differ there is not known, and may be {:.0} % or more: only \
