@@ -31,8 +31,8 @@
 //! | | [`runner`] | the parent's loop: spawn, watch, end, record |
 //! | | [`worker`] | the child's side: the measurements, generic over a session |
 //! | 10 | [`compare`] | two result files, row by row, with a verdict |
-//! | 11 | [`cli`] | flags as typed, their values, and defaults from files and the environment |
-//! | 12 | [`app`] | the commands |
+//! | 11 | [`cli`] | flags of a sweep as typed, their values, and defaults from files and the environment |
+//! | 12 | [`app`] | the commands: each a file with its arguments and its deed |
 //!
 //! Data flows one way: `cli → plan → runner → journal → report`.
 

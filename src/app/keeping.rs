@@ -3,9 +3,9 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::tell;
+use super::out::tell;
+use crate::cli::BenchArgs;
 use crate::cli::defaults::{Asked, Request};
-use crate::cli::{BenchArgs, Cli};
 use crate::error::Error;
 use crate::journal::RunFacts;
 use crate::journal::{self, Ending, Given, Header, Journal, Kept, SCHEMA, Writer};
@@ -37,7 +37,7 @@ pub(super) fn resumed(mut request: Request) -> Result<(Request, Option<Journal>)
     let sweeps = if old.sweeps.is_empty() { &whole[..] } else { &old.sweeps };
     let again = sweeps.iter().map(|Given { title, args: given }| {
         let line = std::iter::once("lbench").chain(given.iter().map(String::as_str));
-        let mut again = Cli::parse_args(line.map(OsString::from))?.bench;
+        let mut again = BenchArgs::parse(line.map(OsString::from))?;
         again.show_as(args);
         Ok(Asked { title: title.clone(), args: again, given: given.clone() })
     });

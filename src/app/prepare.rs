@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::tell;
+use super::out::tell;
 use crate::cli::BenchArgs;
 use crate::cli::defaults::Asked;
 use crate::error::Error;

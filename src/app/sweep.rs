@@ -4,7 +4,9 @@ use std::io;
 use std::time::Duration;
 
 use super::beside::Beside;
-use super::{keeping, list_devices, output_error, prepare, print, rooflines, tell};
+use super::out::{output_error, print, tell};
+use super::rooflines::rooflines;
+use super::{devices, keeping, prepare};
 use crate::cli::BenchArgs;
 use crate::cli::defaults::{self, Request, Sources};
 use crate::compare::Run;
@@ -48,7 +50,7 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     let mut runner = Runner::new(runner_options(args, settings, interleave))?;
     let mut host = Host::take(runner.describe()?);
     if args.list_devices {
-        print(|out| list_devices(&host.engine, out))?;
+        print(|out| devices::list(&host.engine, out))?;
         return Ok(exit::OK);
     }
     args.deprecated.notes().iter().for_each(|note| tell(note));

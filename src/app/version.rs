@@ -1,6 +1,7 @@
 //! `lbench --version`: what this build is, its engine asked in a worker.
 
-use super::{print, sweep};
+use super::out::print;
+use super::sweep;
 use crate::cli::BenchArgs;
 use crate::error::{Error, exit};
 use crate::machine::build;

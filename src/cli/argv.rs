@@ -1,11 +1,8 @@
 //! llama-bench's spellings for clap: `-ngl 99` would be `-n gl` to it, so flags of several letters behind
 //! one dash get their long form first.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 
-use clap::CommandFactory as _;
-
-use super::Cli;
 use crate::axis::AXES;
 
 /// Flags of several letters that are not axes, with their long forms.
@@ -66,24 +63,20 @@ pub fn spellings() -> impl Iterator<Item = (&'static str, &'static str)> {
     axes.chain(OTHERS).filter(|(short, _)| short.len() > 1)
 }
 
-/// Whether `-h` was typed, and no command.
-pub fn wants_brief_help(args: &[OsString]) -> bool {
-    !is_command(args) && args.iter().any(|arg| arg == "-h")
-}
-
 /// What is wrong with a flag of several letters behind one dash that nobody knows. To clap, `-nglx` would be
 /// `-n glx`, and `-ctkv` a flag `-c`.
-pub fn unknown(args: &[OsString]) -> Option<String> {
-    if is_command(args) && args[1] != "config" {
-        return None;
-    }
-    let command = Cli::command();
+pub fn unknown(command: &clap::Command, args: &[OsString]) -> Option<String> {
+    let first = args.get(1).and_then(|arg| arg.to_str()).filter(|arg| !arg.starts_with('-'));
+    let command = match first {
+        Some(name) => command.find_subcommand(name).filter(|command| is_sweep(command))?,
+        None => command,
+    };
     let typed = args.iter().skip(1).map_while(|arg| arg.to_str().filter(|arg| *arg != "--"));
     let flags = typed.filter_map(|arg| {
         let word = arg.strip_prefix('-')?.split('=').next()?;
         (word.len() > 1 && word.starts_with(|c: char| c.is_ascii_alphabetic())).then_some(word)
     });
-    let word = { flags }.find(|word| !is_known(&command, word))?;
+    let word = { flags }.find(|word| !is_known(command, word))?;
     // What follows -hft may be a token.
     let word = if word.starts_with("hft") { "hft…" } else { word };
     let scored = spellings().map(|(short, long)| (strsim::jaro_winkler(word, short), short, long));
@@ -111,14 +104,9 @@ fn is_known(command: &clap::Command, word: &str) -> bool {
     !is_number || !value.starts_with(|c: char| c.is_ascii_alphabetic())
 }
 
-/// Whether the first word is a command and no flag.
-fn is_command(args: &[OsString]) -> bool {
-    args.get(1).and_then(|arg| arg.to_str()).is_some_and(|arg| !arg.starts_with('-'))
-}
-
-/// Whether this is the hidden worker role: known before anything is parsed.
-pub fn is_worker(args: &[OsString]) -> bool {
-    args.get(1).map(OsString::as_os_str) == Some(OsStr::new("worker"))
+/// Whether a command takes the flags of a sweep.
+fn is_sweep(command: &clap::Command) -> bool {
+    AXES.iter().all(|axis| command.get_arguments().any(|arg| arg.get_long() == Some(axis.long)))
 }
 
 #[cfg(test)]

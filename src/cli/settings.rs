@@ -5,9 +5,9 @@ use std::ffi::OsString;
 use std::fmt;
 
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, CommandFactory as _};
+use clap::{Arg, ArgAction, ArgMatches};
 
-use super::{Cli, message};
+use super::{command, message};
 
 /// What was given to a flag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub struct Flags(clap::Command);
 impl Flags {
     /// All of them.
     pub fn new() -> Self {
-        let mut command = Cli::command();
+        let mut command = command();
         command.build();
         Self(command)
     }
@@ -129,7 +129,7 @@ impl Flags {
     }
 
     /// What was typed, in the order of the help text.
-    pub(super) fn typed(&self, matches: &ArgMatches) -> Vec<Setting> {
+    pub fn typed(&self, matches: &ArgMatches) -> Vec<Setting> {
         let typed = |(long, arg): (&str, &Arg)| {
             let id = arg.get_id().as_str();
             let is_typed = matches.try_contains_id(id).is_ok()
@@ -202,6 +202,6 @@ pub fn command_line<'a>(settings: impl IntoIterator<Item = &'a Setting>) -> Vec<
 /// # Errors
 /// What the parser says, in one line.
 pub fn check(settings: &[&Setting]) -> Result<(), String> {
-    let parsed = Cli::command().try_get_matches_from(command_line(settings.iter().copied()));
+    let parsed = command().try_get_matches_from(command_line(settings.iter().copied()));
     parsed.map(drop).map_err(|error| message::what(&error))
 }

@@ -4,8 +4,8 @@ use std::ffi::OsStr;
 
 use super::file::{self, File};
 use super::{Origin, Preset, Sourced, env, preset, winning};
+use crate::cli::BenchArgs;
 use crate::cli::settings::{Flags, Given, Setting, command_line};
-use crate::cli::{BenchArgs, Cli};
 use crate::error::Error;
 
 /// What comes from elsewhere than the command line.
@@ -150,7 +150,7 @@ impl Request {
     pub fn new(typed: &BenchArgs, sources: &Sources) -> Result<Self, Error> {
         let sweeps = sources.layered(typed)?.into_iter().map(|layered| {
             let settings: Vec<_> = to_run(&layered.settings).collect();
-            let args = Cli::parse_args(command_line(settings.iter().copied()))?.bench;
+            let args = BenchArgs::parse(command_line(settings.iter().copied()))?;
             Ok(Asked { title: layered.title, args, given: for_the_record(&settings) })
         });
         Ok(Self {

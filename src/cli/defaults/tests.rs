@@ -2,12 +2,12 @@ use std::ffi::OsString;
 
 use super::*;
 use crate::axis::AXES;
-use crate::cli::Cli;
+use crate::cli::BenchArgs;
 use crate::error::Error;
 
-fn typed(line: &str) -> crate::cli::BenchArgs {
+fn typed(line: &str) -> BenchArgs {
     let args = shlex::split(&format!("lbench {line}")).unwrap();
-    Cli::parse_args(args.into_iter().map(OsString::from)).unwrap().bench
+    BenchArgs::parse(args.into_iter().map(OsString::from)).unwrap()
 }
 
 fn request(line: &str, vars: &[(&str, &str)], file: &str) -> Result<Request, Error> {

@@ -1,5 +1,6 @@
 use clap::CommandFactory as _;
 
+use super::command::Cli;
 use super::*;
 use crate::machine::Host;
 
