@@ -1,7 +1,8 @@
 # lbench: set-up, build, run, test. `make help` lists the targets.
 #
 # Every target does the set-up it needs first. Release builds get the best kernels for this machine's CPU
-# (scripts/cpu-flags.sh); LBENCH_PORTABLE=1 gives the portable ones of a plain `cargo build --release`.
+# (scripts/cpu-flags.sh), and the backend for this machine's GPU (scripts/gpu.sh). LBENCH_PORTABLE=1 gives the
+# portable kernels of a plain `cargo build --release`, LBENCH_GPU=none the CPU alone.
 
 # The first sweep: under a minute on two cores, on a model that lbench makes itself.
 ARGS   ?= -p 64,128 -n 16 -r 3
@@ -13,7 +14,8 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 
 # Cargo and the engine's build run their own jobserver; this make's flags are not for them.
 CARGO  := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL cargo
-NATIVE := scripts/cpu-flags.sh $(CARGO)
+NATIVE := scripts/flavour.sh $(CARGO)
+BUILD  := env CARGO="$(CARGO)" scripts/build.sh
 # Runs unit and integration tests, but no doc tests.
 TESTS  := $(if $(shell command -v cargo-nextest),nextest run,test --tests --no-fail-fast)
 
@@ -27,12 +29,13 @@ help: ## list the targets
 	@echo '  make run ARGS="-p 512 -n 128"   a sweep of your own'
 	@echo '  make install PREFIX=/usr/local  elsewhere than $(PREFIX)/bin'
 	@echo '  LBENCH_PORTABLE=1 make build    kernels for any CPU of the last ten years'
+	@echo '  LBENCH_GPU=none make build      without the GPU; also cuda, vulkan, rocm'
 
 setup: ## install what the build needs: CMake, libclang, a C++ compiler
 	@scripts/setup.sh
 
-build: setup ## build target/release/lbench with the best kernels for this CPU
-	$(NATIVE) build --release --locked
+build: setup ## build target/release/lbench with the best kernels for this CPU, and its GPU backend
+	@$(BUILD)
 
 run: build ## build, then a first sweep on the default model (ARGS="...")
 	$(TARGET_DIR)/release/lbench $(ARGS)
@@ -44,6 +47,7 @@ test: setup ## check formatting and lints, run every test
 	$(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
 	$(CARGO) $(TESTS) --locked --no-default-features
 	$(NATIVE) clippy --locked --all-targets --release -- -D warnings
+	@$(BUILD)
 	$(NATIVE) $(TESTS) --locked --release
 	$(NATIVE) test --locked --release --doc
 
@@ -66,17 +70,8 @@ deny: ## check licences, origin and known faults of every dependency (needs carg
 	  echo 'deny: advisories SKIPPED: their database (github.com/RustSec/advisory-db) could not be fetched' >&2; \
 	fi
 
-SHARE := $(DESTDIR)$(PREFIX)/share
-SAYS  := $(TARGET_DIR)/release/lbench
-
 install: build ## copy lbench to PREFIX/bin, its manual and completions to PREFIX/share
-	install -d "$(DESTDIR)$(PREFIX)/bin" "$(SHARE)/man/man1" "$(SHARE)/bash-completion/completions" \
-	  "$(SHARE)/zsh/site-functions" "$(SHARE)/fish/vendor_completions.d"
-	install -m 755 "$(TARGET_DIR)/release/lbench" "$(DESTDIR)$(PREFIX)/bin/lbench"
-	$(SAYS) man --output "$(SHARE)/man/man1"
-	$(SAYS) completions bash > "$(SHARE)/bash-completion/completions/lbench"
-	$(SAYS) completions zsh > "$(SHARE)/zsh/site-functions/_lbench"
-	$(SAYS) completions fish > "$(SHARE)/fish/vendor_completions.d/lbench.fish"
+	scripts/install.sh "$(TARGET_DIR)/release" "$(DESTDIR)$(PREFIX)"
 
 clean: ## remove everything that was built; models stay
 	$(CARGO) clean

@@ -1,23 +1,31 @@
-//! What this build is, for `--version`; and libraries that travel with the program are looked for beside it:
-//! an archive for a host without Rust needs nothing else.
+//! What this build is, for `--version`; libraries that travel with the program are looked for beside it: an
+//! archive for a host without Rust needs nothing else; and what the engine's build found on this machine and
+//! took in is linked too.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::path::Path;
 use std::process::Command;
 
 /// Settings of the engine's build that make another flavour of it.
-const FLAVOURS: [&str; 4] =
-    ["LLAMA_BUILD_SHARED_LIBS", "GGML_BACKEND_DL", "GGML_CPU_ALL_VARIANTS", "GGML_RPC"];
+const FLAVOURS: [&str; 5] =
+    ["BUILD_SHARED_LIBS", "GGML_BACKEND_DL", "GGML_CPU_ALL_VARIANTS", "GGML_RPC", "GGML_RPC_RDMA"];
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    let engine = Engine::read().unwrap_or_default();
     if env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux") {
-        println!("cargo::rustc-link-arg-bins=-Wl,-rpath,$ORIGIN/lib");
+        // As DT_RPATH, which LD_LIBRARY_PATH does not override: another llama.cpp's libraries there have the
+        // same names. And it holds for what the libraries beside the program need of each other.
+        println!("cargo::rustc-link-arg-bins=-Wl,--disable-new-dtags,-rpath,$ORIGIN/lib");
+        for library in engine.taken_in() {
+            println!("cargo::rustc-link-arg={library}");
+        }
     }
     for name in FLAVOURS {
-        println!("cargo::rerun-if-env-changed={name}");
-        tell(name, if is_on(name) { "on" } else { "" });
+        tell(name, if engine.is_on(name) { "on" } else { "" });
     }
+    tell("ENGINE_PROFILE", engine.value("CMAKE_BUILD_TYPE"));
     tell("TARGET", &env::var("TARGET").unwrap_or_default());
     tell("PROFILE", &env::var("PROFILE").unwrap_or_default());
     tell("TARGET_CPU", &target_cpu().unwrap_or_default());
@@ -30,10 +38,53 @@ fn tell(name: &str, value: &str) {
     println!("cargo::rustc-env=LBENCH_BUILD_{name}={}", value.lines().next().unwrap_or_default());
 }
 
-/// Whether a setting of the engine's build is on, as `CMake` reads it.
-fn is_on(name: &str) -> bool {
-    let value = env::var(name).unwrap_or_default().to_ascii_uppercase();
-    !["", "0", "OFF", "NO", "FALSE", "N"].contains(&value.as_str())
+/// How `CMake` configured the engine: what the environment says by now may be something else.
+#[derive(Default)]
+struct Engine(BTreeMap<String, String>);
+
+impl Engine {
+    /// Reads the cache of the build that the engine's crate made; `None` without an engine.
+    fn read() -> Option<Self> {
+        let packages = env::var("DEP_LLAMA_GGML_CMAKE_DIR").ok()?;
+        let cache = Path::new(&packages).ancestors().nth(2)?.join("build/CMakeCache.txt");
+        println!("cargo::rerun-if-changed={}", cache.display());
+        let text = std::fs::read_to_string(cache).ok()?;
+        // Lines are `NAME:TYPE=VALUE`.
+        let entries = text.lines().filter_map(|line| {
+            let (name, rest) = line.split_once(':')?;
+            let (_, value) = rest.split_once('=')?;
+            Some((name.to_string(), value.to_string()))
+        });
+        Some(Self(entries.collect()))
+    }
+
+    fn value(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+
+    /// Whether a setting is on, as `CMake` reads it.
+    fn is_on(&self, name: &str) -> bool {
+        let value = self.value(name).to_ascii_uppercase();
+        !["", "0", "OFF", "NO", "FALSE", "N"].contains(&value.as_str())
+            && !value.ends_with("NOTFOUND")
+    }
+
+    /// Libraries of this machine that static parts of the engine call, and that its crate does not link.
+    fn taken_in(&self) -> Vec<&str> {
+        let mut found = Vec::new();
+        if self.is_on("BUILD_SHARED_LIBS") {
+            return found;
+        }
+        if self.is_on("GGML_RPC_RDMA") {
+            found.push(self.value("RDMA_LIB"));
+        }
+        if self.is_on("GGML_BLAS") {
+            let of_blas = |name: &String| name.starts_with("BLAS_") && name.ends_with("_LIBRARY");
+            found.extend(self.0.keys().filter(|name| of_blas(name)).map(|name| self.value(name)));
+        }
+        found.retain(|library| !library.is_empty() && !library.ends_with("NOTFOUND"));
+        found
+    }
 }
 
 /// The CPU that was built for, where flags named one: the engine's kernels follow it.

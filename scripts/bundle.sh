@@ -10,7 +10,7 @@ trap 'rm -rf "$stage"' EXIT
 root="$stage/lbench"
 
 source=$(scripts/stage.sh "$root" | tail -1)
-cp LICENSE README.md scripts/bundle/build-cuda.sh "$root/"
+cp LICENSE README.md scripts/bundle/build-cuda.sh scripts/gpu.sh scripts/backend.sh "$root/"
 tar -C "$(dirname "$source")" -cf - llama.cpp | xz -T0 -6 > "$root/llama.cpp.tar.xz"
 tar -C "$stage" -cf - lbench | xz -T0 -6 > "$out"
 echo "$out: $(du -h "$out" | cut -f1)"

@@ -15,9 +15,6 @@ target="${MODULES_TARGET_DIR:-target/modules}"
 fail() { echo "stage: $*" >&2; exit 1; }
 
 export LLAMA_BUILD_SHARED_LIBS=1 GGML_BACKEND_DL=ON GGML_CPU_ALL_VARIANTS=ON GGML_RPC=ON
-# llama.cpp's tools fetch models through OpenSSL; lbench does that itself, and a library that is not everywhere must
-# not be asked for.
-export CMAKE_DISABLE_FIND_PACKAGE_OpenSSL=ON
 # Flags for this machine's CPU would get into the program and into every module.
 unset RUSTFLAGS CARGO_ENCODED_RUSTFLAGS CFLAGS CXXFLAGS
 # The engine's build script links its libraries into these folders, and stumbles over links of an earlier build.
@@ -27,7 +24,7 @@ done
 engine=$(cargo build --release --locked --target-dir "$target" --message-format json-render-diagnostics |
   sed -n 's/^{"reason":"build-script-executed".*llama-cpp-sys-2.*"out_dir":"\([^"]*\)".*/\1/p' | tail -1)
 source=$(cargo metadata --locked --format-version 1 |
-  sed 's/.*"manifest_path":"\([^"]*llama-cpp-sys-2-[^"]*\)\/Cargo.toml".*/\1/')
+  sed 's/.*"manifest_path":"\([^"]*llama-cpp-sys-2[^"/]*\)\/Cargo.toml".*/\1/')
 if [ ! -d "$engine" ] || [ ! -d "$source/llama.cpp" ]; then fail 'the engine was not found'; fi
 
 mkdir -p "$root/lib" "$root/backends"

@@ -9,6 +9,7 @@
 //! |---|---|---|
 //! | 1 | [`units`] | quantities that print themselves |
 //! | | [`dirs`] | folders of the user's |
+//! | | [`document`] | tables, sentences and notes as data, and the formats that write them. Pure |
 //! | | [`error`] | what ends a run early, and the exit codes |
 //! | 2 | [`stats`] | statistics of numbers. Pure |
 //! | | [`gguf`] | reading headers, writing synthetic models: pure bytes |
@@ -25,6 +26,7 @@
 //! | | [`telemetry`] | what is watched beside the clock |
 //! | | [`roofline`] | what a device can do at best, and what share of it a row reaches |
 //! | | [`engine`] | llama.cpp, and a scripted stand-in |
+//! | | [`ledger`] | what the visits of a run say of each job, and how well it is known |
 //! | 8 | [`journal`] | everything that happened, on disk while it happens |
 //! | | [`progress`] | what a person sees while a sweep runs |
 //! | 9 | [`report`] | records folded into rows; one small file per format |
@@ -41,12 +43,14 @@ pub mod axis;
 pub mod cli;
 pub mod compare;
 pub mod dirs;
+pub mod document;
 pub mod engine;
 pub mod error;
 pub mod gguf;
 pub mod hub;
 pub mod job;
 pub mod journal;
+pub mod ledger;
 pub mod machine;
 pub mod models;
 pub mod plan;

@@ -1,7 +1,12 @@
 //! The vocabulary of what happened: samples, readings, outcomes, warnings, and the records they travel
 //! in. Serde and documentation, next to no behaviour. Live display, disk and replay all speak it.
 
+mod again;
+mod peaks;
+
 use serde::{Deserialize, Serialize};
+
+pub use peaks::Peak;
 
 use crate::job::JobId;
 use crate::stats::stopping::StopReason;
@@ -242,6 +247,18 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The outcome in a few words.
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::Completed => "completed".into(),
+            Self::Failed { cause, .. } => cause.clone(),
+            Self::Crashed { how, .. } => how.clone(),
+            Self::TimedOut { limit, .. } => format!("not within {limit}"),
+            Self::Skipped { reason } => reason.clone(),
+            Self::Interrupted => "interrupted".into(),
+        }
+    }
+
     /// Whether another try may end otherwise: a time limit, a kill or a peer that was away may not be
     /// there the next time; a setting that the engine refuses is refused again.
     pub fn is_worth_another_try(&self) -> bool {
@@ -286,7 +303,8 @@ pub struct Warning {
     pub text: String,
 }
 
-/// A look at the anchor behind some rows: the first row of a run or of a load, measured again.
+/// A look at the anchor behind some rows: the first row of a run or of a load, measured again. Journals of
+/// schema 1 have them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Check {
     /// The row that is measured again and again.
@@ -302,12 +320,18 @@ pub struct Check {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Record {
-    /// A job began.
+    /// A visit to a job began: from here to its ending it is measured in one process.
     Started {
         /// Which.
         job: JobId,
         /// When, in seconds since 1970.
         unix_time: u64,
+        /// The round that it belongs to, from 1; 0 where there are none.
+        #[serde(default)]
+        round: u32,
+        /// Which of several equal jobs it is, from 0.
+        #[serde(default)]
+        nth: usize,
     },
     /// A job moved to another phase. For the progress display; never kept.
     Phase {
@@ -350,8 +374,31 @@ pub enum Record {
     Settled {
         /// Which.
         jobs: Vec<JobId>,
-        /// The look at the anchor behind them; `None` where there was none, because the run is short,
-        /// or not asked for.
+        /// Which of several equal jobs each of them is, from 0; empty where each is the first.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        nth: Vec<usize>,
+        /// The look at the anchor behind them, in journals of schema 1.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         check: Option<Check>,
     },
+}
+
+impl Record {
+    /// Rows that are as they will stay, each with its number among equal ones.
+    pub fn settled(rows: impl IntoIterator<Item = (JobId, usize)>) -> Self {
+        let (jobs, mut nth): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
+        if nth.iter().all(|nth| *nth == 0) {
+            nth.clear();
+        }
+        Self::Settled { jobs, nth, check: None }
+    }
+}
+
+/// The rows that a [`Record::Settled`] is about, each with its number among equal ones.
+pub fn settled_rows<'a>(
+    jobs: &'a [JobId],
+    nth: &'a [usize],
+) -> impl Iterator<Item = (&'a JobId, usize)> {
+    let numbers = nth.iter().copied().chain(std::iter::repeat(0));
+    jobs.iter().zip(numbers)
 }

@@ -27,48 +27,14 @@ pub const MAX_LINE: usize = 64 * 1024 * 1024;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
-    /// Say what this machine and build can do.
-    Describe,
-    /// Measure what a device can do at best.
-    Roof {
-        /// ggml's name of the device.
-        device: String,
-        /// CPU threads.
-        n_threads: u32,
-    },
+    /// Answer a question, with an event of its own kind.
+    Ask(Question),
     /// Measure a job: load its model unless it is loaded, make its context, warm up, repeat.
     Run {
         /// The job.
         job: Box<Job>,
         /// How to measure.
         settings: Settings,
-    },
-    /// Measure jobs on one model in rounds, each in a context of its own: every one takes a sample, in an
-    /// order that changes from round to round, until it has been measured enough.
-    Rounds {
-        /// The jobs.
-        jobs: Vec<Job>,
-        /// How to measure.
-        settings: Settings,
-        /// Seed of the order.
-        seed: u64,
-    },
-    /// Measure the link to an RPC server.
-    Link {
-        /// Where it is: `host:port`.
-        endpoint: String,
-    },
-    /// Say what memory a job would take, without loading anything.
-    Predict {
-        /// The job.
-        job: Box<Job>,
-    },
-    /// Turn texts into tokens of a model.
-    Tokenize {
-        /// The model's file.
-        model: PathBuf,
-        /// The texts.
-        texts: Vec<String>,
     },
     /// Load, process the prompt once, hold the first token, and say when that was.
     Cold {
@@ -79,15 +45,54 @@ pub enum Request {
     Stop,
 }
 
+/// What a worker can be asked beside its jobs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Question {
+    /// What can this machine and build do?
+    Describe,
+    /// What can a device do at best?
+    Roof {
+        /// ggml's name of the device.
+        device: String,
+        /// CPU threads.
+        n_threads: u32,
+    },
+    /// How good is the link to an RPC server?
+    Link {
+        /// Where it is: `host:port`.
+        endpoint: String,
+    },
+    /// What memory would a job take, without loading anything?
+    Predict {
+        /// The job.
+        job: Box<Job>,
+    },
+    /// What are the tokens of texts in a model?
+    Tokenize {
+        /// The model's file.
+        model: PathBuf,
+        /// The texts.
+        texts: Vec<String>,
+    },
+}
+
 /// How to measure, the same for all jobs of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
-    /// When a job has been measured enough.
+    /// When a visit to a job has been long enough.
     pub stop: Rule,
     /// Whether to run each job, unmeasured, at its real shape and depth until it is steady.
     pub warmup: bool,
     /// Rest before each job.
     pub delay: Nanos,
+    /// Whether to find out, before anything is loaded, what it will take.
+    #[serde(default = "yes")]
+    pub foresee: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Worker to parent.
@@ -99,9 +104,9 @@ pub enum Event {
         /// [`VERSION`] of the worker.
         version: u32,
     },
-    /// Answer to [`Request::Describe`].
+    /// Answer to [`Question::Describe`].
     Described(Description),
-    /// Answer to [`Request::Roof`]: the ceilings, or why there are none.
+    /// Answer to [`Question::Roof`]: the ceilings, or why there are none.
     Roof(Result<Roof, String>),
     /// The job entered a phase.
     Phase {
@@ -124,11 +129,11 @@ pub enum Event {
         /// The timing.
         sample: Sample,
     },
-    /// Answer to [`Request::Link`], or why it cannot be measured.
+    /// Answer to [`Question::Link`], or why it cannot be measured.
     Linked(Result<Link, String>),
-    /// Answer to [`Request::Predict`]: what each device would have to give, or why that is not known.
+    /// Answer to [`Question::Predict`]: what each device would have to give, or why that is not known.
     Predicted(Result<Vec<MemorySplit>, String>),
-    /// Answer to [`Request::Tokenize`]: the tokens of each text, or why there are none.
+    /// Answer to [`Question::Tokenize`]: the tokens of each text, or why there are none.
     Tokenized(Result<Vec<Vec<i32>>, String>),
     /// The first token of a cold start is held.
     FirstToken {

@@ -9,13 +9,13 @@ use syn::{Attribute, Item, ItemMod, UseTree};
 
 /// All rooms by floors, from the ground up. A room imports from lower floors alone.
 const FLOORS: [&[&str]; 12] = [
-    &["units", "dirs", "error"],
+    &["units", "dirs", "document", "error"],
     &["stats", "gguf", "machine", "hub"],
     &["setup", "work"],
     &["axis", "models"],
     &["job"],
     &["plan", "record"],
-    &["wire", "telemetry", "roofline", "engine"],
+    &["wire", "telemetry", "roofline", "engine", "ledger"],
     &["journal", "progress"],
     &["report", "runner", "worker"],
     &["compare"],

@@ -49,7 +49,7 @@ fn four_configurations_three_of_them_broken() {
         assert!(row["cause"].as_str().is_some_and(|cause| !cause.is_empty()), "{row}");
     }
     assert!((rows[3]["avg_ts"].as_f64().unwrap() - 1000.0).abs() < 1.0);
-    assert_eq!(rows[3]["samples_ns"].as_array().unwrap().len(), 6);
+    assert!(rows[3]["samples_ns"].as_array().unwrap().len() >= 2, "{}", rows[3]);
 }
 
 #[test]
@@ -212,12 +212,12 @@ fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// A sweep whose second row hangs: something is measured, and something is under way.
+/// A sweep whose second row hangs: something is measured, and something is under way. In the order of the plan,
+/// since each row is visited once.
 fn hanging() -> std::process::Child {
     let script = json!({"rules": [rule("128", "prompt", &json!("hang"))]});
-    let args =
-        ["-p", "512", "-n", "0", "-b", "64,128,256", "-o", "json", "--timeout", "0", "--progress"];
-    let mut child = lbench(&script, &args);
+    let args = ["-p", "512", "-n", "0", "-b", "64,128,256", "-r", "2", "--timeout", "0"];
+    let mut child = lbench(&script, &[&args[..], &["-o", "json", "--progress"]].concat());
     child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 

@@ -271,3 +271,82 @@ fn an_interrupted_row_is_as_the_schema_says() {
         assert!(row["avg_ts"].as_f64().unwrap() > 0.0);
     }
 }
+
+/// What a reader of markdown sees in the cells of a table's line.
+fn cells(line: &str) -> Vec<String> {
+    let mut cells = vec![String::new()];
+    let mut chars = line.trim().trim_start_matches('|').chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => cells.last_mut().unwrap().extend(chars.next()),
+            '|' => cells.push(String::new()),
+            c => cells.last_mut().unwrap().push(c),
+        }
+    }
+    // Behind the last bar there is nothing.
+    assert_eq!(cells.pop().as_deref(), Some(""), "{line}");
+    cells.iter().map(|cell| cell.trim().to_string()).collect()
+}
+
+/// The rows of the first table, by heading.
+fn table(text: &str) -> Vec<std::collections::HashMap<String, String>> {
+    let mut lines = text.lines().filter(|line| line.starts_with('|')).map(cells);
+    let headings = lines.next().unwrap();
+    let rows = lines.skip(1).map(|row| {
+        assert_eq!(row.len(), headings.len(), "{text}");
+        headings.iter().cloned().zip(row).collect()
+    });
+    rows.collect()
+}
+
+#[test]
+fn bars_in_a_setting_shift_no_cell() {
+    let args = ["-p", "64", "-n", "0", "-r", "2", "-ot", "(up|down)=CPU,exps=CPU", "-o", "md"];
+    let output = run(&json!({"gpu": true}), &args);
+    let text = String::from_utf8(output.stdout).unwrap();
+    let rows = table(&text);
+    let places: Vec<_> =
+        rows.iter().map(|row| (row["ot"].as_str(), row["test"].as_str())).collect();
+    assert_eq!(places, [("(up|down)=CPU", "pp64"), ("exps=CPU", "pp64")]);
+}
+
+#[test]
+#[cfg(unix)]
+fn the_name_of_a_prompt_is_no_markup() {
+    let name = "a|b`x`<b>.txt";
+    let place = Place::new();
+    let file = place.0.path().join(name);
+    std::fs::write(&file, "hello\n").unwrap();
+    let args = ["--prompt-file", file.to_str().unwrap(), "-n", "0", "-r", "2", "-o", "md"];
+    let output = place.sweep(&json!({}), &args).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let row = &table(&text)[0];
+    assert!(
+        row["test"].starts_with("pp") && row["test"].ends_with(&format!(" {name}:1")),
+        "{text}"
+    );
+    assert!(!text.contains("<b>") || text.contains("\\<b>"), "{text}");
+    assert!(!text.contains("`x`"), "{text}");
+}
+
+/// 24 layers by name make a table that nobody can read.
+#[test]
+fn a_long_setting_is_a_note() {
+    let layers = |buffer: &str| {
+        let each = (0..24).map(|layer| format!("blk.{layer}.ffn_(up|down)_exps={buffer}"));
+        each.collect::<Vec<_>>().join(";")
+    };
+    let (all, other) = (layers("CPU"), layers("GPU"));
+    let md = |overrides: &str| {
+        let args = ["-p", "64", "-n", "0", "-r", "2", "-o", "md", "-ot", overrides];
+        String::from_utf8(run(&json!({"gpu": true}), &args).stdout).unwrap()
+    };
+    let text = md(&all);
+    assert!(!table(&text)[0].contains_key("ot"), "{text}");
+    assert!(text.contains(&format!("- ot is `{all}` in all rows\n")), "{text}");
+    let text = md(&format!("{all},{other},x=CPU"));
+    let places: Vec<_> = table(&text).iter().map(|row| row["ot"].clone()).collect();
+    assert_eq!(places, ["blk.0.ffn_(up|down)_exps… [1]", "blk.0.ffn_(up|down)_exps… [2]", "x=CPU"]);
+    assert!(text.contains(&format!("- [1] ot `{all}`\n- [2] ot `{other}`\n")), "{text}");
+    assert!(text.lines().next().unwrap().len() < 200, "{text}");
+}

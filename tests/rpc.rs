@@ -149,7 +149,8 @@ fn struck(fault: Fault, (name, shown, hold): Phase) -> Vec<Value> {
     let test = if name == "prompt" { ["-p", "64", "-n", "0"] } else { ["-p", "0", "-n", "64"] };
     let sets = ["--rpc", &relay.endpoint, "--rpc", "none"];
     let timeout = if matches!(fault, Fault::Stopped | Fault::Stalled) { "12" } else { "60" };
-    let more = ["--max-time", "2", "--timeout", timeout, "--progress"];
+    // Repetitions keep the order of the plan: the first row is the one that is struck.
+    let more = ["-r", "15", "--timeout", timeout, "--progress"];
     let mut child = lbench(folder.path(), &[&sets[..], &test, &more].concat())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -377,8 +378,7 @@ fn a_server_that_comes_back_is_used_again() {
     let folder = tempfile::tempdir().unwrap();
     let port = port();
     let mut server = Server::start(port);
-    let args =
-        ["--rpc", &server.endpoint, "-ngl", "99,3", "-p", "0", "-n", "200", "--max-time", "3"];
+    let args = ["--rpc", &server.endpoint, "-ngl", "99,3", "-p", "0", "-n", "200", "-r", "5"];
     let mut child = lbench(folder.path(), &[&args[..], &["--progress"]].concat())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -1,35 +1,14 @@
 //! What the driver tells of a device, and what remains where it tells less: with a stand-in for its
 //! library (`standin/nvml.c`) and the scripted engine.
 
-use std::path::PathBuf;
+#[path = "standin/nvml.rs"]
+mod nvml;
+
 use std::process::{Command, Output};
-use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
-/// The stand-in, compiled once; `None` without a C compiler.
-fn library() -> Option<&'static PathBuf> {
-    static LIBRARY: OnceLock<Option<PathBuf>> = OnceLock::new();
-    LIBRARY
-        .get_or_init(|| {
-            let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/standin/nvml.c");
-            let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-            let file = folder.join(format!("standin-nvml-{}.so", std::process::id()));
-            let compiled = Command::new("cc")
-                .args(["-shared", "-fPIC", "-O1", "-o"])
-                .arg(&file)
-                .arg(source)
-                .status();
-            match compiled {
-                Ok(status) if status.success() => Some(file),
-                failed => {
-                    eprintln!("skipped: the stand-in for NVML could not be compiled: {failed:?}");
-                    None
-                }
-            }
-        })
-        .as_ref()
-}
+use nvml::library;
 
 /// A second of generation in real time on a GPU that behaves like this.
 fn run(mode: &str, flags: &[&str]) -> Option<Output> {

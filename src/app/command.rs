@@ -7,7 +7,6 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use super::{
     compare, completions, config, doctor, help, man, report, rpc_server, schema, synth, worker,
 };
-use crate::cli::settings::Flags;
 use crate::cli::{self, BenchArgs};
 use crate::error::Error;
 
@@ -91,7 +90,7 @@ impl Cli {
         let mut cli = Self::from_arg_matches(&matches).map_err(|error| cli::usage(&error))?;
         match (&mut cli.command, matches.subcommand()) {
             (Some(Command::Config(config)), Some((_, matches))) => {
-                config.bench.typed = Flags::new().typed(matches);
+                config.bench.complete(matches)?;
             }
             (None, _) => cli.bench.complete(&matches)?,
             _ => {}

@@ -8,6 +8,7 @@ use super::command::Cli;
 use super::out::print;
 use crate::axis::{AXES, Grammar};
 use crate::cli::defaults::PRESETS;
+use crate::cli::flags::{self, Choices};
 use crate::cli::spellings;
 use crate::error::{Error, exit};
 use crate::report::Format;
@@ -130,11 +131,18 @@ fn sweep(mut command: Command, presets: &[&str]) -> Command {
             command.mut_arg(axis.name, words(&values))
         };
     }
+    for flag in flags::all() {
+        let values = match flag.choices {
+            Choices::Any => continue,
+            Choices::Formats => formats().to_vec(),
+            Choices::NumaModes => names::<Numa>(),
+            Choices::Presets => presets.to_vec(),
+        };
+        if let Some(id) = id_of(&command, flag.long) {
+            command = command.mut_arg(id, words(&values));
+        }
+    }
     command
-        .mut_arg("output", words(&formats()))
-        .mut_arg("output_err", words(&formats()))
-        .mut_arg("numa", words(&names::<Numa>()))
-        .mut_arg("preset", words(presets))
 }
 
 fn names<T: Word>() -> Vec<&'static str> {

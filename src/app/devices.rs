@@ -2,10 +2,11 @@
 
 use std::io;
 
-use crate::machine::Description;
+use crate::machine::Host;
 
 /// Lists it.
-pub(super) fn list(engine: &Description, out: &mut dyn io::Write) -> io::Result<()> {
+pub(super) fn list(host: &Host, out: &mut dyn io::Write) -> io::Result<()> {
+    let engine = &host.engine;
     writeln!(out, "{}, backends: {}", engine.engine, engine.backends.join(", "))?;
     writeln!(out, "Available devices:")?;
     for device in &engine.devices {
@@ -18,6 +19,9 @@ pub(super) fn list(engine: &Description, out: &mut dyn io::Write) -> io::Result<
             mib(device.total),
             mib(device.free)
         )?;
+    }
+    for card in host.cards.lines(engine) {
+        writeln!(out, "GPU {card}")?;
     }
     for module in &engine.modules {
         let state =

@@ -5,33 +5,7 @@ use std::ffi::OsString;
 use clap::{Command, CommandFactory as _};
 
 use super::command::{Cli, Command as Deed};
-
-/// The flags that `-h` shows, each in a few words; every other one is in `--help` alone.
-const COMMON: [(&str, &str); 23] = [
-    ("model", "Model file; synth:SPEC is made on the spot"),
-    ("hf-repo", "[-hf] Model of the Hugging Face hub"),
-    ("n-prompt", "Prompt lengths, 0 for none [default: 512]"),
-    ("n-gen", "Generation lengths, 0 for none [default: 128]"),
-    ("prompt-gen", "[-pg] Prompt and generation in one test"),
-    ("preset", "Named sweeps; list shows them"),
-    ("n-gpu-layers", "[-ngl] Layers to offload; -1 is all"),
-    ("batch-size", "Logical batch size"),
-    ("ubatch-size", "[-ub] Physical batch size"),
-    ("cache-type-k", "[-ctk] K cache: f16, q8_0, q4_0, ..."),
-    ("cache-type-v", "[-ctv] V cache"),
-    ("flash-attn", "[-fa] Flash attention"),
-    ("threads", "CPU threads [default: physical cores]"),
-    ("n-depth", "Tokens in the context before the test"),
-    ("repetitions", "Exactly N samples of each test"),
-    ("precision", "Or until the mean is this precise"),
-    ("max-time", "But no longer than this for a test"),
-    ("cold", "Also N cold starts to the first token"),
-    ("output", "md, json, jsonl, csv, sql, none"),
-    ("columns", "More columns; help lists them"),
-    ("resume", "Measure what an earlier run has not"),
-    ("baseline", "Compare with an earlier result file"),
-    ("dry-run", "Print what would be measured, and stop"),
-];
+use crate::cli::flags::{self, Brief};
 
 const MORE: &str = "\
 Examples:
@@ -74,16 +48,11 @@ pub(super) fn brief() -> Command {
     Cli::command()
         .about("Benchmark quantized GGUF models on llama.cpp, with llama-bench's flags")
         .mut_args(|arg| {
-            let mut common = COMMON.iter();
-            let words = common.find(|(long, _)| arg.get_long() == Some(long));
-            let Some((long, words)) = words else { return arg.hide(true) };
-            let arg = arg.help(*words);
-            let is_late = ["resume", "baseline", "dry-run"].contains(long);
-            match *long {
-                "hf-repo" => arg.help_heading("Sweep").value_name("REPO"),
-                _ if is_late => arg.help_heading("Other"),
-                _ => arg,
-            }
+            let brief = arg.get_long().and_then(flags::find).and_then(|flag| flag.brief);
+            let Some(Brief { words, heading, value }) = brief else { return arg.hide(true) };
+            let arg = arg.help(words);
+            let arg = if let Some(heading) = heading { arg.help_heading(heading) } else { arg };
+            if let Some(value) = value { arg.value_name(value) } else { arg }
         })
         .mut_subcommands(|command| match words.next() {
             Some(words) if !words.is_empty() => command.about(*words),
@@ -105,13 +74,6 @@ pub(super) fn exit() -> ! {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_common_flag_is_a_flag() {
-        let command = Cli::command();
-        let known: Vec<_> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
-        assert!(COMMON.iter().all(|(long, _)| known.contains(long)), "{known:?}");
-    }
 
     #[test]
     fn short_and_long_help_at_two_widths() {

@@ -1,29 +1,32 @@
 //! The journal of a run, and what an earlier one has of it.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::out::tell;
 use crate::cli::BenchArgs;
-use crate::cli::defaults::{Asked, Request};
+use crate::cli::defaults::{Asked, Request, settings_of};
+use crate::cli::flags::{self, Concern};
+use crate::cli::settings::{Flags, Setting};
 use crate::error::Error;
 use crate::journal::RunFacts;
-use crate::journal::{self, Ending, Given, Header, Journal, Kept, SCHEMA, Writer};
-use crate::machine::Host;
+use crate::journal::{self, Ending, Given, Header, Journal, Kept, SCHEMA, Wanted, Writer};
 use crate::plan::Plan;
-use crate::record::Record;
+use crate::record::{Record, Warning};
 use crate::runner::End;
 use crate::units::unix_time;
 use crate::wire::Settings;
 
 /// What a resumed run goes by: what was asked for now, where any of it says what to measure, else what the run
-/// that it resumes went by. What is shown, and where, is always what was asked for now.
-pub(super) fn resumed(mut request: Request) -> Result<(Request, Option<Journal>), Error> {
+/// that it resumes went by. What is shown and compared, and where, is always what was asked for now.
+pub(super) fn resumed(
+    request: Request,
+    flags: &Flags,
+) -> Result<(Request, Option<Journal>), Error> {
     let args = &request.sweeps[0].args;
     let Some(file) = &args.resume else { return Ok((request, None)) };
     let path = match file.as_ref().or(args.journal.as_ref()) {
         Some(path) => path.clone(),
-        None => journal::last_path().ok_or_else(|| {
+        None => last_journal().ok_or_else(|| {
             Error::Usage("--resume: there is no earlier run to go on with: name its journal".into())
         })?,
     };
@@ -32,52 +35,63 @@ pub(super) fn resumed(mut request: Request) -> Result<(Request, Option<Journal>)
     if request.says_what {
         return Ok((request, Some(found)));
     }
-    let old = &found.header;
+    let old = found.header();
     let whole = [Given { title: None, args: old.args.clone() }];
     let sweeps = if old.sweeps.is_empty() { &whole[..] } else { &old.sweeps };
-    let again = sweeps.iter().map(|Given { title, args: given }| {
-        let line = std::iter::once("lbench").chain(given.iter().map(String::as_str));
-        let mut again = BenchArgs::parse(line.map(OsString::from))?;
-        again.show_as(args);
-        Ok(Asked { title: title.clone(), args: again, given: given.clone() })
-    });
-    request.sweeps = again.collect::<Result<_, Error>>()?;
-    request.typed.clone_from(&old.args);
-    Ok((request, Some(found)))
+    let refuse = |error: Error| match error {
+        Error::Usage(text) => Error::Usage(format!("--resume {}: {text}", path.display())),
+        other => other,
+    };
+    let again = request.resuming(flags, sweeps).map_err(refuse)?;
+    tell_uncompared(&path, &again, sweeps)?;
+    let typed = old.args.clone();
+    Ok((Request { typed, ..again }, Some(found)))
+}
+
+/// A word about verdicts that the run had, and that it goes on without.
+fn tell_uncompared(path: &Path, again: &Request, earlier: &[Given]) -> Result<(), Error> {
+    let had = match earlier {
+        [Given { args, .. }, ..] if again.sweeps[0].args.baseline.is_none() => settings_of(args)?,
+        _ => return Ok(()),
+    };
+    let had = had.iter().filter(|setting| flags::concern(&setting.flag) == Concern::Comparing);
+    let had: Vec<_> =
+        had.flat_map(Setting::arguments).map(|arg| arg.display().to_string()).collect();
+    if !had.is_empty() {
+        let (path, had) = (path.display(), had.join(" "));
+        tell(&format!(
+            "{path}: that run was compared, and this one is not: add {had} for verdicts"
+        ));
+    }
+    Ok(())
+}
+
+/// The journal of the last run; files that hold none are told of.
+pub(super) fn last_journal() -> Option<PathBuf> {
+    let (last, notes) = journal::last();
+    for note in &notes {
+        tell(&format!("passed over {note}"));
+    }
+    last
 }
 
 /// What an earlier journal has of a plan; with a word about what has changed since.
-pub(super) fn kept(earlier: Option<&Journal>, plan: &Plan, host: &Host) -> Kept {
+pub(super) fn kept(earlier: Option<&Journal>, plan: &Plan, wanted: &Wanted<'_>) -> Kept {
     let Some(earlier) = earlier else { return Kept::default() };
-    for text in differences(&earlier.header, plan, host) {
+    for text in differences(earlier.header(), plan, wanted.facts) {
         tell(&format!("{}: {text}", earlier.path.display()));
     }
-    let kept = Kept::of(earlier, plan, true);
-    let (done, all) = (kept.len(), plan.measured().count());
+    let kept = Kept::to_resume(earlier, plan, wanted);
+    let (done, all) = (kept.len(), plan.visited().count());
     tell(&format!("{}: {done} of {all} measurements are there already", earlier.path.display()));
     kept
 }
 
 /// What is another thing than it was.
-fn differences(header: &Header, plan: &Plan, host: &Host) -> Vec<String> {
-    let then = &header.facts.host;
-    let mut texts = Vec::new();
-    let mut changed = |what: &str, was: String, is: String| {
-        if was != is {
-            texts.push(format!("{what} was {was} and is {is} now: rows of both do not compare"));
-        }
-    };
-    let devices = |host: &Host| {
-        let names = host.engine.devices.iter().map(|device| device.description.clone());
-        names.collect::<Vec<_>>().join(", ")
-    };
-    changed("the hardware", devices(then), devices(host));
-    changed("the engine", then.engine.engine.clone(), host.engine.engine.clone());
-    changed("its build", then.engine.build_commit.clone(), host.engine.build_commit.clone());
-    let kernels = |host: &Host| host.engine.cpu_features.join(" ");
-    changed("the set of CPU kernels", kernels(then), kernels(host));
-    let governor = |host: &Host| host.governor.clone().unwrap_or_default();
-    changed("the governor", governor(then), governor(host));
+fn differences(header: &Header, plan: &Plan, facts: &RunFacts) -> Vec<String> {
+    let changed = header.facts.differences(facts).into_iter();
+    let mut texts: Vec<_> =
+        changed.map(|text| format!("{text} now: rows of both do not compare")).collect();
     for planned in &plan.jobs {
         let Some(model) = planned.job.setup.model() else { continue };
         let mut same = header.plan.jobs.iter().filter_map(|planned| planned.job.setup.model());
@@ -99,7 +113,7 @@ fn differences(header: &Header, plan: &Plan, host: &Host) -> Vec<String> {
 /// The journal of a run that begins now; `None` where it is not wanted, or cannot be had.
 pub(super) fn open(
     request: &Request,
-    earlier: Option<&Journal>,
+    (earlier, kept): (Option<&Journal>, &Kept),
     (plan, facts, settings): (&Plan, &RunFacts, Settings),
 ) -> Result<Option<Writer>, Error> {
     let unix_time = unix_time();
@@ -114,13 +128,21 @@ pub(super) fn open(
         settings,
         facts: facts.clone(),
     };
-    match Writer::open(&path, &header)? {
+    // What another file has of the plan is wanted in this one too.
+    let elsewhere = earlier.is_some_and(|earlier| !is_same(&earlier.path, &path));
+    match Writer::open(&path, elsewhere.then_some(kept), &header)? {
         Ok(writer) => Ok(Some(writer)),
         Err(warning) => {
             tell(&warning.text);
             Ok(None)
         }
     }
+}
+
+/// Whether two paths are one file.
+fn is_same(a: &Path, b: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    real(a) == real(b)
 }
 
 /// Where the journal goes: to the file that was named, to the one that is resumed, to the user's folder.
@@ -134,11 +156,9 @@ fn path(args: &BenchArgs, earlier: Option<&Journal>, unix_time: u64) -> Option<P
     args.journal.clone().or(resumed).or_else(own)
 }
 
-/// Writes down what happened. Trouble is told once.
-pub(super) fn keep(journal: &mut Option<Writer>, record: &Record) {
-    if let Some(warning) = journal.as_mut().and_then(|journal| journal.record(record)) {
-        tell(&warning.text);
-    }
+/// Writes down what happened. Trouble is to be told, once.
+pub(super) fn keep(journal: &mut Option<Writer>, record: &Record) -> Option<Warning> {
+    journal.as_mut()?.record(record)
 }
 
 /// Writes down how the run ended, and says where all of it is.

@@ -7,6 +7,7 @@
 //! | `help.rs` | `-h` |
 //! | `sweep.rs` | a sweep, step by step |
 //! | `prepare.rs` | what it needs before it runs |
+//! | `showing.rs` | what is seen of it while it runs |
 //! | `beside.rs` | an earlier run beside it |
 //! | `keeping.rs` | its journal, and what an earlier one has of it |
 //! | `rooflines.rs` | what the devices can do at best, for those who show it |
@@ -30,6 +31,7 @@ mod report;
 mod rooflines;
 mod rpc_server;
 mod schema;
+mod showing;
 mod sweep;
 mod synth;
 #[cfg(test)]

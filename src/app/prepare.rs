@@ -9,13 +9,16 @@ use crate::error::Error;
 use crate::hub::{Hub, Shown};
 use crate::job::Job;
 use crate::journal::Links;
-use crate::machine::Host;
+use crate::machine::cards::Cards;
+use crate::machine::{DeviceKind, Host};
 use crate::models;
 use crate::models::prompts;
 use crate::plan::{self, Plan, Sweep, Titled};
 use crate::runner::Runner;
 use crate::setup::{Model, Setup};
+use crate::telemetry::cards;
 use crate::telemetry::sampler::Sampler;
+use crate::units::Bytes;
 use crate::work::Text;
 
 /// The sweeps as one plan.
@@ -86,7 +89,8 @@ pub(super) fn find_models(args: &BenchArgs) -> Result<Vec<Model>, Error> {
         ));
     }
     let write = !args.dry_run && args.scripted.is_none();
-    let mut models = models::resolve(&names, &args.models_dir, write, &mut |text| tell(&text))?;
+    let found = models::resolve(&names, &args.models_dir, write, &mut |text| tell(&text));
+    let mut models = found.map_err(|error| models::cut_at_comma(error, &args.model))?;
     if !wanted.is_empty() {
         let hub = Hub::of_user(args.hub.token(), args.hub.offline)?;
         let found = hub.get_all(wanted, Shown::new(args.progress))?;
@@ -134,9 +138,40 @@ pub(super) fn predictions(runner: &mut Runner, plan: &Plan) -> Result<Vec<Option
     Ok(texts)
 }
 
-/// What is worth a word before it starts: kernels that leave speed on the table, flags that change nothing
-/// here, modules that were refused.
-pub(super) fn warn(args: &BenchArgs, host: &Host) {
+/// The machine with what its engine and its driver tell.
+pub(super) fn host(runner: &mut Runner, scripted: bool) -> Result<Host, Error> {
+    let mut host = Host::take(runner.describe()?);
+    host.cards = cards(scripted).unwrap_or_default();
+    Ok(host)
+}
+
+/// The GPUs of this machine. The scripted engine has devices of its own: unless a test plays the machine,
+/// what is there is none of its business.
+pub(super) fn cards(scripted: bool) -> Option<Cards> {
+    (!scripted || cards::is_played()).then(cards::look)
+}
+
+/// Share of a device's memory below which what is free is worth a word.
+const CROWDED: u64 = 10;
+
+/// What is worth a word before it starts: a GPU that is there for nothing, kernels that leave speed on the
+/// table, flags that change nothing here, modules that were refused.
+pub(super) fn warn(args: &BenchArgs, host: &Host, plan: &Plan) {
+    let idle = host.cards.unused(&host.engine).filter(|_| plan.asks_for_a_device());
+    if let Some(idle) = &idle {
+        let all = if host.can_offload { "" } else { ": every row runs on the CPU" };
+        tell(&format!("{idle}{all}"));
+    }
+    for device in host.engine.devices.iter().filter(|device| device.kind == DeviceKind::Gpu) {
+        if device.free < device.total / CROWDED && plan.asks_for_a_device() {
+            tell(&format!(
+                "{} has {} of {} free: what other programs hold is not there for this run",
+                device.name,
+                Bytes(device.free),
+                Bytes(device.total)
+            ));
+        }
+    }
     let unused = &host.engine.cpu_features_unused;
     if !unused.is_empty() {
         tell(&format!(
@@ -147,18 +182,37 @@ pub(super) fn warn(args: &BenchArgs, host: &Host) {
     if args.process.process().numa.is_some() && host.numa_nodes == Some(1) {
         tell("--numa changes nothing here: this machine has one NUMA node");
     }
-    for module in &host.engine.modules {
+    // A module that is the reason for the word above needs no second one.
+    for module in host.engine.modules.iter().filter(|_| idle.is_none()) {
         if let Some(why) = &module.trouble {
             tell(&format!("{} was refused: {why}", module.file));
         }
     }
 }
 
-/// Has the devices watched, where the driver's library can be had.
-pub(super) fn watch_devices(runner: &mut Runner, host: &Host) {
-    match Sampler::start(&host.engine.devices) {
-        Ok(Some(sampler)) => runner.watch_devices(sampler),
-        Ok(None) => {}
+/// What looks at the devices, from before the first worker; why there is nothing, where no driver answers.
+pub(super) fn sampler(args: &BenchArgs) -> Option<Result<Sampler, String>> {
+    (!args.no_telemetry && !args.dry_run && !args.list_devices).then(Sampler::start)
+}
+
+/// Has the devices watched, where the driver knows some of them.
+pub(super) fn watch_devices(
+    runner: &mut Runner,
+    sampler: Option<Result<Sampler, String>>,
+    host: &Host,
+) {
+    let Some(sampler) = sampler else { return };
+    let devices = &host.engine.devices;
+    if devices.iter().all(|device| device.id.is_none()) {
+        return;
+    }
+    let none = || "it knows none of the devices".to_string();
+    let named = sampler.and_then(|sampler| {
+        let known = sampler.name(devices);
+        if known { Ok(sampler) } else { Err(none()) }
+    });
+    match named {
+        Ok(sampler) => runner.watch_devices(sampler),
         Err(reason) => tell(&format!(
             "no telemetry of the devices: NVIDIA's management library: {reason}; memory figures are \
              the engine's"

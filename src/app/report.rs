@@ -45,7 +45,7 @@ impl ReportArgs {
         if !self.files.is_empty() {
             return Ok(self.files.clone());
         }
-        let last = journal::last_path();
+        let (last, _) = journal::last();
         let none = || Error::Usage("report: there is no run yet: name a journal".into());
         last.map(|path| vec![path]).ok_or_else(none)
     }
@@ -61,11 +61,11 @@ pub(super) fn main(args: &ReportArgs) -> Result<u8, Error> {
     for path in args.paths()? {
         let journal = journal::read(&path)?;
         journal.notes.iter().for_each(|note| tell(note));
-        let plan = journal.header.plan.clone();
-        let kept = Kept::of(&journal, &plan, false);
-        let facts = journal.header.facts;
+        let plan = journal.plan();
+        let kept = Kept::to_show(&journal, &plan);
+        let facts = journal.header().facts.clone();
         let mut report = Report::new(plan.clone(), facts).with_columns(columns.clone());
-        kept.replay(&plan, |record| report.fold(record));
+        report.replay(&kept, &plan, true);
         reports.push(report);
     }
     print(|out| report::write_all(args.output, &reports, out))?;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::cli::quantities;
 use crate::error::Error;
 
 /// In few words.
@@ -17,13 +18,13 @@ pub struct RpcServerArgs {
     pub host: String,
     /// Port to listen at
     #[arg(short, long, value_name = "PORT", default_value_t = 50052)]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(value_parser = quantities::whole::<u16>(1..=65_535))]
     pub port: u16,
     /// Devices to serve [default: all GPUs, or else the CPU]
     #[arg(short, long, value_name = "NAME,...", value_delimiter = ',')]
     pub device: Vec<String>,
     /// CPU threads [default: the number of physical cores]
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", value_parser = quantities::whole::<u32>(1..=512))]
     pub threads: Option<u32>,
     /// Folder in which weights are kept for the next run
     #[arg(short, long, value_name = "DIR")]

@@ -1,26 +1,24 @@
 //! A sweep, step by step: arguments to plan, plan to runner, records to journal and report.
 
-use std::io;
-use std::time::Duration;
-
 use super::beside::Beside;
 use super::out::{output_error, print, tell};
 use super::rooflines::rooflines;
+use super::showing::Showing;
 use super::{devices, keeping, prepare};
 use crate::cli::BenchArgs;
 use crate::cli::defaults::{self, Request, Sources};
 use crate::compare::Run;
 use crate::error::{Error, exit};
 use crate::journal::RunFacts;
-use crate::journal::{Kept, Writer};
-use crate::machine::Host;
+use crate::journal::{Kept, Wanted, Writer};
+use crate::ledger::{Ledger, Priors};
 use crate::machine::cache::{self, Cache};
 use crate::plan::{self, Plan};
-use crate::progress::Progress;
+use crate::progress::{Limits, Progress, Wish};
 use crate::record::Record;
-use crate::report::{Extra, Report, Stream};
+use crate::report::{Extra, Report};
 use crate::roofline;
-use crate::runner::{self, End, Runner, Spawn};
+use crate::runner::{self, Budget, End, Orders, Runner, Spawn};
 use crate::wire::Settings;
 
 /// Does the sweeps that the flags describe, with what comes from the environment, a preset and the file.
@@ -32,12 +30,11 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
         print(|out| defaults::show_presets(&presets, false, out))?;
         return Ok(exit::OK);
     }
-    let (request, earlier) = keeping::resumed(Request::new(typed, &sources)?)?;
+    let request = Request::new(typed, &sources)?;
+    let (request, earlier) = keeping::resumed(request, sources.flags())?;
     let args = &request.sweeps[0].args;
-    let file = match &args.baseline {
-        Some(path) => Some(Run::read(path)?),
-        None => args.how.need_baseline().map(|()| None)?,
-    };
+    args.refuse_lonely()?;
+    let file = args.baseline.as_deref().map(Run::read).transpose()?;
     let Some(columns) = Extra::parse_all(&args.columns)? else {
         print(|out| crate::report::list_columns(out))?;
         return Ok(exit::OK);
@@ -46,11 +43,14 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     let models = if args.list_devices { Vec::new() } else { prepare::find_models(args)? };
 
     let settings = settings(args);
-    let interleave = args.interleave.map(|seed| seed.unwrap_or_else(some_seed));
-    let mut runner = Runner::new(runner_options(args, settings, interleave))?;
-    let mut host = Host::take(runner.describe()?);
+    // A script gives the same numbers each time.
+    let scripted = args.scripted.as_ref().map(|script| script.seed);
+    let seed = args.deprecated.seed().or(scripted).unwrap_or_else(some_seed);
+    let sampler = prepare::sampler(args);
+    let mut runner = Runner::new(runner_options(args, seed))?;
+    let mut host = prepare::host(&mut runner, args.scripted.is_some())?;
     if args.list_devices {
-        print(|out| devices::list(&host.engine, out))?;
+        print(|out| devices::list(&host, out))?;
         return Ok(exit::OK);
     }
     args.deprecated.notes().iter().for_each(|note| tell(note));
@@ -62,16 +62,23 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
         print(|out| plan::print(&plan, &memory, out))?;
         return Ok(exit::OK);
     }
-    prepare::warn(args, &host);
+    prepare::warn(args, &host, &plan);
     if args.scripted.is_none() {
         host.floors = Cache::of_user("noise").get(&cache::key(&host));
     }
     let version = crate::machine::build::NUMBER.to_string();
     let cold = request.sweeps.iter().map(|asked| asked.args.cold).max().unwrap_or(0);
-    let stop = settings.stop;
+    let stop = args.goal();
+    // A row that is visited once has no order.
+    let interleave = Some(seed).filter(|_| args.repetitions.is_none());
+    let priors = match args.scripted {
+        None => Cache::of_user("visits").get(&cache::key(&host)).unwrap_or_default(),
+        Some(_) => Priors::default(),
+    };
     let (roofs, links) = (Vec::new(), Vec::new());
     let process = args.process.process();
-    let mut facts = RunFacts { version, host, stop, cold, interleave, roofs, links, process };
+    let mut facts =
+        RunFacts { version, host, stop, cold, interleave, priors, roofs, links, process };
     let beside = match &file {
         Some(file) => Some(Beside::new(file, &args.how, &plan, &facts)?),
         None => None,
@@ -81,18 +88,18 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
         facts.roofs = rooflines(&mut runner, &wanted, &facts.host, false)?;
     }
     facts.links = prepare::links_of(&mut runner, &plan)?;
-    if !args.no_telemetry {
-        prepare::watch_devices(&mut runner, &facts.host);
-    }
-    let kept = keeping::kept(earlier.as_ref(), &plan, &facts.host);
-    let journal = keeping::open(&request, earlier.as_ref(), (&plan, &facts, settings))?;
+    prepare::watch_devices(&mut runner, sampler, &facts.host);
+    let cold_of = plan.cold_starts();
+    let wanted = Wanted { facts: &facts, settings, stop, cold, cold_of: &cold_of };
+    let kept = keeping::kept(earlier.as_ref(), &plan, &wanted);
+    let journal = keeping::open(&request, (earlier.as_ref(), &kept), (&plan, &facts, settings))?;
     drop(earlier);
     let mut report = Report::new(plan.clone(), facts).with_columns(columns);
     if let Some(beside) = &beside {
         report = beside.enter(report);
     }
     let run = Measuring { args, settings, plan: &plan, beside: beside.as_ref() };
-    run.measure(&mut runner, report, kept, journal)
+    run.measure(&mut runner, report, &kept, journal)
 }
 
 /// A seed that is another one in each run.
@@ -101,19 +108,17 @@ fn some_seed() -> u64 {
     since.map_or(0, |since| u64::from(since.subsec_nanos()))
 }
 
-pub(super) fn settings(args: &BenchArgs) -> Settings {
+/// How a visit is measured.
+fn settings(args: &BenchArgs) -> Settings {
     Settings {
-        stop: args.rule(),
+        stop: args.visit(),
         warmup: !args.no_warmup,
-        delay: Duration::from_secs(args.delay).into(),
+        delay: args.delay.into(),
+        foresee: true,
     }
 }
 
-pub(super) fn runner_options(
-    args: &BenchArgs,
-    settings: Settings,
-    interleave: Option<u64>,
-) -> runner::Options {
+pub(super) fn runner_options(args: &BenchArgs, seed: u64) -> runner::Options {
     let mut worker_args = Vec::new();
     if args.verbose {
         worker_args.push("--verbose".to_string());
@@ -129,18 +134,19 @@ pub(super) fn runner_options(
     }
     runner::Options {
         spawn: Spawn { args: worker_args, verbose: args.verbose },
-        settings,
-        timeout: args.timeout.map(Duration::from_secs),
+        settings: settings(args),
+        stop: args.goal(),
+        rounds: args.rounds,
+        budget: if args.is_bounded() { Budget::Open } else { Budget::Share },
+        seed,
+        timeout: args.timeout,
         cold: args.cold,
-        // Two samples of the first row say nothing about its drift.
-        anchor: !args.no_anchor && args.repetitions.is_none_or(|n| n > 2),
-        interleave,
         // The scripted engine disturbs nobody, and nobody it.
         neighbours: args.scripted.is_none(),
         try_all: args.try_all,
         max_vram: args.max_vram,
         least_memory: args.min_free,
-        total_time: args.max_total_time.map(Duration::from_secs),
+        total_time: args.max_total_time,
     }
 }
 
@@ -153,59 +159,76 @@ struct Measuring<'a> {
 }
 
 impl Measuring<'_> {
+    /// Keeps what the run has shown of the machine's noise, for the next one.
+    fn learn(&self, report: &Report, ledger: &Ledger) {
+        if self.args.scripted.is_some() {
+            return;
+        }
+        let learnt = ledger.learnt();
+        Cache::of_user("visits").update(cache::key(&report.facts().host), |old: Option<Priors>| {
+            let mut all = old.unwrap_or_default();
+            all.extend(learnt);
+            all
+        });
+    }
+
+    /// What a person sees meanwhile.
+    fn progress(&self, priors: &Priors) -> Progress {
+        let args = self.args;
+        let limits = Limits {
+            visit: self.settings,
+            stop: args.goal(),
+            rounds: args.rounds,
+            shares: !args.is_bounded(),
+            total_time: args.max_total_time,
+        };
+        let wish = Wish { lines: args.progress, shared: args.verbose };
+        Progress::new(self.plan, priors, limits, wish)
+    }
+
     /// Carries it out, but for what is kept of an earlier run, showing rows as they finish.
     fn measure(
         &self,
         runner: &mut Runner,
         mut report: Report,
-        kept: Kept,
+        kept: &Kept,
         mut journal: Option<Writer>,
     ) -> Result<u8, Error> {
-        for job in self.plan.measured() {
-            let of_job = kept.attempts.get(&job.id).into_iter().flatten();
-            of_job.filter_map(|attempt| attempt.outcome.as_ref()).for_each(|outcome| {
-                runner.remember(job, outcome);
-            });
-        }
-        let done = kept.attempts.iter().map(|(id, of_job)| (id, of_job.len())).collect();
-        let groups = self.plan.groups_but(done);
-        let mut progress = Progress::new(&groups, self.settings, self.args.progress);
-        kept.replay(self.plan, |record| report.fold(record));
+        let priors = report.facts().priors.clone();
+        let mut progress = self.progress(&priors);
+        report.replay(kept, self.plan, false);
+        kept.replay(self.plan, false, |_, record| progress.fold(record));
 
-        let mut stdout = Stream::new(self.args.output);
-        let mut stderr = self.args.output_err.map(Stream::new);
-        let mut advance = |report: &mut Report, progress: &Progress, last: bool| {
-            let step = if last { Stream::finish } else { Stream::advance };
-            progress.suspend(|| -> io::Result<()> {
-                let shown = step(&mut stdout, report, &mut io::stdout().lock())?;
-                if let Some(copy) = &mut stderr {
-                    step(copy, report, &mut io::stderr().lock())?;
-                }
-                report.forget_details(shown);
-                Ok(())
-            })
-        };
-        advance(&mut report, &progress, false).map_err(output_error)?;
-        let end = runner.run(&groups, &mut |record| {
-            keeping::keep(&mut journal, record);
+        let mut showing = Showing::new(self.args, &progress);
+        showing.advance(&mut report, &progress).map_err(output_error)?;
+        let orders = Orders { plan: self.plan, kept, priors: &priors };
+        let end = runner.run(orders, &mut |record| {
+            if let Some(warning) = keeping::keep(&mut journal, record) {
+                showing.tell(&progress, &warning.text);
+            }
             report.fold(record);
             progress.fold(record);
             match record {
-                Record::Settled { .. } => advance(&mut report, &progress, false),
+                Record::Settled { .. } => showing.advance(&mut report, &progress),
                 Record::Warned { warning, .. } => {
-                    progress.suspend(|| tell(&warning.text));
+                    showing.tell(&progress, &warning.text);
                     Ok(())
                 }
                 _ => Ok(()),
             }
         });
         progress.finish();
+        report.take_stock();
         // Whatever ended the run: what was measured is shown, and an array that was opened is closed.
-        let shown = advance(&mut report, &progress, true).map_err(output_error);
-        if let Ok(end) = end {
-            keeping::close(journal, end);
-        }
-        let end = end?;
+        let shown = showing.finish(&report).map_err(output_error);
+        let end = match end {
+            Ok((end, ledger)) => {
+                keeping::close(journal, end);
+                self.learn(&report, &ledger);
+                Ok(end)
+            }
+            Err(error) => Err(error),
+        }?;
         shown?;
         let worse = self.beside.map_or(Ok(false), |beside| beside.fails(&report))?;
         Ok(match end {

@@ -3,19 +3,7 @@
 
 use std::ffi::OsString;
 
-use crate::axis::AXES;
-
-/// Flags of several letters that are not axes, with their long forms.
-const OTHERS: [(&str, &str); 8] = [
-    ("pg", "prompt-gen"),
-    ("oe", "output-err"),
-    ("mmp", "mmap"),
-    ("dio", "direct-io"),
-    ("hf", "hf-repo"),
-    ("hfr", "hf-repo"),
-    ("hff", "hf-file"),
-    ("hft", "hf-token"),
-];
+use super::flags;
 
 /// Rewrites arguments so that clap understands them; the program's name is passed through.
 pub fn normalise(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
@@ -59,54 +47,7 @@ pub fn long_form(short: &str) -> Option<&'static str> {
 
 /// llama-bench's flags of several letters behind one dash, with their long forms.
 pub fn spellings() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let axes = AXES.iter().map(|axis| (axis.short, axis.long));
-    axes.chain(OTHERS).filter(|(short, _)| short.len() > 1)
-}
-
-/// What is wrong with a flag of several letters behind one dash that nobody knows. To clap, `-nglx` would be
-/// `-n glx`, and `-ctkv` a flag `-c`.
-pub fn unknown(command: &clap::Command, args: &[OsString]) -> Option<String> {
-    let first = args.get(1).and_then(|arg| arg.to_str()).filter(|arg| !arg.starts_with('-'));
-    let command = match first {
-        Some(name) => command.find_subcommand(name).filter(|command| is_sweep(command))?,
-        None => command,
-    };
-    let typed = args.iter().skip(1).map_while(|arg| arg.to_str().filter(|arg| *arg != "--"));
-    let flags = typed.filter_map(|arg| {
-        let word = arg.strip_prefix('-')?.split('=').next()?;
-        (word.len() > 1 && word.starts_with(|c: char| c.is_ascii_alphabetic())).then_some(word)
-    });
-    let word = { flags }.find(|word| !is_known(command, word))?;
-    // What follows -hft may be a token.
-    let word = if word.starts_with("hft") { "hft…" } else { word };
-    let scored = spellings().map(|(short, long)| (strsim::jaro_winkler(word, short), short, long));
-    let nearest = scored.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|best| best.0 > 0.7);
-    Some(match nearest {
-        Some((_, short, long)) => {
-            format!("there is no flag -{word}: did you mean -{short} (--{long})? (see --help)")
-        }
-        None => format!("there is no flag -{word} (see --help)"),
-    })
-}
-
-/// Whether a word behind one dash is one of llama-bench's flags, or a letter with its value: `-t4`, `-ojson`.
-fn is_known(command: &clap::Command, word: &str) -> bool {
-    if spellings().any(|(short, _)| short == word) {
-        return true;
-    }
-    let (letter, value) = word.split_at(1);
-    let mut args = command.get_arguments();
-    let Some(arg) = args.find(|arg| arg.get_short().is_some_and(|short| letter.starts_with(short)))
-    else {
-        return false;
-    };
-    let is_number = arg.get_value_names().is_some_and(|names| names == ["N"]);
-    !is_number || !value.starts_with(|c: char| c.is_ascii_alphabetic())
-}
-
-/// Whether a command takes the flags of a sweep.
-fn is_sweep(command: &clap::Command) -> bool {
-    AXES.iter().all(|axis| command.get_arguments().any(|arg| arg.get_long() == Some(axis.long)))
+    flags::all().flat_map(|flag| flag.spellings.iter().map(move |short| (*short, flag.long)))
 }
 
 #[cfg(test)]

@@ -5,11 +5,11 @@ use clap::Args;
 use super::AxisArgs;
 use super::values;
 use crate::axis::{AXES, Grammar, Value};
-use crate::error::Error;
 use crate::setup::{LoadMode, Word as _};
 
 /// The flags.
 #[derive(Debug, Clone, Args)]
+#[allow(clippy::option_option)] // a flag that may be there without its value
 pub struct DeprecatedArgs {
     /// Older spelling of --load-mode mmap and none
     #[arg(long, value_name = "0|1", value_parser = switches, hide = true)]
@@ -17,6 +17,12 @@ pub struct DeprecatedArgs {
     /// Older spelling of --load-mode dio
     #[arg(long, value_name = "0|1", value_parser = switches, hide = true)]
     direct_io: Vec<Switches>,
+    /// Rows are measured in rounds anyway; SEED is that of their order
+    #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true, hide = true)]
+    interleave: Option<Option<u64>>,
+    /// There is no anchor any more
+    #[arg(long, hide = true)]
+    no_anchor: bool,
 }
 
 /// What one occurrence stands for. A type of its own, since clap would flatten a `Vec`.
@@ -55,19 +61,11 @@ impl DeprecatedArgs {
     }
 
     /// Gives the axis of load modes their values.
-    ///
-    /// # Errors
-    /// When that axis has a flag of its own too.
-    pub fn apply(&self, axes: &mut AxisArgs) -> Result<(), Error> {
-        let modes = self.modes();
+    pub fn apply(&self, axes: &mut AxisArgs) {
         let place = AXES.iter().position(|axis| axis.name == "load_mode");
-        let Some(values) = place.and_then(|place| axes.0.get_mut(place)) else { return Ok(()) };
-        if !modes.is_empty() && !values.is_empty() {
-            let text = "-mmp and -dio are older spellings of -lm: give -lm alone";
-            return Err(Error::Usage(text.into()));
+        if let Some(values) = place.and_then(|place| axes.0.get_mut(place)) {
+            values.extend(self.modes().into_iter().map(Value::Load));
         }
-        values.extend(modes.into_iter().map(Value::Load));
-        Ok(())
     }
 
     /// What to say about them.
@@ -75,6 +73,19 @@ impl DeprecatedArgs {
         let modes: Vec<_> = self.modes().into_iter().map(LoadMode::name).collect();
         let text =
             || format!("-mmp and -dio are deprecated: -lm {} says the same", modes.join(","));
-        if modes.is_empty() { Vec::new() } else { vec![text()] }
+        let mut notes = if modes.is_empty() { Vec::new() } else { vec![text()] };
+        if self.interleave.is_some() {
+            let text = "--interleave is always on: rows are measured in rounds, in an order drawn from a seed";
+            notes.push(text.into());
+        }
+        if self.no_anchor {
+            notes.push("--no-anchor has no effect: rounds show what changes over time".into());
+        }
+        notes
+    }
+
+    /// The seed of the order that was given with an older flag.
+    pub fn seed(&self) -> Option<u64> {
+        self.interleave.flatten()
     }
 }

@@ -2,9 +2,8 @@
 
 use clap::Args;
 
-use super::values;
+use super::quantities;
 use crate::compare::{FailOn, Options};
-use crate::error::Error;
 use crate::stats::verdict::Limits;
 
 /// How results are compared; common to `lbench compare` and `--baseline`.
@@ -12,12 +11,12 @@ use crate::stats::verdict::Limits;
 #[command(next_help_heading = "Comparing")]
 pub struct HowArgs {
     /// Differences up to this do not matter: SAME [default: 1%]
-    #[arg(long, value_name = "PERCENT", value_parser = values::percent)]
+    #[arg(long, value_name = "PERCENT", value_parser = quantities::percent)]
     #[arg(allow_hyphen_values = true)]
     threshold: Option<f64>,
     /// How much runs of the same thing differ here beyond their samples [default: what `lbench doctor`
     /// found when the rows were measured, 0.5% at least]
-    #[arg(long, value_name = "PERCENT", value_parser = values::percent)]
+    #[arg(long, value_name = "PERCENT", value_parser = quantities::percent)]
     #[arg(allow_hyphen_values = true)]
     floor: Option<f64>,
     /// Exit with 1 if any row is one of: slower, faster, unclear, failed, missing
@@ -42,25 +41,5 @@ impl HowArgs {
             ..usual
         };
         Options { limits, by: self.by.clone(), force: self.force }
-    }
-
-    /// Refuses what means nothing without a baseline.
-    ///
-    /// # Errors
-    /// When any flag is given.
-    pub fn need_baseline(&self) -> Result<(), Error> {
-        let given = [
-            ("--threshold", self.threshold.is_some()),
-            ("--floor", self.floor.is_some()),
-            ("--fail-on", !self.fail_on.is_empty()),
-            ("--by", !self.by.is_empty()),
-            ("--force", self.force),
-        ];
-        match given.iter().find(|(_, given)| *given) {
-            None => Ok(()),
-            Some((flag, _)) => Err(Error::Usage(format!(
-                "{flag} is about a comparison: give --baseline FILE too, or use `lbench compare`"
-            ))),
-        }
     }
 }

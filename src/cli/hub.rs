@@ -27,7 +27,7 @@ impl HubArgs {
     /// The models that were asked for, in order.
     ///
     /// # Errors
-    /// A repository that is none, or a file or token without one.
+    /// A repository that is none, or a file without one.
     pub fn wanted(&self) -> Result<Vec<Wanted>, Error> {
         let list = |given: &[String]| -> Vec<String> {
             given.iter().flat_map(|text| text.split(',')).map(str::to_string).collect()
@@ -38,9 +38,6 @@ impl HubArgs {
                 format!("-hff {file}: there is no -hf at this place that it could be a file of");
             return Err(Error::Usage(text));
         }
-        if repos.is_empty() && self.hf_token.is_some() {
-            return Err(Error::Usage("-hft: there is no -hf that it could be for".into()));
-        }
         let file = |at: usize| files.get(at).filter(|file| !file.is_empty()).cloned();
         let wanted = repos.iter().enumerate();
         wanted.map(|(at, repo)| Ok(Wanted { file: file(at), ..Wanted::parse(repo)? })).collect()
@@ -49,12 +46,6 @@ impl HubArgs {
     /// The token that was given, if any.
     pub fn token(&self) -> Option<Token> {
         self.hf_token.clone()
-    }
-
-    /// Takes over how the hub is reached, as opposed to what is asked of it.
-    pub(super) fn reach_as(&mut self, other: &Self) {
-        self.hf_token.clone_from(&other.hf_token);
-        self.offline |= other.offline;
     }
 }
 
@@ -91,7 +82,6 @@ mod tests {
             "lbench -hf a/b,",
             "lbench -hff x.gguf",
             "lbench -hf a/b -hff x.gguf,y.gguf",
-            "lbench -hft hf_secret",
         ]
         .map(|line| format!("{line}\n    {}", wrong(line)));
         insta::assert_snapshot!(messages.join("\n"));

@@ -4,10 +4,15 @@ mod argv;
 mod axes;
 pub mod defaults;
 mod deprecated;
+pub mod flags;
+mod foreign;
 mod how;
 mod hub;
+mod line;
 mod message;
+mod pattern;
 mod process;
+pub mod quantities;
 pub mod settings;
 mod values;
 mod works;
@@ -17,6 +22,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgMatches, Args, FromArgMatches as _};
+use flags::Concern;
 use settings::{Flags, Setting};
 
 pub use argv::{long_form, spellings};
@@ -24,6 +30,7 @@ pub use axes::AxisArgs;
 pub use deprecated::DeprecatedArgs;
 pub use how::HowArgs;
 pub use hub::HubArgs;
+pub use line::slip;
 pub use process::ProcessArgs;
 pub use values::axis as parse_value;
 pub use works::WorkArgs;
@@ -32,10 +39,21 @@ use crate::engine::scripted::Script;
 use crate::error::Error;
 use crate::report::{Extra, Format};
 use crate::stats::stopping::Rule;
-use crate::units::Bytes;
+use crate::units::{Bytes, Nanos};
 
-/// Fewest samples of a test whose precision decides.
+/// Fewest samples that may be asked for as the most.
 const MIN_SAMPLES: i64 = 5;
+/// How precise a row is to be, if nothing else is asked for.
+const PRECISION: f64 = 0.01;
+/// Most samples of a row.
+const MAX_SAMPLES: u32 = 1000;
+/// Longest time to run a row.
+const MAX_TIME: Duration = Duration::from_secs(20);
+/// Fewest samples of a visit: one says nothing of how they scatter.
+const VISIT_SAMPLES: u32 = 2;
+/// Least time of a visit, of which the warm-up may be half: what a card or a scheduler does for tenths of seconds
+/// is then in it.
+const VISIT_TIME: Nanos = Nanos(750_000_000);
 
 /// Flags of a sweep.
 #[derive(Debug, Args)]
@@ -63,62 +81,61 @@ pub struct BenchArgs {
 
     /// Measure each test exactly N times, as llama-bench does, instead of until it is precise
     #[arg(short = 'r', long, value_name = "N", help_heading = "Measuring")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(value_parser = quantities::whole::<u32>(1..=1_000_000))]
     #[arg(allow_hyphen_values = true, conflicts_with_all = ["precision", "max_reps", "max_time"])]
     pub repetitions: Option<u32>,
-    /// Measure until the mean's 95 % interval is within this much of it
-    #[arg(long, value_name = "PERCENT", default_value = "1%", value_parser = values::percent)]
+    /// Measure in rounds until another run would differ by no more than this, 95 times out of 100; without it,
+    /// to 1 % at best, in half of llama-bench's time [default: 1%]
+    #[arg(long, value_name = "PERCENT", value_parser = quantities::percent)]
     #[arg(help_heading = "Measuring", allow_hyphen_values = true)]
-    pub precision: f64,
-    /// Most samples of each test, if it does not become precise
-    #[arg(long, value_name = "N", default_value_t = 1000, help_heading = "Measuring")]
-    #[arg(value_parser = clap::value_parser!(u32).range(MIN_SAMPLES..=1_000_000))]
+    pub precision: Option<f64>,
+    /// Most rounds: each visits every test that is not precise yet, in a fresh process
+    #[arg(long, value_name = "N", help_heading = "Measuring")]
+    #[arg(value_parser = quantities::whole::<u32>(1..=10_000))]
+    #[arg(allow_hyphen_values = true, conflicts_with = "repetitions")]
+    pub rounds: Option<u32>,
+    /// Most samples of each test, if it does not become precise [default: 1000]
+    #[arg(long, value_name = "N", help_heading = "Measuring")]
+    #[arg(value_parser = quantities::whole::<u32>(MIN_SAMPLES..=1_000_000))]
     #[arg(allow_hyphen_values = true)]
-    pub max_reps: u32,
-    /// Longest time to take samples of a test, in seconds, if it does not become precise
-    #[arg(long, value_name = "SECONDS", default_value_t = 20, help_heading = "Measuring")]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub max_reps: Option<u32>,
+    /// Longest time to run a test over all rounds, in seconds, if it does not become precise [default: 20]
+    #[arg(long, value_name = "SECONDS", help_heading = "Measuring")]
+    #[arg(value_parser = quantities::seconds(0.001..=86_400.0))]
     #[arg(allow_hyphen_values = true)]
-    pub max_time: u64,
+    pub max_time: Option<Duration>,
     /// Skip the warm-up runs at each test's real shape and depth
     #[arg(long, help_heading = "Measuring")]
     pub no_warmup: bool,
     /// Rest before each test, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 0, help_heading = "Measuring")]
-    #[arg(value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    #[arg(long, value_name = "SECONDS", default_value = "0", help_heading = "Measuring")]
+    #[arg(value_parser = quantities::seconds(0.0..=86_400.0))]
     #[arg(allow_hyphen_values = true)]
-    pub delay: u64,
+    pub delay: Duration,
     /// How the process runs that measures.
     #[command(flatten)]
     pub process: ProcessArgs,
     /// Also time N fresh processes for each prompt, from start through load to the first token
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Measuring")]
-    #[arg(value_parser = clap::value_parser!(u32).range(0..=1000))]
+    #[arg(value_parser = quantities::whole::<u32>(0..=1000))]
     #[arg(allow_hyphen_values = true)]
     pub cold: u32,
-    /// Measure the tests on one model in rounds instead of one after another, in an order drawn from SEED
-    #[arg(long, value_name = "SEED", num_args = 0..=1, require_equals = true)]
-    #[arg(help_heading = "Measuring")]
-    pub interleave: Option<Option<u64>>,
-    /// Do not measure the first row again now and then to see whether the machine has changed
-    #[arg(long, help_heading = "Measuring")]
-    pub no_anchor: bool,
     /// Longest time one test may take, load included, in seconds; 0 for no limit [default: what is silent
     /// for much longer than it should be counts as hung]
     #[arg(long, value_name = "SECONDS", help_heading = "Limits")]
     #[arg(allow_hyphen_values = true)]
-    #[arg(value_parser = clap::value_parser!(u64).range(0..=8_640_000))]
-    pub timeout: Option<u64>,
+    #[arg(value_parser = quantities::seconds(0.0..=8_640_000.0))]
+    pub timeout: Option<Duration>,
     /// Longest time of the whole run, in seconds: rows that show every value once come first
     #[arg(long, value_name = "SECONDS", help_heading = "Limits")]
     #[arg(allow_hyphen_values = true)]
-    #[arg(value_parser = clap::value_parser!(u64).range(1..=8_640_000))]
-    pub max_total_time: Option<u64>,
+    #[arg(value_parser = quantities::seconds(0.001..=8_640_000.0))]
+    pub max_total_time: Option<Duration>,
     /// Skip what would take more memory of a GPU than this, by the engine's own prediction
-    #[arg(long, value_name = "SIZE", value_parser = values::size, help_heading = "Limits")]
+    #[arg(long, value_name = "SIZE", value_parser = quantities::size, help_heading = "Limits")]
     pub max_vram: Option<Bytes>,
     /// End a test when the machine has less memory left than this; 0 for no such guard [default: 2 % of it]
-    #[arg(long, value_name = "SIZE", value_parser = values::size, help_heading = "Limits")]
+    #[arg(long, value_name = "SIZE", value_parser = quantities::size, help_heading = "Limits")]
     pub min_free: Option<Bytes>,
     /// Try also what needs at least as much memory as a test that found none
     #[arg(long, help_heading = "Limits")]
@@ -156,8 +173,8 @@ pub struct BenchArgs {
     /// Write nothing down
     #[arg(long, help_heading = "Keeping")]
     pub no_journal: bool,
-    /// Measure only what an earlier run has not: the last one, or that of a journal. Without other flags
-    /// it is the same sweep
+    /// Measure only what an earlier run has not: the last one, or that of a journal. Without flags that say
+    /// what to measure it is the same sweep
     #[arg(long, value_name = "FILE", num_args = 0..=1, help_heading = "Keeping")]
     pub resume: Option<Option<PathBuf>>,
 
@@ -193,27 +210,6 @@ pub struct BenchArgs {
     pub typed: Vec<Setting>,
 }
 
-/// Flags that do not change what is measured.
-const SHOWING: [&str; 17] = [
-    "output",
-    "output-err",
-    "columns",
-    "progress",
-    "verbose",
-    "journal",
-    "no-journal",
-    "resume",
-    "baseline",
-    "threshold",
-    "floor",
-    "fail-on",
-    "by",
-    "force",
-    "hf-token",
-    "offline",
-    "no-config",
-];
-
 /// A format by its name.
 ///
 /// # Errors
@@ -240,10 +236,11 @@ fn command() -> clap::Command {
 /// # Errors
 /// A usage error in one line.
 pub fn matches(
-    command: clap::Command,
+    mut command: clap::Command,
     args: Vec<OsString>,
 ) -> Result<Result<ArgMatches, clap::Error>, Error> {
-    if let Some(text) = argv::unknown(&command, &args) {
+    command.build();
+    if let Some(text) = line::slip(&command, &args) {
         return Err(Error::Usage(text));
     }
     match command.try_get_matches_from(argv::normalise(args)) {
@@ -273,44 +270,63 @@ impl BenchArgs {
     /// Adds what the parser alone knows: what was typed, and what older spellings stand for.
     ///
     /// # Errors
-    /// When such a spelling and the flag that it stands for are both given.
+    /// When flags that exclude each other are given.
     pub fn complete(&mut self, matches: &ArgMatches) -> Result<(), Error> {
         self.typed = Flags::new().typed(matches);
-        self.deprecated.apply(&mut self.axes)?;
-        self.works.apply(&mut self.axes)
+        if let Some(text) = flags::clash(&self.typed.iter().collect::<Vec<_>>()) {
+            return Err(Error::Usage(text.into()));
+        }
+        self.deprecated.apply(&mut self.axes);
+        self.works.apply(&mut self.axes);
+        Ok(())
     }
 
     /// Whether any flag that was typed says what to measure or how, as opposed to how to show it and where
     /// to keep it.
     pub fn says_what(&self) -> bool {
-        self.typed.iter().any(|setting| !SHOWING.contains(&setting.flag.as_str()))
+        self.typed.iter().any(|setting| flags::concern(&setting.flag) == Concern::Measuring)
     }
 
-    /// When a test has been measured enough.
-    pub fn rule(&self) -> Rule {
+    /// When a row has been measured enough.
+    pub fn goal(&self) -> Rule {
         match self.repetitions {
             Some(n) => Rule::Fixed { n },
             None => Rule::Precision {
-                min_samples: MIN_SAMPLES.unsigned_abs().try_into().unwrap_or(u32::MAX),
-                target: self.precision,
-                max_samples: self.max_reps,
-                max_time: Duration::from_secs(self.max_time).into(),
+                min_samples: VISIT_SAMPLES,
+                target: self.precision.unwrap_or(PRECISION),
+                max_samples: self.max_reps.unwrap_or(MAX_SAMPLES),
+                max_time: self.max_time.unwrap_or(MAX_TIME).into(),
             },
         }
     }
 
-    /// Takes over how results are shown and kept, and how the hub is reached.
-    pub fn show_as(&mut self, other: &Self) {
-        self.output = other.output;
-        self.output_err = other.output_err;
-        self.columns.clone_from(&other.columns);
-        self.progress = other.progress;
-        self.verbose = other.verbose;
-        self.journal.clone_from(&other.journal);
-        self.no_journal = other.no_journal;
-        self.baseline.clone_from(&other.baseline);
-        self.resume.clone_from(&other.resume);
-        self.hub.reach_as(&other.hub);
+    /// When a visit to a row has been long enough.
+    pub fn visit(&self) -> Rule {
+        match self.repetitions {
+            Some(n) => Rule::Fixed { n },
+            None => Rule::Visit {
+                min_samples: VISIT_SAMPLES,
+                least_time: VISIT_TIME,
+                max_samples: self.max_reps.unwrap_or(MAX_SAMPLES),
+            },
+        }
+    }
+
+    /// Whether it was said how long to go on: the time of llama-bench is then no bound.
+    pub fn is_bounded(&self) -> bool {
+        self.precision.is_some()
+            || self.rounds.is_some()
+            || self.max_reps.is_some()
+            || self.max_time.is_some()
+            || self.max_total_time.is_some()
+    }
+
+    /// Refuses a flag that means nothing without another.
+    ///
+    /// # Errors
+    /// When there is one.
+    pub fn refuse_lonely(&self) -> Result<(), Error> {
+        flags::lonely(&self.typed).map_or(Ok(()), |text| Err(Error::Usage(text)))
     }
 
     /// Whether the results have room for what devices can do at best.

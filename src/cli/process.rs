@@ -12,7 +12,7 @@ pub struct ProcessArgs {
     numa: Option<Numa>,
     /// Priority of process and threads: -1 low, 0 normal, 1 medium, 2 high, 3 realtime
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Measuring")]
-    #[arg(value_parser = clap::value_parser!(i32).range(-1..=3), allow_hyphen_values = true)]
+    #[arg(value_parser = super::quantities::whole::<i32>(-1..=3), allow_hyphen_values = true)]
     prio: i32,
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches};
 
-use super::{command, message};
+use super::{command, flags, message};
 
 /// What was given to a flag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,9 +19,6 @@ pub enum Given {
     /// Its values, each as one occurrence of the flag has it.
     Values(Vec<OsString>),
 }
-
-/// Flags whose values are nobody else's business: never shown, never written down.
-const SECRET: [&str; 1] = ["hf-token"];
 
 /// A flag with what was given to it.
 #[derive(Clone, PartialEq, Eq)]
@@ -42,10 +39,6 @@ pub enum Takes {
     /// A value.
     Value,
 }
-
-/// Flags that are refused together, and not by the parser.
-const ONE_OF: [(&str, &str); 3] =
-    [("mmap", "load-mode"), ("direct-io", "load-mode"), ("depth-curve", "n-depth")];
 
 /// The flags of a sweep.
 pub struct Flags(clap::Command);
@@ -107,7 +100,7 @@ impl Flags {
             let conflicting = self.find(a).map(|arg| self.0.get_arg_conflicts_with(arg));
             conflicting.into_iter().flatten().any(|arg| arg.get_long() == Some(b))
         };
-        conflicts(a, b) || conflicts(b, a) || ONE_OF.contains(&(a, b)) || ONE_OF.contains(&(b, a))
+        conflicts(a, b) || conflicts(b, a) || flags::exclude(a, b)
     }
 
     /// The flag that was probably meant.
@@ -125,7 +118,7 @@ impl Flags {
     fn args(&self) -> impl Iterator<Item = (&str, &Arg)> {
         let args = self.0.get_arguments();
         let named = args.filter_map(|arg| Some((arg.get_long()?, arg)));
-        named.filter(|(long, _)| !["help", "version"].contains(long))
+        named.filter(|(long, _)| flags::find(long).is_none_or(|flag| !flag.is_apart))
     }
 
     /// What was typed, in the order of the help text.
@@ -170,7 +163,7 @@ impl fmt::Debug for Setting {
 impl Setting {
     /// Whether what was given must not be seen.
     pub fn is_secret(&self) -> bool {
-        SECRET.contains(&self.flag.as_str())
+        flags::find(&self.flag).is_some_and(|flag| flag.is_secret)
     }
 
     /// The same, as it would be typed.
@@ -203,5 +196,6 @@ pub fn command_line<'a>(settings: impl IntoIterator<Item = &'a Setting>) -> Vec<
 /// What the parser says, in one line.
 pub fn check(settings: &[&Setting]) -> Result<(), String> {
     let parsed = command().try_get_matches_from(command_line(settings.iter().copied()));
-    parsed.map(drop).map_err(|error| message::what(&error))
+    parsed.map_err(|error| message::what(&error))?;
+    flags::clash(settings).map_or(Ok(()), |text| Err(text.into()))
 }

@@ -1,8 +1,8 @@
 //! The grammar of values: lists, ranges, cache types, switches. Text in, numbers out; no I/O.
 
+use super::pattern;
 use crate::axis::{Grammar, Value};
 use crate::setup::{FlashAttention, Override, Word};
-use crate::units::Bytes;
 
 /// Most values that one flag may stand for.
 const MAX_VALUES: usize = 100_000;
@@ -17,7 +17,7 @@ const MAX: i64 = i32::MAX as i64;
 pub fn axis(grammar: Grammar, text: &str) -> Result<Vec<Value>, String> {
     match grammar {
         Grammar::Count { min } => Ok(numbers(text, min)?.into_iter().map(Value::Int).collect()),
-        Grammar::Layers => Ok(numbers(text, -1)?.into_iter().map(Value::Int).collect()),
+        Grammar::Layers => layers(text),
         Grammar::Percent => percents(text),
         Grammar::Switch => list(text, |word| switch(word).map(Value::Switch)),
         Grammar::CacheType => list(text, |word| named(word, "cache type").map(Value::Cache)),
@@ -25,9 +25,7 @@ pub fn axis(grammar: Grammar, text: &str) -> Result<Vec<Value>, String> {
         Grammar::LoadMode => list(text, |word| named(word, "load mode").map(Value::Load)),
         Grammar::LazyMode => list(text, |word| named(word, "lazy mode").map(Value::Lazy)),
         Grammar::Mask => list(text, |word| mask(word).map(Value::Mask)),
-        Grammar::Overrides => {
-            text.split(',').map(|group| overrides(group).map(Value::Overrides)).collect()
-        }
+        Grammar::Overrides => placements(text),
         Grammar::Shares => list(text, |word| shares(word).map(Value::Shares)),
         Grammar::Servers => servers(text).map(|servers| vec![Value::Servers(servers)]),
         Grammar::Devices => list(text, |word| Ok(Value::Devices(devices(word)))),
@@ -49,24 +47,16 @@ pub fn counts(text: &str) -> Result<Vec<u32>, String> {
 /// # Errors
 /// As [`axis`].
 pub fn pair(text: &str) -> Result<(u32, u32), String> {
-    match list(text, |word| number(word, 0))?.as_slice() {
-        [prompt, generation] => {
-            let as_count = |&value| u32::try_from(value).unwrap_or(u32::MAX);
-            Ok((as_count(prompt), as_count(generation)))
+    let bad = || format!("'{text}' is not a pair: give prompt,generation as in -pg 512,128");
+    let is_pair = text.split(',').filter(|word| word.trim().parse::<u64>().is_ok()).count() == 2;
+    match list(text, |word| number(word, 0)) {
+        Ok(values) if values.len() == 2 => {
+            let as_count = |value: i64| u32::try_from(value).unwrap_or(u32::MAX);
+            Ok((as_count(values[0]), as_count(values[1])))
         }
-        _ => Err(format!("'{text}' is not a pair: give prompt,generation as in -pg 512,128")),
-    }
-}
-
-/// Parses a share of something, `0.5%` or `0.5`, both half a percent.
-///
-/// # Errors
-/// When it is no number between 0 and 100, both excluded.
-pub fn percent(text: &str) -> Result<f64, String> {
-    let number = text.trim().strip_suffix('%').unwrap_or(text).trim();
-    match number.parse::<f64>() {
-        Ok(value) if value > 0.0 && value < 100.0 => Ok(value / 100.0),
-        _ => Err(format!("'{text}' is not a percentage between 0 and 100, like 0.5%")),
+        // Two numbers, and one of them too large.
+        Err(error) if is_pair => Err(error),
+        _ => Err(bad()),
     }
 }
 
@@ -77,6 +67,12 @@ pub(super) fn named<T: Word>(word: &str, what: &str) -> Result<T, String> {
         let names: Vec<_> = T::ALL.iter().map(|value| value.name()).collect();
         format!("'{word}' is not a {what}: {}", names.join(", "))
     })
+}
+
+fn layers(text: &str) -> Result<Vec<Value>, String> {
+    let is_word = text.chars().any(|c| c.is_ascii_alphabetic());
+    let all = |error| if is_word { format!("{error}; all layers are -1") } else { error };
+    Ok(numbers(text, -1).map_err(all)?.into_iter().map(Value::Int).collect())
 }
 
 fn switch(word: &str) -> Result<bool, String> {
@@ -106,18 +102,35 @@ fn mask(word: &str) -> Result<String, String> {
     }
 }
 
+/// Sets of overrides, parted by commas, as llama-bench parts them: whatever else a comma might mean.
+fn placements(text: &str) -> Result<Vec<Value>, String> {
+    let sets = text.split(',').map(|group| overrides(group).map(Value::Overrides));
+    let told = |error| {
+        let several = "a comma begins another set, wherever it stands";
+        if text.contains(',') { format!("{error}; {several}") } else { error }
+    };
+    sets.collect::<Result<_, _>>().map_err(told)
+}
+
 /// One set of overrides: `pattern=buffer` parted by `;`. None at all is a set too.
 fn overrides(group: &str) -> Result<Vec<Override>, String> {
     if group.is_empty() || group == "none" {
         return Ok(Vec::new());
     }
-    let one = |text: &str| match text.split_once('=') {
-        Some((pattern, buffer)) if !pattern.is_empty() && !buffer.is_empty() => {
-            Ok(Override { pattern: pattern.into(), buffer: buffer.into() })
+    group.split(';').filter(|text| !text.is_empty()).map(placement).collect()
+}
+
+fn placement(text: &str) -> Result<Override, String> {
+    match text.split_once('=') {
+        Some((expression, buffer)) if !expression.is_empty() && !buffer.is_empty() => {
+            pattern::check(expression).map_err(|what| {
+                let first = if buffer.contains('=') { "; the first = ends it" } else { "" };
+                format!("'{expression}' is no regular expression: {what}{first}")
+            })?;
+            Ok(Override { pattern: expression.into(), buffer: buffer.into() })
         }
         _ => Err(format!("'{text}' places nothing: give pattern=buffer, like exps=CPU")),
-    };
-    group.split(';').filter(|text| !text.is_empty()).map(one).collect()
+    }
 }
 
 /// Shares of devices in hundredths: `3/1`, as llama-bench also `3;1`. All zero leaves them to the engine.
@@ -151,24 +164,6 @@ fn servers(text: &str) -> Result<Vec<String>, String> {
 /// Names of devices; none is all of them.
 fn devices(word: &str) -> Vec<String> {
     if word == "auto" { Vec::new() } else { word.split('/').map(str::to_string).collect() }
-}
-
-/// Parses a size: `500M`, `1.5GiB`, a plain number being bytes. Prefixes are powers of 1024.
-///
-/// # Errors
-/// When it is no such size.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // positive, and `as` saturates
-pub fn size(text: &str) -> Result<Bytes, String> {
-    let trimmed = text.trim();
-    let digits = trimmed.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = trimmed[digits.len()..].to_ascii_lowercase();
-    let unit = unit.trim_end_matches('b').trim_end_matches('i');
-    let scale = ["", "k", "m", "g", "t"].iter().position(|known| *known == unit);
-    let number = digits.trim().parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0);
-    match (number, scale.and_then(|scale| i32::try_from(scale).ok())) {
-        (Some(number), Some(scale)) => Ok(Bytes((number * 1024_f64.powi(scale)) as u64)),
-        _ => Err(format!("'{text}' is not a size, like 500M or 1.5GiB")),
-    }
 }
 
 /// Parses numbers and ranges: `first`, `first-last`, `first-last+step`, `first-last*factor`.

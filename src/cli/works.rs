@@ -13,7 +13,7 @@ use crate::work::Work;
 #[derive(Debug, Clone, Args)]
 pub struct WorkArgs {
     /// Prompt lengths to test; 0 for none [default: 512]
-    #[arg(short = 'p', long, value_name = "N", value_parser = counts, help_heading = "Sweep")]
+    #[arg(short = 'p', long, value_name = "N", value_parser = prompts, help_heading = "Sweep")]
     #[arg(allow_hyphen_values = true)]
     n_prompt: Vec<Counts>,
     /// Generation lengths to test; 0 for none [default: 128]
@@ -40,6 +40,14 @@ struct Counts(Vec<u32>);
 
 fn counts(text: &str) -> Result<Counts, String> {
     values::counts(text).map(Counts)
+}
+
+/// Lengths of prompts. To llama-cli, `-p` is a prompt itself.
+fn prompts(text: &str) -> Result<Counts, String> {
+    let is_text = text.chars().any(char::is_alphabetic);
+    let texts =
+        |error| if is_text { format!("{error}; texts are for --prompt-file") } else { error };
+    counts(text).map_err(texts)
 }
 
 /// Depths from 0 to a greatest one.
@@ -86,18 +94,11 @@ impl WorkArgs {
     }
 
     /// Gives the axis of depths the values of a curve.
-    ///
-    /// # Errors
-    /// When that axis has a flag of its own too.
-    pub(super) fn apply(&self, axes: &mut AxisArgs) -> Result<(), Error> {
-        let Some(Counts(depths)) = &self.depth_curve else { return Ok(()) };
+    pub(super) fn apply(&self, axes: &mut AxisArgs) {
+        let Some(Counts(depths)) = &self.depth_curve else { return };
         let place = AXES.iter().position(|axis| axis.name == "n_depth");
-        let Some(values) = place.and_then(|place| axes.0.get_mut(place)) else { return Ok(()) };
-        if !values.is_empty() {
-            let text = "--depth-curve and -d both give depths: give one of them";
-            return Err(Error::Usage(text.into()));
+        if let Some(values) = place.and_then(|place| axes.0.get_mut(place)) {
+            values.extend(depths.iter().map(|depth| Value::Int(i64::from(*depth))));
         }
-        values.extend(depths.iter().map(|depth| Value::Int(i64::from(*depth))));
-        Ok(())
     }
 }

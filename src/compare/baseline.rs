@@ -2,8 +2,8 @@
 
 use super::entry::Ending;
 use super::{Options, Run, checks, paired, rows};
+use crate::document::text::plain;
 use crate::error::Error;
-use crate::report::text::plain;
 use crate::report::{Base, Baseline, Report};
 
 /// Matches a file with the plan of a report in which nothing is measured yet; with it comes what a
@@ -28,6 +28,8 @@ pub fn baseline(
                     rates: entry.rates.clone(),
                     mean: entry.mean.map(|rate| rate.mean),
                     floor: entry.floor,
+                    known: entry.known,
+                    marked: entry.marked,
                 },
             });
         }

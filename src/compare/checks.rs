@@ -6,7 +6,7 @@ use super::Run;
 use super::entry::{Entry, ModelId};
 use super::keys::{FACTS, Ignored};
 use super::pairs::{Pairs, suggestion};
-use crate::report::text::plain;
+use crate::document::text::plain;
 
 /// Most of the same kind that one sentence names.
 const MOST: usize = 8;

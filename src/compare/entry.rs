@@ -4,6 +4,8 @@ use serde_json::Value;
 
 use super::keys::{FACTS, Ignored, KEYS};
 use crate::stats::Estimate;
+use crate::stats::known::Known;
+use crate::stats::sides::Side;
 
 /// A row, reduced to what a comparison needs.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +24,10 @@ pub(super) struct Entry {
     pub mean: Option<Estimate>,
     /// By how much runs of the same thing differed where it was measured, if that was known.
     pub floor: Option<f64>,
+    /// What its visits say, where it was measured by an lbench that knew.
+    pub known: Option<Known>,
+    /// Whether it says of itself that it does not compare.
+    pub marked: bool,
     /// How it ended.
     pub ending: Ending,
 }
@@ -79,8 +85,17 @@ impl Entry {
             mean: if failed { None } else { Estimate::of(&rates).or_else(said) },
             rates,
             floor: number(&look("noise_floor")),
+            known: look("known")
+                .get(0)
+                .and_then(|known| serde_json::from_value(known.clone()).ok()),
+            marked: is_marked(look),
             ending,
         })
+    }
+
+    /// The row as a side of a comparison.
+    pub(super) fn side(&self) -> Side<'_> {
+        Side { rates: &self.rates, known: self.known, marked: self.marked }
     }
 
     /// The value of a key.
@@ -124,6 +139,15 @@ impl ModelId {
         let sized = |id: &Self| id.sizes.iter().all(Option::is_some);
         if sized(self) && sized(other) { self.sizes == other.sizes } else { same_label }
     }
+}
+
+/// Whether a row says of itself that it does not compare; older files have that in several fields.
+fn is_marked(look: &dyn Fn(&str) -> Value) -> bool {
+    let is = |name: &str, value: &str| word(&look(name)).as_deref() == Some(value);
+    is("marked", "1")
+        || is("throttled", "1")
+        || is("warmup_steady", "0")
+        || !look("drift").is_null()
 }
 
 /// Whether two values do not contradict each other.

@@ -12,16 +12,16 @@
 //! | `pairs.rs` | who is compared with whom |
 //! | `checks.rs` | apples and oranges |
 //! | `baseline.rs` | a file as the baseline of a new run |
-//! | `markdown.rs`, `json.rs` | what is shown |
+//! | `sheet.rs`, `json.rs` | what is shown |
 
 mod baseline;
 mod checks;
 mod entry;
 mod json;
 mod keys;
-mod markdown;
 mod pairs;
 mod read;
+mod sheet;
 #[cfg(test)]
 mod tests;
 
@@ -31,8 +31,11 @@ use std::str::FromStr;
 pub use baseline::baseline;
 pub use read::Run;
 
+use crate::document::Markdown;
 use crate::error::Error;
 use crate::report::word;
+use crate::stats::noise::Noise;
+use crate::stats::sides::compare_sides;
 use crate::stats::verdict::{self, Limits, Verdict};
 use entry::{Ending, Entry};
 use keys::Ignored;
@@ -77,7 +80,7 @@ impl Judged {
             (false, true) => Self::FailedInB,
             (false, false) if a.rates.is_empty() || b.rates.is_empty() => Self::NoSamples,
             (false, false) => {
-                Self::Compared(verdict::compare(&a.rates, &b.rates, limits.on([a.floor, b.floor])))
+                Self::Compared(compare_sides(a.side(), b.side(), limits.on([a.floor, b.floor])))
             }
         }
     }
@@ -256,9 +259,9 @@ fn notes(
     let unknown = |side: &[&Entry]| side.iter().all(|entry| entry.floor.is_none());
     if limits.floor_may_rise && (unknown(a) || unknown(b)) {
         notes.push(format!(
-            "how much runs of the same thing differ there is not known, and was taken to be {} %: \
-             `lbench doctor` finds out, for later runs",
-            limits.floor * 100.0
+            "how much runs of the same thing differ there is not known, and may be {:.0} % or more: only \
+             great differences are called; `lbench doctor` finds out, for later runs",
+            Noise::unknown().between.sd * 100.0
         ));
     }
     if pairs.repeated {
@@ -294,7 +297,7 @@ impl Comparison<'_> {
     /// # Errors
     /// When it cannot be written.
     pub fn write_markdown(&self, out: &mut dyn Write) -> io::Result<()> {
-        markdown::write(self, out)
+        sheet::write(self, &mut Markdown::default(), out)
     }
 
     /// Writes an array with an object for each line.

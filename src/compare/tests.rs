@@ -10,6 +10,7 @@ fn row(pp: u32, tg: u32, rates: &[f64], changes: &Value) -> Value {
         "cpu_info": "CPU 1", "gpu_info": "", "build_commit": "abc", "model_type": "llama 3B Q6_K",
         "model_size": 1000, "model_n_params": 2000, "n_threads": 4, "n_gpu_layers": 99, "type_k": "f16",
         "tensor_split": "0.00", "n_prompt": pp, "n_gen": tg, "n_depth": 0, "samples_ts": rates,
+        "noise_floor": 0.005,
     });
     let (Some(row_fields), Some(changes)) = (row.as_object_mut(), changes.as_object()) else {
         unreachable!("both are objects")
@@ -83,6 +84,17 @@ fn everything_as_json() {
     let first = text.lines().take(2).collect::<Vec<_>>().join("\n");
     let verdicts: Vec<_> = lines.iter().map(|line| line["verdict"].as_str().unwrap()).collect();
     insta::assert_snapshot!(format!("{first}\n{}", verdicts.join(" ")));
+}
+
+#[test]
+fn on_machines_that_nobody_knows_only_great_differences_are_called() {
+    let unknown = json!({"noise_floor": null});
+    let side = |name, rates: [f64; 2]| {
+        let rows = rates.iter().zip([512, 1024]);
+        run(name, &rows.map(|(rate, pp)| row(pp, 0, &around(*rate), &unknown)).collect::<Vec<_>>())
+    };
+    let text = markdown(&side("a", [1000.0; 2]), &side("b", [1100.0, 1500.0]), &Options::default());
+    insta::assert_snapshot!(text);
 }
 
 #[test]

@@ -23,8 +23,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use facts::{Links, RunFacts};
-pub use read::{Journal, parse, read};
-pub use replay::{Attempt, Kept};
+pub use read::{Journal, Stretch, parse, read};
+pub use replay::{Attempt, Kept, Wanted};
 pub use write::Writer;
 
 use crate::dirs;
@@ -33,7 +33,9 @@ use crate::record::Record;
 use crate::wire::Settings;
 
 /// Version of the format. A journal with a greater one was written by a later lbench.
-pub const SCHEMA: u32 = 1;
+///
+/// 1: a job that began again was measured anew. 2: it was visited again, and all visits count.
+pub const SCHEMA: u32 = 2;
 
 /// What a run was about: enough to repeat it, and to show its results.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -100,8 +102,19 @@ pub fn new_path(unix_time: u64) -> Option<PathBuf> {
     Some(folder()?.join(format!("{time}-{}.jsonl", std::process::id())))
 }
 
-/// The last run's file in the user's folder.
-pub fn last_path() -> Option<PathBuf> {
-    let files = std::fs::read_dir(folder()?).ok()?.flatten().map(|entry| entry.path());
-    files.filter(|path| path.extension().is_some_and(|ending| ending == "jsonl")).max()
+/// The last run's journal in the user's folder, by the times that stand in the journals, and a note for each
+/// file written since that holds no run.
+pub fn last() -> (Option<PathBuf>, Vec<String>) {
+    let files = folder().and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten();
+    let files = files.flatten().map(|entry| entry.path());
+    let journals = files.filter(|path| path.extension().is_some_and(|ending| ending == "jsonl"));
+    let mut found: Vec<_> = journals.map(|path| (read::last_time(&path), path)).collect();
+    found.sort();
+    let Some((Some(_), last)) = found.last().cloned() else { return (None, Vec::new()) };
+    let written = |path: &PathBuf| std::fs::metadata(path).and_then(|data| data.modified()).ok();
+    let empty =
+        found.iter().filter(|(time, path)| time.is_none() && written(path) > written(&last));
+    let notes = empty.map(|(_, path)| format!("{}: there is no run in it", path.display()));
+    let notes = notes.collect();
+    (Some(last), notes)
 }

@@ -1,14 +1,16 @@
 //! Reading a journal as far as it goes.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::{Ending, Header, Line, SCHEMA};
 use crate::error::Error;
-use crate::plan;
+use crate::plan::{self, Part, Plan, Planned};
 use crate::record::Record;
 use crate::wire::MAX_LINE;
 
@@ -17,14 +19,63 @@ use crate::wire::MAX_LINE;
 pub struct Journal {
     /// The file.
     pub path: PathBuf,
-    /// The last header: that of the run, or of its latest resumption.
-    pub header: Header,
-    /// What happened, over all resumptions.
-    pub records: Vec<Record>,
+    /// The run and its resumptions, in order; never empty.
+    pub stretches: Vec<Stretch>,
     /// How the run ended; `None` where it was cut off.
     pub ending: Option<Ending>,
     /// What was passed over, in words.
     pub notes: Vec<String>,
+}
+
+/// A run, or one resumption of it: what was true of it, and what happened under that.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stretch {
+    /// What was true.
+    pub header: Arc<Header>,
+    /// What happened.
+    pub records: Vec<Record>,
+}
+
+impl Journal {
+    /// The last header: that of the run, or of its latest resumption.
+    ///
+    /// # Panics
+    /// Never: a journal without a header is not read.
+    pub fn header(&self) -> &Header {
+        &self.stretches.last().expect("a journal has a header").header
+    }
+
+    /// What happened, over all resumptions.
+    pub fn records(&self) -> impl Iterator<Item = &Record> {
+        self.stretches.iter().flat_map(|stretch| &stretch.records)
+    }
+
+    /// The plan of the last stretch, and behind it what earlier ones have measured and it did not ask for.
+    pub fn plan(&self) -> Plan {
+        let mut plan = self.header().plan.clone();
+        let mut known: HashSet<_> = plan.jobs.iter().map(|row| row.job.id.clone()).collect();
+        let started = |record: &Record| match record {
+            Record::Started { job, .. } => Some(job.clone()),
+            _ => None,
+        };
+        let measured: HashSet<_> = self.records().filter_map(started).collect();
+        let first = plan.jobs.len();
+        for stretch in &self.stretches {
+            for job in stretch.header.plan.measured() {
+                if measured.contains(&job.id) && known.insert(job.id.clone()) {
+                    plan.jobs.push(Planned { job: job.clone(), same_as: None });
+                }
+            }
+        }
+        if plan.jobs.len() > first {
+            if !plan.parts.is_empty() {
+                let (title, varying) = ("Rows of earlier runs".into(), Vec::new());
+                plan.parts.push(Part { title, first, varying, cold: 0 });
+            }
+            plan::find_varying(&mut plan, &self.header().facts.host);
+        }
+        plan
+    }
 }
 
 /// Reads a file. Lines that are torn or strange are passed over and noted.
@@ -42,7 +93,7 @@ pub fn read(path: &Path) -> Result<Journal, Error> {
 /// # Errors
 /// As [`read`]: a sentence without the file's name.
 pub fn parse(path: &Path, mut text: impl BufRead) -> Result<Journal, String> {
-    let (mut header, mut records, mut ending) = (None, Vec::new(), None);
+    let (mut stretches, mut ending) = (Vec::<Stretch>::new(), None);
     let mut strange = 0_usize;
     let mut line = Vec::new();
     loop {
@@ -57,12 +108,15 @@ pub fn parse(path: &Path, mut text: impl BufRead) -> Result<Journal, String> {
         // A line without its end was cut off, even if what is there makes sense.
         let whole = line.last() == Some(&b'\n');
         let parsed = serde_json::from_slice::<Line>(&line).ok().filter(|_| whole);
-        match parsed {
-            Some(Line::Header(found)) if found.schema <= SCHEMA => {
-                (header, ending) = (Some(*found), None);
+        match (parsed, stretches.last_mut()) {
+            (Some(Line::Header(mut header)), _) if header.schema <= SCHEMA => {
+                let host = header.facts.host.clone();
+                plan::find_varying(&mut header.plan, &host);
+                stretches.push(Stretch { header: Arc::new(*header), records: Vec::new() });
+                ending = None;
             }
-            Some(Line::Record(record)) if header.is_some() => records.push(*record),
-            Some(Line::End(end)) if header.is_some() => ending = Some(end),
+            (Some(Line::Record(record)), Some(stretch)) => stretch.records.push(*record),
+            (Some(Line::End(end)), Some(_)) => ending = Some(end),
             _ => {
                 if let Some(schema) = later_schema(&line) {
                     return Err(format!(
@@ -73,19 +127,43 @@ pub fn parse(path: &Path, mut text: impl BufRead) -> Result<Journal, String> {
             }
         }
     }
-    let mut header: Header =
-        header.ok_or("it is no journal of lbench: there is no header in it")?;
-    plan::find_varying(&mut header.plan, &header.facts.host);
+    if stretches.is_empty() {
+        return Err("it is no journal of lbench: there is no header in it".into());
+    }
     let mut notes = Vec::new();
     if strange > 0 {
         let lines = if strange == 1 { "1 line is".into() } else { format!("{strange} lines are") };
         notes.push(format!("{}: {lines} cut off or strange and passed over", path.display()));
     }
-    Ok(Journal { path: path.to_path_buf(), header, records, ending, notes })
+    Ok(Journal { path: path.to_path_buf(), stretches, ending, notes })
 }
 
 /// The schema of a header that this lbench is too old for.
 fn later_schema(line: &[u8]) -> Option<u64> {
     let value: Value = serde_json::from_slice(line).ok()?;
     value.get("header")?.get("schema")?.as_u64().filter(|schema| *schema > u64::from(SCHEMA))
+}
+
+/// When the run in a file began, or was resumed last, in seconds since 1970; `None` where there is none in it.
+pub(super) fn last_time(path: &Path) -> Option<u64> {
+    #[derive(serde::Deserialize)]
+    struct Peek {
+        header: Times,
+    }
+    #[derive(serde::Deserialize)]
+    struct Times {
+        unix_time: u64,
+    }
+    let mut lines = BufReader::new(File::open(path).ok()?);
+    let (mut last, mut line) = (None, Vec::new());
+    loop {
+        line.clear();
+        match (&mut lines).take(MAX_LINE as u64).read_until(b'\n', &mut line) {
+            Ok(0) | Err(_) => return last,
+            Ok(_) => {}
+        }
+        let is_header = line.starts_with(b"{\"header\"") && line.ends_with(b"\n");
+        let peeked = is_header.then(|| serde_json::from_slice::<Peek>(&line).ok()).flatten();
+        last = last.max(peeked.map(|peek| peek.header.unix_time));
+    }
 }

@@ -30,11 +30,12 @@ fn header(plan: &Plan) -> Header {
         stop: Rule::default(),
         cold: 0,
         interleave: None,
+        priors: crate::ledger::Priors::default(),
         roofs: vec![],
         links: vec![],
         process: crate::setup::Process::default(),
     };
-    let settings = Settings { stop: Rule::default(), warmup: true, delay: Nanos(0) };
+    let settings = Settings { stop: Rule::default(), warmup: true, delay: Nanos(0), foresee: true };
     let args = vec!["-p".into(), "1-3".into()];
     Header {
         schema: SCHEMA,
@@ -51,22 +52,52 @@ fn attempt(job: &JobId, ns: u64, outcome: Option<Outcome>) -> Vec<Record> {
     let job = || job.clone();
     let sample =
         Sample::Run { runs: 1, ns: Nanos(ns), first_token_ns: vec![], token_ns: vec![Nanos(ns)] };
-    let mut records =
-        vec![Record::Started { job: job(), unix_time: ns }, Record::Sampled { job: job(), sample }];
+    let mut records = vec![
+        Record::Started { job: job(), unix_time: ns, round: 1, nth: 0 },
+        Record::Sampled { job: job(), sample },
+    ];
     let reading = Reading::default();
     records.extend(outcome.map(|outcome| Record::Finished { job: job(), outcome, reading }));
     records
 }
 
+/// A header of the time before rounds.
+fn old_header(plan: &Plan) -> Header {
+    Header { schema: 1, ..header(plan) }
+}
+
 fn text(plan: &Plan, records: &[Record]) -> Vec<u8> {
+    text_under(&header(plan), records)
+}
+
+fn text_under(header: &Header, records: &[Record]) -> Vec<u8> {
     let lines = records.iter().cloned().map(|record| Line::Record(Box::new(record)));
-    let lines = std::iter::once(Line::Header(Box::new(header(plan)))).chain(lines);
+    let lines = std::iter::once(Line::Header(Box::new(header.clone()))).chain(lines);
     let lines = lines.map(|line| serde_json::to_string(&line).unwrap() + "\n");
     lines.collect::<String>().into_bytes()
 }
 
 fn read_text(text: &[u8]) -> Result<Journal, String> {
     parse(Path::new("run.jsonl"), text)
+}
+
+fn replayed(kept: &Kept, plan: &Plan) -> Vec<Record> {
+    let mut records = Vec::new();
+    kept.replay(plan, false, |_, record| records.push(record.clone()));
+    records
+}
+
+fn recorded(journal: &Journal) -> Vec<Record> {
+    journal.records().cloned().collect()
+}
+
+/// What a run in rounds, with nothing else asked for, need not measure again.
+fn to_resume(journal: &Journal, plan: &Plan) -> Kept {
+    let cold_of = HashMap::new();
+    let settings = journal.header().settings;
+    let facts = &journal.header().facts;
+    let wanted = Wanted { facts, settings, stop: Rule::default(), cold: 0, cold_of: &cold_of };
+    Kept::to_resume(journal, plan, &wanted)
 }
 
 fn id(plan: &Plan, index: usize) -> &JobId {
@@ -79,8 +110,8 @@ fn what_is_written_is_read() {
     let path = folder.path().join("deep").join("run.jsonl");
     let plan = plan(2);
     let records = attempt(id(&plan, 0), 5, Some(Outcome::Completed));
-    let mut writer = Writer::open(&path, &header(&plan)).unwrap().unwrap();
-    assert!(Writer::open(&path, &header(&plan)).is_err(), "another lbench writes to it");
+    let mut writer = Writer::open(&path, None, &header(&plan)).unwrap().unwrap();
+    assert!(Writer::open(&path, None, &header(&plan)).is_err(), "another lbench writes to it");
     for record in &records {
         assert_eq!(writer.record(record), None);
     }
@@ -89,7 +120,7 @@ fn what_is_written_is_read() {
     assert_eq!(writer.end(Ending::Finished), None);
     drop(writer);
     let journal = read(&path).unwrap();
-    assert_eq!((journal.header, journal.records), (header(&plan), records));
+    assert_eq!((journal.header(), recorded(&journal)), (&header(&plan), records));
     assert_eq!((journal.ending, journal.notes), (Some(Ending::Finished), vec![]));
 }
 
@@ -100,13 +131,13 @@ fn a_torn_line_is_ended_before_the_next_one_begins() {
     let plan = plan(1);
     let whole = text(&plan, &attempt(id(&plan, 0), 5, None));
     std::fs::write(&path, &whole[..whole.len() - 9]).unwrap();
-    let mut writer = Writer::open(&path, &header(&plan)).unwrap().unwrap();
+    let mut writer = Writer::open(&path, None, &header(&plan)).unwrap().unwrap();
     for record in attempt(id(&plan, 0), 6, Some(Outcome::Completed)) {
         writer.record(&record);
     }
     drop(writer);
     let journal = read(&path).unwrap();
-    assert_eq!(journal.records.len(), 1 + 3);
+    assert_eq!(recorded(&journal).len(), 1 + 3);
     assert_eq!(journal.notes.len(), 1, "{:?}", journal.notes);
     assert_eq!(journal.ending, None);
 }
@@ -115,12 +146,12 @@ fn a_torn_line_is_ended_before_the_next_one_begins() {
 fn trouble_is_told_once() {
     let plan = plan(1);
     // Everything can be opened there, and nothing written.
-    if let Ok(Err(warning)) = Writer::open(Path::new("/dev/full"), &header(&plan)) {
+    if let Ok(Err(warning)) = Writer::open(Path::new("/dev/full"), None, &header(&plan)) {
         assert!(warning.text.contains("/dev/full"), "{}", warning.text);
     } else {
         panic!("/dev/full took a header");
     }
-    let nowhere = Writer::open(Path::new("/proc/nothing/run.jsonl"), &header(&plan)).unwrap();
+    let nowhere = Writer::open(Path::new("/proc/nothing/run.jsonl"), None, &header(&plan)).unwrap();
     assert!(nowhere.unwrap_err().text.contains("the run goes on"));
 }
 
@@ -152,8 +183,8 @@ fn wherever_a_journal_is_cut_what_stands_before_it_stands() {
         let lines = ends.iter().filter(|end| **end < cut).count();
         match read_text(&text[..cut]) {
             Ok(journal) => {
-                assert_eq!(journal.records, records[..lines - 1], "{cut}");
-                let kept = Kept::of(&journal, &plan, true);
+                assert_eq!(recorded(&journal), records[..lines - 1], "{cut}");
+                let kept = to_resume(&journal, &plan);
                 assert_eq!(kept.len(), (lines - 1) / 3, "{cut}");
             }
             Err(_) => assert_eq!(lines, 0, "{cut}"),
@@ -192,47 +223,76 @@ fn what_is_worth_another_try_is_measured_again() {
         .flat_map(|(index, outcome)| attempt(id(&plan, index), 5, outcome.clone()))
         .collect();
     let journal = read_text(&text(&plan, &records)).unwrap();
-    let kept = Kept::of(&journal, &plan, true);
+    let kept = to_resume(&journal, &plan);
     let stands: Vec<_> = (0..6).map(|at| kept.attempts.contains_key(id(&plan, at))).collect();
     assert_eq!(stands, [true, false, true, true, false, false]);
     // To be shown, all of it is.
-    assert_eq!(Kept::of(&journal, &plan, false).len(), 6);
+    assert_eq!(Kept::to_show(&journal, &plan).len(), 6);
 }
 
 #[test]
-fn the_last_whole_measurement_stands_with_what_was_found_behind_it() {
+fn in_schema_1_the_last_whole_measurement_stands_with_what_was_found_behind_it() {
     let plan = plan(2);
     let job = id(&plan, 0);
     let check = Check { anchor: job.clone(), rounds: 1, drift: Some(-0.05) };
     let mut records = attempt(job, 5, Some(Outcome::Completed));
     records.extend(attempt(job, 6, Some(Outcome::Completed)));
-    let settled = Record::Settled { jobs: vec![job.clone()], check: Some(check.clone()) };
+    let settled =
+        Record::Settled { jobs: vec![job.clone()], nth: vec![0], check: Some(check.clone()) };
     records.push(settled.clone());
     records.push(Record::Warned { job: None, warning: Warning { text: "hot".into() } });
     records.extend(attempt(job, 7, None));
-    let journal = read_text(&text(&plan, &records)).unwrap();
-    let kept = Kept::of(&journal, &plan, true);
+    let journal = read_text(&text_under(&old_header(&plan), &records)).unwrap();
+    let kept = Kept::to_show(&journal, &plan);
     assert_eq!(kept.attempts[job].len(), 1);
-    let mut replayed = Vec::new();
-    kept.replay(&plan, |record| replayed.push(record.clone()));
     let expected =
         [&records[7..8], &attempt(job, 6, Some(Outcome::Completed)), &[settled]].concat();
-    assert_eq!(replayed, expected);
+    let mut records = Vec::new();
+    kept.replay(&plan, true, |_, record| records.push(record.clone()));
+    assert_eq!(records, expected);
+}
+
+#[test]
+fn in_schema_2_all_visits_stand_that_came_to_their_end() {
+    let plan = plan(2);
+    let job = id(&plan, 0);
+    let visits = [5, 6].map(|ns| attempt(job, ns, Some(Outcome::Completed))).concat();
+    let cut = attempt(job, 7, None);
+    let journal = read_text(&text(&plan, &[visits.clone(), cut].concat())).unwrap();
+    assert_eq!(replayed(&to_resume(&journal, &plan), &plan), visits);
+    // What was cut off is shown where there is nothing better.
+    let journal = read_text(&text(&plan, &attempt(job, 7, None))).unwrap();
+    assert_eq!(replayed(&Kept::to_show(&journal, &plan), &plan), attempt(job, 7, None));
+    assert!(to_resume(&journal, &plan).is_empty());
 }
 
 #[test]
 fn a_job_that_is_asked_for_twice_is_kept_twice() {
-    let mut plan = plan(1);
+    let one = plan(1);
+    let mut plan = one.clone();
     plan.jobs.push(plan.jobs[0].clone());
     let job = id(&plan, 0);
-    let mut records = attempt(job, 5, Some(Outcome::Completed));
-    let once = read_text(&text(&plan, &records)).unwrap();
-    let kept = Kept::of(&once, &plan, true);
-    let done: HashMap<_, _> = kept.attempts.iter().map(|(id, all)| (id, all.len())).collect();
-    assert_eq!(plan.groups_but(done).concat().len(), 1);
-    records.extend(attempt(job, 6, Some(Outcome::Completed)));
-    let twice = read_text(&text(&plan, &records)).unwrap();
-    assert_eq!(Kept::of(&twice, &plan, true).len(), 2);
+    let of_second = |ns| {
+        let mut records = attempt(job, ns, Some(Outcome::Completed));
+        let Record::Started { nth, .. } = &mut records[0] else { unreachable!("it starts") };
+        *nth = 1;
+        records
+    };
+    let first = [5, 6].map(|ns| attempt(job, ns, Some(Outcome::Completed))).concat();
+    let single = read_text(&text(&plan, &first)).unwrap();
+    assert_eq!(to_resume(&single, &plan).len(), 1, "two visits of one row");
+    let both = [&first[..3], &of_second(7), &first[3..]].concat();
+    let twice = read_text(&text(&plan, &both)).unwrap();
+    let kept = to_resume(&twice, &plan);
+    assert_eq!(kept.len(), 2);
+    assert_eq!(replayed(&kept, &plan), [first, of_second(7)].concat());
+    // A plan that asks for it once has no use for the other.
+    assert_eq!(to_resume(&twice, &one).len(), 1);
+    // Schema 1 had no numbers: what was measured first is the first row's.
+    let both = [5, 7].map(|ns| attempt(job, ns, Some(Outcome::Completed))).concat();
+    let old = read_text(&text_under(&old_header(&plan), &both)).unwrap();
+    let first = attempt(job, 5, Some(Outcome::Completed));
+    assert_eq!(replayed(&to_resume(&old, &plan), &plan), [first, of_second(7)].concat());
 }
 
 proptest! {
@@ -246,7 +306,7 @@ proptest! {
         let at = at.min(text.len());
         text.splice(at..at, bytes);
         if let Ok(journal) = read_text(&text) {
-            Kept::of(&journal, &plan, true).replay(&plan, |_| {});
+            to_resume(&journal, &plan).replay(&plan, true, |_, _| {});
         }
     }
 }

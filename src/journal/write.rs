@@ -3,11 +3,13 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::{Ending, Header, Line};
+use super::{Ending, Header, Kept, Line};
 use crate::error::Error;
+use crate::plan::Plan;
 use crate::record::{Record, Warning};
 
 /// A journal that is being written. Trouble with it is told once and never ends the run.
@@ -18,12 +20,16 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Opens or creates the file for this run alone, and appends the header. The inner error is a reason to
-    /// go on without a journal.
+    /// Opens or creates the file for this run alone, and appends first what is `kept` of an earlier one in
+    /// another file, then the header. The inner error is a reason to go on without a journal.
     ///
     /// # Errors
     /// When another lbench writes to the file.
-    pub fn open(path: &Path, header: &Header) -> Result<Result<Self, Warning>, Error> {
+    pub fn open(
+        path: &Path,
+        kept: Option<&Kept>,
+        header: &Header,
+    ) -> Result<Result<Self, Warning>, Error> {
         let trouble = |error: io::Error| Ok(Err(Warning { text: without(path, &error) }));
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         if let Err(error) = folder.map_or(Ok(()), std::fs::create_dir_all) {
@@ -46,11 +52,27 @@ impl Writer {
             return trouble(error);
         }
         let mut writer = Self { path: path.to_path_buf(), file: Some(file) };
+        let trouble = kept.and_then(|kept| writer.copy(kept, &header.plan));
         let header = Line::Header(Box::new(header.clone()));
-        Ok(match writer.append(&header, true) {
+        Ok(match trouble.or_else(|| writer.append(&header, true)) {
             None => Ok(writer),
             Some(warning) => Err(warning),
         })
+    }
+
+    /// Writes down what an earlier run has measured, under what was true of it.
+    fn copy(&mut self, kept: &Kept, plan: &Plan) -> Option<Warning> {
+        let mut under: Option<Arc<Header>> = None;
+        let mut trouble = None;
+        kept.replay(plan, false, |header, record| {
+            let Some(header) = header.filter(|_| trouble.is_none()) else { return };
+            if under.as_ref().is_none_or(|old| !Arc::ptr_eq(old, header)) {
+                trouble = self.append(&Line::Header(Box::new((**header).clone())), false);
+                under = Some(Arc::clone(header));
+            }
+            trouble = trouble.take().or_else(|| self.record(record));
+        });
+        trouble
     }
 
     /// The file.

@@ -1,6 +1,7 @@
 //! What this build of lbench is: facts from when it was built, beside what its engine says of itself.
 
-use crate::machine::{Description, Module};
+use crate::machine::cards::Cards;
+use crate::machine::{Description, DeviceKind, Module};
 
 /// lbench's own version.
 pub const NUMBER: &str = env!("CARGO_PKG_VERSION");
@@ -14,13 +15,18 @@ const TARGET_CPU: &str = env!("LBENCH_BUILD_TARGET_CPU");
 const TARGET: &str = env!("LBENCH_BUILD_TARGET");
 /// Cargo's profile.
 const PROFILE: &str = env!("LBENCH_BUILD_PROFILE");
-const SHARED: bool = !env!("LBENCH_BUILD_LLAMA_BUILD_SHARED_LIBS").is_empty();
+/// Whether the engine is in shared libraries, which backends in files of their own need.
+pub const SHARED: bool = !env!("LBENCH_BUILD_BUILD_SHARED_LIBS").is_empty();
 const MODULES: bool = !env!("LBENCH_BUILD_GGML_BACKEND_DL").is_empty();
 const ALL_LEVELS: bool = !env!("LBENCH_BUILD_GGML_CPU_ALL_VARIANTS").is_empty();
+const RDMA: bool = !env!("LBENCH_BUILD_GGML_RPC_RDMA").is_empty();
+/// How `CMake` built the engine; empty for none.
+const ENGINE_PROFILE: &str = env!("LBENCH_BUILD_ENGINE_PROFILE");
 const RPC: bool = !env!("LBENCH_BUILD_GGML_RPC").is_empty();
 
-/// What `--version` prints, `engine` being what a worker said, or why none could.
-pub fn text(engine: Result<&Description, &str>) -> String {
+/// What `--version` prints, `engine` being what a worker said, or why none could, and `cards` the GPUs that are
+/// there, where they were looked for.
+pub fn text(engine: Result<&Description, &str>, cards: Option<&Cards>) -> String {
     let commit = if COMMIT.is_empty() { String::new() } else { format!(" ({COMMIT})") };
     let mut lines = vec![format!("lbench {NUMBER}{commit}")];
     let mut line = |name: &str, value: String| lines.push(format!("{name:<9} {value}"));
@@ -29,13 +35,26 @@ pub fn text(engine: Result<&Description, &str>) -> String {
             line("engine:", engine_of(engine));
             line("kernels:", kernels(engine));
             line("backends:", engine.backends.join(", "));
+            let seen = cards.map(|cards| cards.lines(engine)).unwrap_or_default();
+            let none = cards.filter(|cards| cards.is_none()).map(|_| {
+                // Neither on the bus nor known to a driver: the engine's own word.
+                let names = engine.device_names(&[DeviceKind::Gpu, DeviceKind::Igpu]);
+                if names.is_empty() { "none found".to_string() } else { names }
+            });
+            for (index, card) in none.into_iter().chain(seen).enumerate() {
+                line(if index == 0 { "gpus:" } else { "" }, card);
+            }
         }
         Err(why) => line("engine:", format!("none: {why}")),
     }
     if cfg!(feature = "llama") {
         line("flavour:", flavour());
     }
-    line("profile:", format!("{PROFILE}, {TARGET}"));
+    let engine = match ENGINE_PROFILE {
+        "" | "Release" => String::new(),
+        other => format!(", llama.cpp {other}"),
+    };
+    line("profile:", format!("{PROFILE}, {TARGET}{engine}"));
     lines.join("\n")
 }
 
@@ -75,7 +94,8 @@ fn flavour() -> String {
     let parts = [
         (true, linked),
         (ALL_LEVELS, "kernels for every CPU"),
-        (RPC, "RPC"),
+        (RPC && !RDMA, "RPC"),
+        (RPC && RDMA, "RPC with RDMA"),
         (cfg!(feature = "cuda"), "CUDA"),
         (cfg!(feature = "vulkan"), "Vulkan"),
         (cfg!(feature = "metal"), "Metal"),

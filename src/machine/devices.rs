@@ -47,6 +47,9 @@ pub struct Description {
     /// Backend modules that were found, where the build has any.
     #[serde(default)]
     pub modules: Vec<Module>,
+    /// What the backends that are there could not do when they started.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub start_errors: Vec<String>,
 }
 
 /// A backend in a file of its own.

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::machine::Description;
+use crate::machine::cards::Cards;
 use crate::machine::system;
 
 /// What a result must say about where it was made.
@@ -30,6 +31,9 @@ pub struct Host {
     /// By how much runs of the same thing differ here, where `lbench doctor` has found out.
     #[serde(default)]
     pub floors: Option<Floors>,
+    /// The GPUs that are there, whether the engine can use them or not.
+    #[serde(default, skip_serializing_if = "Cards::is_none")]
+    pub cards: Cards,
     /// What the engine found.
     pub engine: Description,
 }
@@ -63,6 +67,7 @@ impl Host {
             numa_nodes: system::numa_nodes(Path::new("/")),
             can_offload: engine.can_offload(),
             floors: None,
+            cards: Cards::default(),
             engine,
         }
     }
@@ -85,6 +90,7 @@ impl Host {
             numa_nodes: None,
             can_offload: true,
             floors: None,
+            cards: Cards::default(),
             engine: Description::default(),
         }
     }

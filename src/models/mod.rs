@@ -20,18 +20,39 @@ pub const DEFAULT: &str = "synth:llama-135m:q4_0";
 /// What marks a model that lbench makes itself.
 const SYNTH: &str = "synth:";
 
-/// Splits what `-m` was given at its commas, except those inside the geometry of a synthetic model.
+/// Splits what `-m` was given at its commas, except those inside the geometry of a synthetic model, and those in
+/// the name of a file that is there: the most that is one counts.
 pub fn names(given: &[String]) -> Vec<String> {
+    given.iter().flat_map(|text| names_in(text)).collect()
+}
+
+fn names_in(text: &str) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
-    for part in given.iter().flat_map(|text| text.split(',')) {
+    let mut parts: Vec<_> = text.split(',').collect();
+    while let Some(&first) = parts.first() {
         // `synth:llama:layers=4,embd=256,tied:q8_0` goes on until its file type.
         let open = |name: &String| name.starts_with(SYNTH) && name.contains('=') && !complete(name);
-        match names.last_mut().filter(|last| open(last)) {
-            Some(last) => *last = format!("{last},{part}"),
-            None => names.push(part.to_string()),
+        if let Some(last) = names.last_mut().filter(|last| open(last)) {
+            *last = format!("{last},{first}");
+            parts.remove(0);
+            continue;
         }
+        let is_file = |length: &usize| Path::new(&parts[..*length].join(",")).is_file();
+        let length = (2..=parts.len()).rev().find(is_file).unwrap_or(1);
+        names.push(parts.drain(..length).collect::<Vec<_>>().join(","));
     }
     names
+}
+
+/// The same error, with a word about the comma that its path may have been cut at.
+pub fn cut_at_comma(error: Error, given: &[String]) -> Error {
+    let Error::Model { path, reason } = error else { return error };
+    let is_cut = |text: &&String| {
+        text.contains(',') && names_in(text).iter().any(|name| Path::new(name) == path)
+    };
+    let whole = given.iter().find(is_cut).filter(|_| !path.exists());
+    let told = whole.map(|whole| format!("; {whole} is none either, and a comma parts models"));
+    Error::Model { path, reason: reason + &told.unwrap_or_default() }
 }
 
 /// Whether a free geometry has its file type: `synth:`, architecture, geometry, type.
@@ -187,6 +208,29 @@ mod tests {
                 "synth:x:q4_0",
                 "d"
             ]
+        );
+    }
+
+    #[test]
+    fn a_comma_in_the_name_of_a_file_parts_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name).to_str().unwrap().to_string();
+        std::fs::create_dir(dir.path().join("a,b")).unwrap();
+        for name in ["a,b/x.gguf", "y,1,2.gguf", "z.gguf"] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        let (x, y, z) = (path("a,b/x.gguf"), path("y,1,2.gguf"), path("z.gguf"));
+        assert_eq!(names(std::slice::from_ref(&x)), std::slice::from_ref(&x));
+        let all = format!("{z},{x},synth:llama:layers=4,tied:q8_0,{y},{z}");
+        let synth = "synth:llama:layers=4,tied:q8_0".to_string();
+        assert_eq!(names(&[all]), [z.clone(), x, synth, y, z]);
+        let missing = path("no,such.gguf");
+        let error = resolve(&names(std::slice::from_ref(&missing)), dir.path(), false, &mut |_| {});
+        let told = cut_at_comma(error.unwrap_err(), &[missing]).to_string();
+        let told = told.replace(dir.path().to_str().unwrap(), "DIR");
+        assert_eq!(
+            told,
+            "-m DIR/no: no such file; DIR/no,such.gguf is none either, and a comma parts models"
         );
     }
 }

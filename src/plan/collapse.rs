@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::{Planned, SameAs};
-use crate::axis::AXES;
+use crate::axis::{AXES, Value};
 use crate::job::{Job, JobId};
 use crate::machine::Host;
 
@@ -16,16 +16,41 @@ pub(super) fn same_as(
     host: &Host,
 ) -> Option<SameAs> {
     let effective = effective(job, host);
-    match measured.entry(effective.id) {
+    match measured.entry(as_timed(&effective).id) {
         Entry::Vacant(slot) => {
             slot.insert(jobs.len());
             None
         }
         Entry::Occupied(slot) => {
             let index = *slot.get();
-            Some(SameAs { index, reason: reason(job, &jobs[index].job, host) })
+            let earlier = &jobs[index].job;
+            let own_memory = job.setup.same_load(&earlier.setup)
+                && batches(&effective) != batches(&self::effective(earlier, host));
+            Some(SameAs { index, reason: reason(job, earlier, host), own_memory })
         }
     }
+}
+
+/// Axes that a generation does not go by.
+const BATCHES: [&str; 2] = ["n_batch", "n_ubatch"];
+
+/// The values of these axes.
+fn batches(job: &Job) -> Vec<Option<Value>> {
+    let axes = AXES.iter().filter(|axis| BATCHES.contains(&axis.name));
+    axes.map(|axis| job.value(axis)).collect()
+}
+
+/// The job as far as its speed goes: a token at a time is a batch of one, whatever the batches may hold.
+pub(super) fn as_timed(job: &Job) -> Job {
+    let speed = job.work.speed();
+    if speed.n_prompt > 0 {
+        return job.clone();
+    }
+    let (mut setup, mut work) = (job.setup.clone(), job.work.clone());
+    for axis in AXES.iter().filter(|axis| BATCHES.contains(&axis.name)) {
+        axis.set(&mut setup, &mut work, Value::Int(speed.n_parallel.into()));
+    }
+    Job::new(setup, work)
 }
 
 /// The job as it comes out: what is not taken as asked is as it is taken, so that equal work has equal ids.
@@ -43,9 +68,16 @@ pub(super) fn effective(job: &Job, host: &Host) -> Job {
 /// Why the two are the same thing, in one sentence.
 pub(super) fn reason(job: &Job, earlier: &Job, host: &Host) -> String {
     let mut reasons = Vec::new();
-    let differing = AXES.iter().filter(|axis| job.value(axis) != earlier.value(axis));
-    for rule in differing.filter_map(|axis| axis.collapse) {
-        let reason = rule.reason(&job.setup, &job.work, host);
+    let comes_to = [effective(job, host), effective(earlier, host)];
+    for axis in AXES.iter().filter(|axis| job.value(axis) != earlier.value(axis)) {
+        let Some(rule) = axis.collapse else { continue };
+        let [own, other] = comes_to.each_ref().map(|job| job.value(axis));
+        let reason = if own == other {
+            rule.reason(&job.setup, &job.work, host)
+        } else {
+            "a generated token is a batch of one, whatever -b and -ub allow; its memory is its own"
+                .into()
+        };
         if !reasons.contains(&reason) {
             reasons.push(reason);
         }

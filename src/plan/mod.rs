@@ -18,6 +18,7 @@ pub use print::print;
 use crate::axis::Value;
 use crate::job::{Job, JobId};
 use crate::setup::Model;
+use crate::setup::Setup;
 use crate::work::{Text, Work};
 
 /// What was asked for: lists of values, not yet combined.
@@ -90,6 +91,9 @@ pub struct SameAs {
     pub index: usize,
     /// Why they are the same thing.
     pub reason: String,
+    /// Whether its memory is not that of the other row: a context of its own is made, and nothing timed.
+    #[serde(default)]
+    pub own_memory: bool,
 }
 
 impl Plan {
@@ -126,6 +130,19 @@ impl Plan {
         own.map(|planned| &planned.job)
     }
 
+    /// The jobs that a worker is asked for, in order: those that are measured, and those whose memory is.
+    pub fn visited(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.iter().filter(|planned| planned.is_visited()).map(|planned| &planned.job)
+    }
+
+    /// Whether any job would have layers on a device of this machine, if there were one.
+    pub fn asks_for_a_device(&self) -> bool {
+        self.jobs.iter().any(|planned| {
+            let Setup::Llama(config) = &planned.job.setup;
+            config.rpc.is_empty() && config.effective_gpu_layers(true) > 0
+        })
+    }
+
     /// The jobs to measure, grouped by what one loaded model can serve, in order.
     pub fn groups(&self) -> Vec<Vec<&Job>> {
         self.groups_but(HashMap::new())
@@ -141,6 +158,13 @@ impl Plan {
             None => true,
         };
         grouped(self.measured().filter(is_left))
+    }
+}
+
+impl Planned {
+    /// Whether a worker is asked for it: it is measured, or its memory is.
+    pub fn is_visited(&self) -> bool {
+        self.same_as.as_ref().is_none_or(|same| same.own_memory)
     }
 }
 

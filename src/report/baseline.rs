@@ -1,7 +1,9 @@
 //! What an earlier run measured for the rows of this one, and how the rows do against it.
 
 use crate::stats::Estimate;
-use crate::stats::verdict::{Comparison, Limits, Verdict, compare};
+use crate::stats::known::Known;
+use crate::stats::sides::{Side, compare_sides};
+use crate::stats::verdict::{Comparison, Limits, Verdict};
 
 /// What a baseline has for a row.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +16,10 @@ pub enum Base {
         mean: Option<f64>,
         /// By how much runs of the same thing differed there, where that was known.
         floor: Option<f64>,
+        /// What its visits say, where it has some.
+        known: Option<Known>,
+        /// Whether it says of itself that it does not compare.
+        marked: bool,
     },
     /// It failed then.
     Failed,
@@ -40,22 +46,25 @@ pub struct Against {
 }
 
 impl Baseline {
-    /// How the row at `index` does with these rates, `None` if it failed, on a machine with this floor;
-    /// `None` where the baseline has no such row.
+    /// How the row at `index` does, `now` being `None` if it failed, on a machine with this floor; `None` where
+    /// the baseline has no such row.
     pub(super) fn against(
         &self,
         index: usize,
-        rates: Option<&[f64]>,
+        now: Option<Side<'_>>,
         floor: Option<f64>,
     ) -> Option<Against> {
         Some(match self.rows.get(index)?.as_ref()? {
             Base::Failed => Against { ts: None, comparison: None, failed_then: true },
-            Base::Measured { rates: then, mean, floor: then_floor } => Against {
-                ts: Estimate::of(then).map(|rate| rate.mean).or(*mean),
-                comparison: rates
-                    .map(|now| compare(then, now, self.limits.on([*then_floor, floor]))),
-                failed_then: false,
-            },
+            Base::Measured { rates, mean, floor: then_floor, known, marked } => {
+                let then = Side { rates, known: *known, marked: *marked };
+                let limits = self.limits.on([*then_floor, floor]);
+                Against {
+                    ts: Estimate::of(rates).map(|rate| rate.mean).or(*mean),
+                    comparison: now.map(|now| compare_sides(then, now, limits)),
+                    failed_then: false,
+                }
+            }
         })
     }
 }
@@ -110,21 +119,33 @@ pub(crate) fn percent(share: f64) -> String {
 mod tests {
     use super::*;
 
+    fn side(rates: &[f64]) -> Side<'_> {
+        Side { rates, known: None, marked: false }
+    }
+
     #[test]
     fn what_is_known_is_said() {
-        let measured = Base::Measured { rates: vec![100.0; 5], mean: None, floor: None };
-        let means = Base::Measured { rates: vec![], mean: Some(100.0), floor: None };
+        let base = |rates: &[f64], mean| Base::Measured {
+            rates: rates.to_vec(),
+            mean,
+            floor: None,
+            known: None,
+            marked: false,
+        };
+        let (measured, means) = (base(&[100.0; 5], None), base(&[], Some(100.0)));
         let rows = vec![Some(measured), Some(Base::Failed), Some(means), None];
         let baseline = Baseline { rows, limits: Limits::default() };
-        let cell = |index, now: &[f64]| baseline.against(index, Some(now), None).unwrap().cell();
-        assert_eq!(cell(0, &[97.0; 5]).unwrap(), "-3.0 % SLOWER");
-        assert_eq!(cell(0, &[99.99; 5]).unwrap(), "+0.0 % SAME");
+        let cell =
+            |index, now: &[f64]| baseline.against(index, Some(side(now)), None).unwrap().cell();
+        assert_eq!(cell(0, &[60.0; 5]).unwrap(), "-40.0 % SLOWER");
+        assert_eq!(cell(0, &[97.0; 5]).unwrap(), "-3.0 % UNCLEAR");
+        assert_eq!(cell(0, &[100.0; 5]).unwrap(), "+0.0 % SAME");
         assert_eq!(cell(0, &[]).unwrap(), "UNCLEAR");
         assert_eq!(cell(1, &[97.0; 5]).unwrap(), "failed then");
         assert_eq!(cell(2, &[97.0; 5]).unwrap(), "UNCLEAR");
         assert_eq!(baseline.against(0, None, None).unwrap().cell(), None);
         assert_eq!(baseline.against(2, None, None).unwrap().ts, Some(100.0));
-        assert_eq!(baseline.against(3, Some(&[1.0]), None), None);
+        assert_eq!(baseline.against(3, Some(side(&[1.0])), None), None);
         assert_eq!(baseline.against(4, None, None), None);
     }
 }

@@ -2,10 +2,12 @@
 
 use std::ops::Range;
 
+use super::notes::Notes;
 use super::row::expected_backends;
-use super::text::cell;
 use super::{Against, Extra, Report, Row};
 use crate::axis::{AXES, Axis};
+use crate::document::text::quoted;
+use crate::document::{Align, Cell, Heading, LONGEST, NOTHING};
 use crate::machine::DeviceKind;
 use crate::plan::{Part as Sweep, Planned};
 use crate::record::Outcome;
@@ -13,9 +15,6 @@ use crate::report::summary::Part;
 use crate::setup::{Model, Setup};
 use crate::stats::spread::Spread;
 use crate::work::Work;
-
-/// What stands where there is nothing to say.
-pub(super) const NOTHING: &str = "–";
 
 /// One column of the table.
 #[derive(Clone, Copy)]
@@ -96,16 +95,15 @@ impl Column {
         Some(Self { read: Read::Axis(axis), ..number })
     }
 
-    /// The text of a cell, `marks` beside the speed.
-    pub(super) fn cell(&self, row: &Row<'_>, marks: &str) -> String {
+    /// A cell; with notes where it may refer to some.
+    pub(super) fn cell(&self, row: &Row<'_>, notes: Option<&mut Notes>) -> Cell {
         match self.read {
-            Read::Row(read) => read(row),
-            Read::Axis(axis) if axis.name == "n_gpu_layers" => gpu_layers(row),
-            Read::Axis(axis) => {
-                row.job.value(axis).map_or_else(|| NOTHING.into(), |value| value.to_string())
+            Read::Row(read) => read(row).into(),
+            Read::Axis(axis) => axis_cell(axis, row, notes),
+            Read::Speed => {
+                Cell::marked(speed(row), notes.map_or_else(Vec::new, |notes| notes.marks(row)))
             }
-            Read::Speed => speed(row) + marks,
-            Read::Extra(extra) => extra.cell(row),
+            Read::Extra(extra) => extra.cell(row).into(),
         }
     }
 
@@ -113,20 +111,19 @@ impl Column {
     fn fitted(self, scope: &Scope<'_>) -> Option<Self> {
         let width = match self.room {
             Some(room) => room(scope)?,
-            None => (scope.rows.clone())
-                .map(|index| self.cell(&scope.report.row(index), "").chars().count())
-                .fold(self.width, usize::max),
+            None => self.width,
         };
-        let width = width.max(self.heading.len());
         Some(Self { width, ..self })
     }
 }
 
 static BEFORE_AXES: [Column; 4] = [
-    Column::text("model", 30, |row| cell(row.job.setup.subject())),
+    Column::text("model", 30, |row| row.job.setup.subject().to_string()),
     Column::number("size", 10, |row| of_model(row, |model| model.tensor_bytes.to_string())),
     Column::number("params", 10, |row| of_model(row, |model| model.n_params.to_string())),
-    Column::text("backend", 10, |row| cell(&row.backends())),
+    // A method of a type with a lifetime is no function of every one.
+    #[allow(clippy::redundant_closure_for_method_calls)]
+    Column::text("backend", 10, |row| row.backends()),
 ];
 
 static AFTER_AXES: [Column; 11] = [
@@ -178,7 +175,7 @@ static AFTER_AXES: [Column; 11] = [
         "RAM MiB",
         |_| Some(8),
         Read::Row(|row| {
-            let peak = row.measured.reading.peak_rss;
+            let peak = row.memory.peak_rss;
             peak.map_or_else(|| NOTHING.into(), |bytes| format!("{:.0}", bytes.mib()))
         }),
     ),
@@ -193,13 +190,67 @@ pub(super) fn of(scope: &Scope<'_>) -> Vec<Column> {
         right: extra.is_number(),
         ..Column::measured(extra.heading(), |_| Some(10), Read::Extra(*extra))
     });
-    let shown = before.chain(axes(scope)).chain(after).chain(extras);
+    let axes = axes(scope).filter(|axis| shared_value(scope, axis).is_none());
+    let shown = before.chain(axes.filter_map(Column::axis)).chain(after).chain(extras);
     shown.filter_map(|column| column.fitted(scope)).collect()
+}
+
+/// The headings of columns, wide enough for the cells that are known before anything is measured; `width` says
+/// what a cell takes.
+pub(super) fn headings(
+    columns: &[Column],
+    scope: &Scope<'_>,
+    width: impl Fn(&Cell) -> usize,
+) -> Vec<Heading> {
+    let heading = |column: &Column| Heading {
+        width: column.width,
+        ..Heading::new(column.heading, if column.right { Align::Right } else { Align::Left })
+    };
+    let mut headings: Vec<_> = columns.iter().map(heading).collect();
+    for index in scope.rows.clone() {
+        let row = scope.report.row(index);
+        for (column, heading) in columns.iter().zip(&mut headings) {
+            if column.room.is_none() {
+                let cell = column.cell(&row, Some(&mut Notes::default()));
+                heading.width = heading.width.max(width(&cell));
+            }
+        }
+    }
+    headings
+}
+
+/// What stands under the table instead of a column: the values of axes that are the same in all rows, and long.
+pub(super) fn shared(scope: &Scope<'_>) -> Vec<String> {
+    let axes = axes(scope).filter_map(|axis| Some((axis.column?, shared_value(scope, axis)?)));
+    axes.map(|(heading, value)| format!("{heading} is {} in all rows", quoted(&value))).collect()
+}
+
+/// The long value that an axis has in all rows; `None` where it has a column.
+fn shared_value(scope: &Scope<'_>, axis: &'static Axis) -> Option<String> {
+    let mut jobs = scope.report.plan.jobs[scope.rows.clone()].iter().map(|planned| &planned.job);
+    let value = jobs.next()?.value(axis)?;
+    let text = value.to_string();
+    let same =
+        text.chars().count() > LONGEST && jobs.all(|job| job.value(axis).as_ref() == Some(&value));
+    same.then_some(text)
+}
+
+/// The value of an axis; the beginning of one that is long, and the rest in a note.
+fn axis_cell(axis: &'static Axis, row: &Row<'_>, notes: Option<&mut Notes>) -> Cell {
+    if axis.name == "n_gpu_layers" {
+        return gpu_layers(row).into();
+    }
+    let Some(value) = row.job.value(axis) else { return NOTHING.into() };
+    let (name, text) = (axis.column.unwrap_or(axis.name), value.to_string());
+    match notes {
+        Some(notes) => notes.references.setting(name, &text),
+        None => text.into(),
+    }
 }
 
 /// The axes that have a column: those that vary or are not at their default, and as in llama-bench the
 /// layers wherever a device could take some, the threads where none can.
-fn axes(scope: &Scope<'_>) -> impl Iterator<Item = Column> {
+fn axes(scope: &Scope<'_>) -> impl Iterator<Item = &'static Axis> {
     let report = scope.report;
     let can_offload = expected_backends(&report.facts) != "CPU" && report.facts.host.can_offload;
     let mut axes: Vec<_> = AXES
@@ -221,7 +272,7 @@ fn axes(scope: &Scope<'_>) -> impl Iterator<Item = Column> {
         "n_threads" => 1,
         _ => 2,
     });
-    axes.into_iter().filter_map(Column::axis)
+    axes.into_iter()
 }
 
 /// What a model file says; nothing where there is none.

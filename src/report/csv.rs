@@ -7,8 +7,8 @@ use ::csv::{QuoteStyle, WriterBuilder};
 use serde_json::Value;
 
 use super::fields::{Field, Kind, all};
-use super::text::one_line;
 use super::{Renderer, Report};
+use crate::document::text::one_line;
 
 /// One line a row, after a header.
 pub(super) struct Csv;

@@ -77,7 +77,7 @@ fn sentence(curve: &Curve) -> Option<String> {
     let worst = points.iter().map(off).fold(0.0, f64::max) * 100.0;
     let (growth, more) = (slope * STEP, if slope < 0.0 { "less" } else { "more" });
     Some(format!(
-        "- {} by depth: a token takes {} at depth 0 and {} ({:.1} %) {more} for each 1024 tokens of depth; \
+        "{} by depth: a token takes {} at depth 0 and {} ({:.1} %) {more} for each 1024 tokens of depth; \
          this line is within {worst:.0} % of every row",
         curve.test,
         duration(start),

@@ -5,9 +5,8 @@ use std::io::{self, Write};
 use serde_json::Value;
 
 use super::Row;
-use super::columns::NOTHING;
 use super::fields::{Field, Kind, all};
-use super::text::cell;
+use crate::document::NOTHING;
 use crate::error::Error;
 use crate::units::{Bytes, Nanos};
 
@@ -134,7 +133,7 @@ fn shown() -> impl Iterator<Item = &'static Field> {
 fn text(field: &Field, value: &Value) -> String {
     match (value, field.kind, field.unit) {
         (Value::Null, ..) => NOTHING.into(),
-        (Value::String(text), ..) => cell(text),
+        (Value::String(text), ..) => text.clone(),
         (Value::Bool(yes), ..) => if *yes { "yes" } else { "no" }.into(),
         (value, _, "ns") => value.as_u64().map_or_else(|| NOTHING.into(), |n| Nanos(n).to_string()),
         (value, Kind::Int, "bytes") => {

@@ -7,16 +7,16 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `mod.rs` | the fold |
+//! | `measured.rs` | what was recorded of a row, over all visits to it |
 //! | `row.rs` | one row, looked at |
 //! | `summary.rs` | its figures, from its samples |
 //! | `fields/` | what JSON and CSV say, as data: llama-bench's fields, then ours |
 //! | `baseline.rs` | an earlier run, beside the rows of this one |
 //! | `stream.rs` | formats, and rows in the order of the plan as they finish |
-//! | `markdown.rs`, `columns.rs`, `notes.rs` | the table, its columns, what stands under it |
+//! | `sheet.rs`, `columns.rs`, `notes.rs` | the table, its columns, what stands under it |
 //! | `extra.rs` | columns on request |
 //! | `json.rs`, `csv.rs`, `sql.rs` | for programs |
 //! | `schema.rs` | what JSON holds, as JSON Schema |
-//! | `text.rs` | text from model files and logs made harmless |
 
 mod baseline;
 mod columns;
@@ -25,62 +25,35 @@ mod depths;
 mod extra;
 pub mod fields;
 mod json;
-mod markdown;
+mod measured;
 mod notes;
 mod row;
 mod schema;
+mod sheet;
 mod sql;
 mod stream;
 mod summary;
 #[cfg(test)]
 mod tests;
-pub(crate) mod text;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 pub use baseline::{Against, Base, Baseline};
 pub(crate) use baseline::{name, percent, word};
 pub use extra::{Extra, list as list_columns, scaled};
+pub use measured::{Measured, Visit};
 pub use row::{Row, Same};
 pub use schema::write as write_schema;
 pub use stream::{Format, Renderer, Stream, write_all};
 
 use crate::job::JobId;
-use crate::journal::RunFacts;
+use crate::journal::{Header, Kept, RunFacts};
+use crate::ledger::Ledger;
 use crate::plan::Plan;
-use crate::record::{Check, Loaded, Outcome, Reading, Record, Warning};
+use crate::record::{Check, Outcome, Reading, Record, Warning, settled_rows};
+use crate::stats::known::Known;
 use crate::work::Sample;
-
-/// What has been recorded of one measurement so far.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Measured {
-    /// When it started, in seconds since 1970.
-    pub started: Option<u64>,
-    /// Its timings, in order.
-    pub samples: Vec<Sample>,
-    /// What the engine said about the model.
-    pub loaded: Option<Loaded>,
-    /// How it ended.
-    pub outcome: Option<Outcome>,
-    /// What was read beside the clock.
-    pub reading: Reading,
-    /// What its reader must know.
-    pub warnings: Vec<Warning>,
-    /// Whether it will stay as it is. A row that has ended may still be measured again.
-    pub settled: bool,
-    /// The look at the anchor behind it.
-    pub check: Option<Check>,
-}
-
-impl Measured {
-    /// Whether there is something to show: an ending that says something, or samples.
-    fn is_shown(&self) -> bool {
-        match self.outcome {
-            None | Some(Outcome::Interrupted) => !self.samples.is_empty(),
-            Some(_) => true,
-        }
-    }
-}
 
 /// How many rows came to what.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -110,6 +83,10 @@ pub struct Report {
     last_use: HashMap<usize, usize>,
     /// Rows whose details are forgotten.
     forgotten: usize,
+    /// The row that a job's records are about.
+    open: HashMap<JobId, usize>,
+    /// How well the speed of each row is known.
+    ledger: Ledger,
 }
 
 impl Report {
@@ -118,7 +95,7 @@ impl Report {
         let mut rows_of: HashMap<_, Vec<_>> = HashMap::new();
         let mut last_use = HashMap::new();
         for (index, planned) in plan.jobs.iter().enumerate() {
-            if planned.same_as.is_none() {
+            if planned.same_as.as_ref().is_none_or(|same| same.own_memory) {
                 rows_of.entry(planned.job.id.clone()).or_default().push(index);
             }
             if let Some(same) = &planned.same_as {
@@ -126,9 +103,20 @@ impl Report {
             }
         }
         let measured = vec![Measured::default(); plan.jobs.len()];
-        let (columns, warnings) = (Vec::new(), Vec::new());
-        let baseline = None;
-        Self { plan, facts, columns, measured, warnings, baseline, rows_of, last_use, forgotten: 0 }
+        let ledger = Ledger::new(plan.measured(), facts.priors.clone());
+        Self {
+            plan,
+            facts,
+            columns: Vec::new(),
+            measured,
+            warnings: Vec::new(),
+            baseline: None,
+            rows_of,
+            last_use,
+            forgotten: 0,
+            open: HashMap::new(),
+            ledger,
+        }
     }
 
     /// The same, with more columns in its table.
@@ -145,16 +133,22 @@ impl Report {
 
     /// Takes in what happened. A record of a job that is not in the plan is passed over.
     pub fn fold(&mut self, record: &Record) {
+        self.fold_under(None, record);
+    }
+
+    /// The same of what happened in an earlier run, with what was true of that.
+    pub fn fold_under(&mut self, facts: Option<&Arc<RunFacts>>, record: &Record) {
+        self.ledger.fold(record);
         match record {
             Record::Phase { .. } => {}
             // A resumed run may meet the same trouble again.
             Record::Warned { job: None, warning } if self.warnings.contains(warning) => {}
             Record::Warned { job: None, warning } => self.warnings.push(warning.clone()),
-            Record::Started { job, unix_time } => {
-                // A job that starts again after an ending is measured anew: nothing of before counts.
-                self.update(job, |row| {
-                    *row = Measured { started: Some(*unix_time), ..Measured::default() };
-                });
+            Record::Started { job, unix_time, round, nth } => {
+                if let Some(&row) = self.rows_of.get(job).and_then(|rows| rows.get(*nth)) {
+                    self.open.insert(job.clone(), row);
+                    self.measured[row].begin(*round, *unix_time, facts.cloned());
+                }
             }
             Record::Loaded { job, facts } => {
                 self.update(job, |row| row.loaded = Some(facts.clone()));
@@ -162,37 +156,54 @@ impl Report {
             Record::Sampled { job, sample } => {
                 self.update(job, |row| row.samples.push(sample.clone()));
             }
-            Record::Warned { job: Some(job), warning } => {
-                self.update(job, |row| row.warnings.push(warning.clone()));
-            }
-            Record::Finished { job, outcome, reading } => self.update(job, |row| {
-                row.outcome = Some(outcome.clone());
-                row.reading = reading.clone();
+            Record::Warned { job: Some(job), warning } => self.update(job, |row| {
+                // The same trouble in the next visit is no news.
+                if !row.warnings.contains(warning) {
+                    row.warnings.push(warning.clone());
+                }
             }),
-            Record::Settled { jobs, check } => {
-                for job in jobs {
-                    self.settle(job, check.as_ref());
+            Record::Finished { job, outcome, reading } => {
+                self.update(job, |row| row.end(outcome, reading));
+            }
+            Record::Settled { jobs, nth, check } => {
+                self.ledger.settle();
+                for (job, nth) in settled_rows(jobs, nth) {
+                    self.settle(job, nth, check.as_ref());
                 }
             }
         }
     }
 
-    /// Changes the row that a record of `job` is about: the first one that has not ended.
+    /// Takes in what stands of a journal, each visit with what was true of it; rows that will stay as they are
+    /// where `settle` says so.
+    pub fn replay(&mut self, kept: &Kept, plan: &Plan, settle: bool) {
+        let mut under: Option<(Arc<Header>, Arc<RunFacts>)> = None;
+        kept.replay(plan, settle, |header, record| {
+            let is_new =
+                |new: &&Arc<Header>| under.as_ref().is_none_or(|(old, _)| !Arc::ptr_eq(old, new));
+            if let Some(header) = header.filter(is_new) {
+                under = Some((Arc::clone(header), Arc::new(header.facts.clone())));
+            }
+            self.fold_under(under.as_ref().map(|(_, facts)| facts), record);
+        });
+        self.take_stock();
+    }
+
+    /// Works out how well rows are known that are shown before they are settled.
+    pub fn take_stock(&mut self) {
+        self.ledger.settle();
+    }
+
+    /// Changes the row that a record of `job` is about: that of its last visit.
     fn update(&mut self, job: &JobId, change: impl FnOnce(&mut Measured)) {
-        let Some(rows) = self.rows_of.get(job) else {
-            return;
-        };
-        let open = rows.iter().find(|&&index| self.measured[index].outcome.is_none());
-        if let Some(&index) = open.or(rows.last()) {
-            change(&mut self.measured[index]);
+        if let Some(&row) = self.open.get(job) {
+            change(&mut self.measured[row]);
         }
     }
 
-    /// Takes note that a row will stay as it is: the first one of this job that was not settled yet.
-    fn settle(&mut self, job: &JobId, check: Option<&Check>) {
-        let rows = self.rows_of.get(job).into_iter().flatten();
-        let mut open = rows.filter(|&&index| !self.measured[index].settled);
-        if let Some(&index) = open.next() {
+    /// Takes note that a row will stay as it is.
+    fn settle(&mut self, job: &JobId, nth: usize, check: Option<&Check>) {
+        if let Some(&index) = self.rows_of.get(job).and_then(|rows| rows.get(nth)) {
             let row = &mut self.measured[index];
             row.settled = row.outcome.is_some();
             row.check = check.cloned();
@@ -232,15 +243,42 @@ impl Report {
         Row::new(self, index)
     }
 
-    /// The row whose measurement a row shows: its own, or that of an equal one.
+    /// The row whose measurement a row shows: its own, or that of an equal one. A row that only lends its speed,
+    /// and whose own context could not be had, is a failure of its own.
     fn source(&self, index: usize) -> usize {
-        let same = self.plan.jobs[index].same_as.as_ref();
-        same.map(|same| same.index).filter(|&other| other < self.len()).unwrap_or(index)
+        let Some(same) = &self.plan.jobs[index].same_as else { return index };
+        let own = &self.measured[index].outcome;
+        let failed = own
+            .as_ref()
+            .is_some_and(|own| !matches!(own, Outcome::Completed | Outcome::Interrupted));
+        if failed || same.index >= self.len() { index } else { same.index }
+    }
+
+    /// How well the speed of a row is known; `None` without a visit that came to its end.
+    fn known(&self, index: usize) -> Option<Known> {
+        let source = self.source(index);
+        let job = &self.plan.jobs[source].job.id;
+        let nth = self.rows_of.get(job)?.iter().position(|row| *row == source)?;
+        self.ledger.entry(self.ledger.place(job, nth)?).known
     }
 
     /// Whether nothing more will be heard of this row.
     pub fn is_finished(&self, index: usize) -> bool {
-        self.measured[self.source(index)].settled
+        let source = &self.measured[self.source(index)];
+        // Nobody looks at the memory of what does not run.
+        let is_due = self.has_own_memory(index) && source.outcome == Some(Outcome::Completed);
+        source.settled && (!is_due || self.measured[index].outcome.is_some())
+    }
+
+    /// Whether a row's speed is that of another one, and its memory its own.
+    fn has_own_memory(&self, index: usize) -> bool {
+        self.plan.jobs[index].same_as.as_ref().is_some_and(|same| same.own_memory)
+    }
+
+    /// What was read of a row's memory: nothing, where its own was not looked at.
+    fn memory(&self, index: usize) -> &Reading {
+        let source = if self.has_own_memory(index) { index } else { self.source(index) };
+        &self.measured[source].reading
     }
 
     /// Whether a row has something to show: rows that an interrupt left without any sample do not.

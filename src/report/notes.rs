@@ -1,11 +1,11 @@
-//! What stands under the table: numbered notes that rows refer to, equal ones once.
+//! Notes under the table: numbered ones that rows refer to, equal ones once, and those on the whole run.
 
 use std::collections::HashMap;
-use std::fmt::Write;
 
 use super::extra::scaled;
-use super::text::{code, plain};
 use super::{Report, Row, depths};
+use crate::document::text::{plain, quoted};
+use crate::document::{Mark, Note, References};
 use crate::machine::Link;
 use crate::record::{Outcome, Phase};
 use crate::stats::stopping::Rule;
@@ -14,8 +14,10 @@ use crate::units::Bytes;
 /// The notes that rows have referred to so far.
 #[derive(Default)]
 pub(super) struct Notes {
-    texts: Vec<String>,
-    numbers: HashMap<String, usize>,
+    /// What rows refer to.
+    pub(super) references: References,
+    /// What is the same in all rows, and too long for a column.
+    shared: Vec<String>,
     models: Models,
     /// Some rows are marked `~`.
     missed_precision: bool,
@@ -48,88 +50,88 @@ impl Models {
 }
 
 impl Notes {
-    /// No notes yet, on a report of this plan.
-    pub(super) fn new(report: &Report) -> Self {
-        Self { models: Models::of(report), ..Self::default() }
+    /// No notes yet, on a report of this plan, but for what is the same in all rows of the table.
+    pub(super) fn new(report: &Report, shared: Vec<String>) -> Self {
+        Self { models: Models::of(report), shared, ..Self::default() }
+    }
+
+    /// A mark that refers to a note.
+    fn mark(&mut self, word: &str, text: String) -> Mark {
+        self.references.mark(word, text)
     }
 
     /// The marks of a row, to stand behind its speed. `=` is the same measurement as another row, `S`
     /// are synthetic weights beside real ones.
-    pub(super) fn marks(&mut self, row: &Row<'_>) -> String {
-        let mut marks = String::new();
+    pub(super) fn marks(&mut self, row: &Row<'_>) -> Vec<Mark> {
+        let mut marks = Vec::new();
         if let Some(model) = row.job.setup.model() {
             if self.models.real && model.synthetic_seed.is_some() {
-                marks.push_str(" S");
+                marks.push(Mark { word: "S".into(), note: None });
             }
             if self.models.ambiguous {
-                let path = model.path.to_string_lossy();
-                self.mark(&mut marks, " ", format!("model file {}", code(&path)));
+                let path = quoted(&model.path.to_string_lossy());
+                marks.push(self.mark("", format!("model file {path}")));
             }
         }
         if let Some(text) = ending(row) {
-            self.mark(&mut marks, " ", text);
+            marks.push(self.mark("", text));
         }
-        if row.missed_precision() {
-            marks.push_str(" ~");
+        if let Some(reached) = row.missed_precision() {
+            marks.push(Mark { word: format!("~{}", percent(reached)), note: None });
             self.missed_precision = true;
         }
+        if row.measured.reading.steady == Some(false) {
+            marks.push(self.mark("", GAVE_UP.into()));
+        }
         if row.throttled() == Some(true) {
-            self.mark(&mut marks, " T", throttle(row));
+            marks.push(self.mark("T", throttle(row)));
         }
         if let Some(text) = remote(row) {
-            self.mark(&mut marks, " ", text);
+            marks.push(self.mark("", text));
         }
         if let Some(text) = drift(row) {
-            self.mark(&mut marks, " D", text);
+            marks.push(self.mark("D", text));
         }
         for warning in &row.measured.warnings {
-            self.mark(&mut marks, " ", plain(&warning.text));
+            marks.push(self.mark("", plain(&warning.text)));
         }
         if let Some(text) = sameness(row) {
-            self.mark(&mut marks, " =", text);
+            marks.push(self.mark("=", text));
         }
         marks
     }
 
-    fn mark(&mut self, marks: &mut String, before: &str, text: String) {
-        let next = self.texts.len() + 1;
-        let number = *self.numbers.entry(text.clone()).or_insert(next);
-        if number == next {
-            self.texts.push(text);
-        }
-        // Writing into a string cannot fail.
-        let _ = write!(marks, "{before}[{number}]");
-    }
-
-    /// The notes as a markdown list, because a line that begins with `[1]` may be taken for a link.
-    pub(super) fn of_table(&self, report: &Report) -> Vec<String> {
-        let notes = self.texts.iter().enumerate();
-        let mut lines: Vec<_> =
-            notes.map(|(index, text)| format!("- [{}] {text}", index + 1)).collect();
+    /// What concerns the rows of one table.
+    pub(super) fn of_table(&self, report: &Report) -> Vec<Note> {
+        let shared = self.shared.iter().map(Note::new);
+        let mut notes: Vec<_> = self.references.notes().chain(shared).collect();
         if self.missed_precision {
-            lines.push(missed_precision(report.facts().stop));
+            notes.extend(missed_precision(report.facts().stop).map(Note::new));
         }
-        lines
+        notes
     }
 
     /// What concerns the whole run.
-    pub(super) fn of_run(&self, report: &Report, missing: usize) -> Vec<String> {
+    pub(super) fn of_run(&self, report: &Report, missing: usize) -> Vec<Note> {
         let mut lines = Vec::new();
         lines.extend(depths::lines(report).iter().map(|line| plain(line)));
         lines.extend(report.facts().links.iter().map(link));
-        let warnings = report.warnings().iter();
-        lines.extend(warnings.map(|warning| format!("- {}", plain(&warning.text))));
+        let host = &report.facts().host;
+        let unused = host.cards.unused(&host.engine);
+        let unused = unused.filter(|_| report.plan().asks_for_a_device());
+        lines.extend(unused.map(|text| plain(&text)));
+        lines.extend(report.warnings().iter().map(|warning| plain(&warning.text)));
         if self.models.synthetic {
             let mark = if self.models.real { "S: " } else { "" };
-            lines.push(format!("- {mark}synthetic weights; speed does not depend on them"));
+            lines.push(format!("{mark}synthetic weights; speed does not depend on them"));
         }
         if missing > 0 {
             let all = report.len();
             lines.push(format!(
-                "- {missing} of {all} tests were not measured: the run ended before them"
+                "{missing} of {all} tests were not measured: the run ended before them"
             ));
         }
-        lines
+        lines.into_iter().map(Note::new).collect()
     }
 }
 
@@ -137,7 +139,7 @@ impl Notes {
 fn link((endpoint, link): &(String, Result<Link, String>)) -> String {
     let link = match link {
         Ok(link) => link,
-        Err(why) => return format!("- RPC {}: {}", plain(endpoint), plain(why)),
+        Err(why) => return format!("RPC {}: {}", plain(endpoint), plain(why)),
     };
     let rate = |rate: Option<f64>| rate.map_or("?".into(), |rate| scaled(rate, "bytes/s"));
     let devices = link
@@ -145,7 +147,7 @@ fn link((endpoint, link): &(String, Result<Link, String>)) -> String {
         .iter()
         .map(|device| format!("{} with {} free", plain(&device.name), Bytes(device.free)));
     format!(
-        "- RPC {}: {}; a round trip takes {}, {} to it, {} from it",
+        "RPC {}: {}; a round trip takes {}, {} to it, {} from it",
         plain(endpoint),
         devices.collect::<Vec<_>>().join(", "),
         link.round_trip,
@@ -154,13 +156,24 @@ fn link((endpoint, link): &(String, Result<Link, String>)) -> String {
     )
 }
 
+/// What a warm-up that was given up means.
+const GAVE_UP: &str = "its runs did not come to agree while it was warmed up: its speed may still have been \
+                       rising or falling";
+
+/// A share in percent, with two digits that count.
+fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    if percent < 9.95 { format!("{percent:.1}%") } else { format!("{percent:.0}%") }
+}
+
 /// What the mark `~` means in this run.
-fn missed_precision(rule: Rule) -> String {
-    let Rule::Precision { target, max_samples, max_time, .. } = rule else { return String::new() };
-    format!(
-        "- ~ the mean is not known to ±{} % yet, after {max_time} or {max_samples} samples: allow more with --max-time",
+fn missed_precision(rule: Rule) -> Option<String> {
+    let Rule::Precision { target, .. } = rule else { return None };
+    Some(format!(
+        "~ another run may differ by so much (95 %), which is more than ±{} %: --rounds, --precision and \
+         --max-time give it more time",
         target * 100.0
-    )
+    ))
 }
 
 /// What the network costs a token.
@@ -247,7 +260,7 @@ fn ending(row: &Row<'_>) -> Option<String> {
     let cause = row.cause().unwrap_or_default();
     if let Some(line) = telling_line(row.log()).filter(|line| !line.contains(&cause)) {
         text.push_str("; log: ");
-        text.push_str(&code(line));
+        text.push_str(&quoted(&plain(line)));
     }
     Some(text)
 }

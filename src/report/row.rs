@@ -7,17 +7,21 @@ use crate::job::Job;
 use crate::journal::RunFacts;
 use crate::machine::{Link, Roof};
 use crate::plan::Part;
-use crate::record::{DeviceMemory, MemoryMethod, Outcome, Phase, RemoteTraffic, Trouble, Warning};
+use crate::record::{Outcome, Peak, Phase, Reading, RemoteTraffic, Trouble, Warning};
 use crate::roofline::Target;
 use crate::setup::Setup;
-use crate::stats::stopping::StopReason;
+use crate::stats::interval::Interval;
+use crate::stats::known::Known;
+use crate::stats::sides::Side;
+use crate::stats::spread::{CONFIDENCE, Spread};
+use crate::stats::stopping::{Rule, StopReason};
 use crate::units::{Bytes, Nanos};
 use crate::work::Sample;
 
 /// A row of a report.
 #[derive(Debug)]
 pub struct Row<'a> {
-    /// What is true of the whole run.
+    /// What was true of it when it was measured.
     pub facts: &'a RunFacts,
     /// The row's job, as it was asked for.
     pub job: &'a Job,
@@ -30,20 +34,13 @@ pub struct Row<'a> {
     /// The figures. Means and spreads are `None` where the measurement did not come to its end: a mean
     /// over what came before a crash would read like a result.
     pub summary: Summary,
+    /// How well its speed is known; `None` where the measurement did not come to its end.
+    pub known: Option<Known>,
     /// How it does against the baseline; `None` without one, or where that has no such row.
     pub against: Option<Against>,
+    /// What was read of its memory.
+    pub memory: &'a Reading,
     run_warnings: &'a [Warning],
-}
-
-/// The most memory that a row took on a device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Peak<'a> {
-    /// The device.
-    pub device: &'a str,
-    /// How much.
-    pub bytes: Bytes,
-    /// Who says so.
-    pub method: MemoryMethod,
 }
 
 /// What remote devices cost a row.
@@ -96,13 +93,18 @@ impl<'a> Row<'a> {
             summary.first_token_ns = None;
             summary.cold_ns = None;
         }
-        let rates = ended_well.then_some(summary.samples_rate.as_slice());
-        let floor = report.facts.host.floors.map(|floors| planned.job.work.floor(floors));
+        let marked = is_marked(measured);
+        let now = Side { rates: &summary.samples_rate, known: report.known(index), marked };
+        let now = Some(now).filter(|_| ended_well);
+        let facts = measured.facts().unwrap_or(&report.facts);
+        let known = report.known(index).filter(|_| ended_well);
+        let floor = facts.host.floors.map(|floors| planned.job.work.floor(floors));
         let baseline = report.baseline.as_ref();
-        let against = baseline.and_then(|baseline| baseline.against(index, rates, floor));
+        let against = baseline.and_then(|baseline| baseline.against(index, now, floor));
         let same = planned.same_as.as_ref().filter(|_| source != index);
         Self {
-            facts: &report.facts,
+            facts,
+            known,
             part: report.plan.part(index),
             job: &planned.job,
             same: same
@@ -110,6 +112,7 @@ impl<'a> Row<'a> {
             measured,
             summary,
             against,
+            memory: report.memory(index),
             run_warnings: &report.warnings,
         }
     }
@@ -205,26 +208,14 @@ impl<'a> Row<'a> {
         found.map(|roofline| roofline.roof)
     }
 
-    /// The most memory that was taken on each device during the row: by the driver where it was asked and
-    /// knew, else by the engine at the end of the row.
+    /// The most memory that was taken on each device during the row.
     pub fn peaks(&self) -> Vec<Peak<'a>> {
-        let reading = &self.measured.reading;
-        let of = |device: &'a DeviceMemory| {
-            let mut seen = reading.telemetry.iter().filter(|seen| seen.device == device.device);
-            let seen = seen.find_map(|seen| Some((seen.peak?, seen.method)));
-            let stages = [Some(device.used), device.after_load, device.after_context];
-            let most = stages.into_iter().flatten().max().unwrap_or_default();
-            let (bytes, method) = seen.unwrap_or((most, MemoryMethod::Engine));
-            Peak { device: &device.device, bytes, method }
-        };
-        reading.devices.iter().map(of).collect()
+        self.memory.peaks()
     }
 
     /// The most memory taken on all devices together; `None` where none was read.
     pub fn device_memory(&self) -> Option<Bytes> {
-        let peaks = self.peaks();
-        let used = peaks.iter().map(|peak| peak.bytes.0);
-        (!peaks.is_empty()).then(|| Bytes(used.fold(0, u64::saturating_add)))
+        self.memory.device_memory()
     }
 
     /// What the devices used on the measured runs, in joules; `None` where one does not tell, or the runs
@@ -345,11 +336,54 @@ impl<'a> Row<'a> {
         self.measured.check.as_ref()?.drift
     }
 
-    /// Whether the row has fewer samples than its precision would need.
-    pub fn missed_precision(&self) -> bool {
-        let stop = self.measured.reading.stop;
-        matches!(stop, Some(StopReason::MaxSamples | StopReason::MaxTime))
+    /// Half the width of the speed's 95 % interval, as a share; `None` without one.
+    pub fn precision(&self) -> Option<f64> {
+        let own = || self.summary.rate.as_ref().and_then(Spread::precision);
+        // Of journals of schema 1, nobody knows how processes differ: what rows said then is kept.
+        if self.is_of_rounds() { self.known.map(|known| known.precision()) } else { own() }
     }
+
+    /// The 95 % interval of the speed, in tokens per second.
+    pub fn interval(&self) -> Option<Interval> {
+        if self.is_of_rounds() {
+            return self.known?.interval(CONFIDENCE);
+        }
+        self.summary.rate.as_ref().and_then(Spread::interval)
+    }
+
+    /// Whether it says of itself that it does not compare with others: the machine changed, the device was held
+    /// back, or its runs did not come to agree.
+    pub fn is_marked(&self) -> bool {
+        is_marked(self.measured)
+    }
+
+    /// Whether it was measured in visits, as many as it needed.
+    fn is_of_rounds(&self) -> bool {
+        self.measured.visits.iter().any(|visit| visit.round > 0)
+    }
+
+    /// How many visits its figures come from; 1 for a row of one measurement.
+    pub fn n_visits(&self) -> usize {
+        self.measured.visits.len()
+    }
+
+    /// The precision that it reached, where that is not what was asked for.
+    pub fn missed_precision(&self) -> Option<f64> {
+        let Rule::Precision { target, .. } = self.facts.stop else { return None };
+        let stop = self.measured.reading.stop;
+        let missed = match stop {
+            Some(StopReason::MaxSamples | StopReason::MaxTime) if !self.is_of_rounds() => true,
+            _ => self.is_of_rounds() && self.precision().is_some_and(|reached| reached > target),
+        };
+        self.precision().filter(|_| missed)
+    }
+}
+
+fn is_marked(measured: &Measured) -> bool {
+    let reading = &measured.reading;
+    measured.check.as_ref().is_some_and(|check| check.drift.is_some())
+        || reading.telemetry.iter().any(|seen| seen.throttled)
+        || reading.steady == Some(false)
 }
 
 /// The backends that a run on this host would use, joined as llama-bench does: all that have a device

@@ -13,8 +13,8 @@ use serde_json::Value;
 
 use super::fields::{Field, Kind, all, llama_bench};
 use super::json::object;
-use super::text::one_line;
 use super::{Renderer, Report};
+use crate::document::text::one_line;
 
 /// Two tables and a view, then one or two statements a row.
 pub(super) struct Sql;

@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 use std::str::FromStr;
 
-use super::{Report, csv, json, markdown, sql};
+use super::{Report, csv, json, sheet, sql};
+use crate::document;
 
 /// Writes a report row by row. What was written last is always a beginning of a valid document, and
 /// [`Renderer::end`] completes it.
@@ -58,7 +59,7 @@ impl Format {
     /// A writer of this format.
     pub fn renderer(self) -> Box<dyn Renderer> {
         match self {
-            Self::Markdown => Box::new(markdown::Markdown::default()),
+            Self::Markdown => Box::new(sheet::Sheet::new(document::Markdown::default())),
             Self::Json => Box::new(json::Json::default()),
             Self::Jsonl => Box::new(json::Jsonl),
             Self::Csv => Box::new(csv::Csv),

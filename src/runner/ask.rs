@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::{Next, Runner, Spawn};
+use super::keeper::{Keeper, Next};
+use super::{Runner, Spawn};
 use crate::error::Error;
 use crate::job::Job;
 use crate::machine::Roof;
 use crate::record::MemorySplit;
-use crate::wire::{Event, Request};
+use crate::wire::{Event, Question, Request};
 
 /// How long an answer may take; it takes a second or two.
 const LIMIT: Duration = Duration::from_mins(2);
@@ -20,8 +21,8 @@ impl Runner {
     /// When the user ends it, or no worker can be started. A device that cannot be measured is told in
     /// the inner result.
     pub fn roof(&mut self, device: &str, n_threads: u32) -> Result<Result<Roof, String>, Error> {
-        let request = Request::Roof { device: device.to_string(), n_threads };
-        self.ask(&request, LIMIT, |event| match event {
+        let question = Question::Roof { device: device.to_string(), n_threads };
+        self.keeper.ask(&question, LIMIT, |event| match event {
             Event::Roof(answer) => Some(answer),
             _ => None,
         })
@@ -33,11 +34,7 @@ impl Runner {
     /// # Errors
     /// When the user ends it, or no worker can be started.
     pub fn predict(&mut self, job: &Job) -> Result<Result<Vec<MemorySplit>, String>, Error> {
-        let request = Request::Predict { job: Box::new(job.clone()) };
-        self.ask(&request, LIMIT, |event| match event {
-            Event::Predicted(answer) => Some(answer),
-            _ => None,
-        })
+        self.keeper.predict(job)
     }
 
     /// The tokens of each text, as a model's vocabulary has them. The inner error says why there are none.
@@ -49,9 +46,31 @@ impl Runner {
         model: &Path,
         texts: Vec<String>,
     ) -> Result<Result<Vec<Vec<i32>>, String>, Error> {
-        let request = Request::Tokenize { model: model.to_path_buf(), texts };
-        self.ask(&request, LIMIT, |event| match event {
+        let question = Question::Tokenize { model: model.to_path_buf(), texts };
+        self.keeper.ask(&question, LIMIT, |event| match event {
             Event::Tokenized(answer) => Some(answer),
+            _ => None,
+        })
+    }
+
+    /// Ends the worker, so that the next job finds all memory free.
+    pub fn rest(&mut self) {
+        self.keeper.stop();
+    }
+
+    /// Starts workers in another way from now on.
+    pub fn set_spawn(&mut self, spawn: Spawn) {
+        self.keeper.set_spawn(spawn);
+    }
+}
+
+impl Keeper {
+    /// What a job would take of each device, without loading it. The inner error says why that is not
+    /// known.
+    pub(super) fn predict(&mut self, job: &Job) -> Result<Result<Vec<MemorySplit>, String>, Error> {
+        let question = Question::Predict { job: Box::new(job.clone()) };
+        self.ask(&question, LIMIT, |event| match event {
+            Event::Predicted(answer) => Some(answer),
             _ => None,
         })
     }
@@ -59,14 +78,12 @@ impl Runner {
     /// Asks a worker (a new one if there is none) and waits for the event that `pick` takes for the answer.
     pub(super) fn ask<T>(
         &mut self,
-        request: &Request,
+        question: &Question,
         limit: Duration,
         pick: impl Fn(Event) -> Option<Result<T, String>>,
     ) -> Result<Result<T, String>, Error> {
-        if self.worker.is_none() {
-            self.spawn_worker()?;
-        }
-        self.send(request);
+        self.ready()?;
+        self.send(&Request::Ask(question.clone()));
         let deadline = Some(Instant::now() + limit);
         loop {
             match self.next(deadline) {
@@ -78,25 +95,14 @@ impl Runner {
                 Next::LowMemory { .. } => {}
                 Next::Dead { broke } => return Ok(Err(self.last_words(broke.as_deref()))),
                 Next::Deadline => {
-                    self.kill_worker();
+                    self.kill();
                     return Ok(Err(format!("no answer within {} s", limit.as_secs())));
                 }
                 Next::Interrupted => {
-                    self.kill_worker();
+                    self.kill();
                     return Err(Error::Interrupted);
                 }
             }
         }
-    }
-
-    /// Ends the worker, so that the next job finds all memory free.
-    pub fn rest(&mut self) {
-        self.stop_worker();
-    }
-
-    /// Starts workers in another way from now on.
-    pub fn set_spawn(&mut self, spawn: Spawn) {
-        self.stop_worker();
-        self.options.spawn = spawn;
     }
 }

@@ -72,12 +72,6 @@ impl Patience {
         if self.asked.is_some() { before } else { self.wait(job, phase, delay) }
     }
 
-    /// The same for jobs in rounds: a time for a whole job that was asked for is one for each step there.
-    pub(super) fn in_rounds(&mut self, event: &Event, job: &Job, delay: Nanos) -> Limit {
-        let begin = self.begin(job, delay);
-        self.after(event, job, begin, delay)
-    }
-
     /// How long to wait for the end of what a phase begins with.
     fn wait(&self, job: &Job, phase: Phase, delay: Nanos) -> Limit {
         let file = job.setup.model().map_or(0, |model| model.file_size.0);

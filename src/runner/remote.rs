@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::Runner;
 use crate::error::Error;
 use crate::machine::Link;
-use crate::wire::{Event, Request};
+use crate::wire::{Event, Question};
 
 /// How long a server may take to accept a connection.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -167,17 +167,17 @@ impl Runner {
     /// When the user ends it, or no worker can be started.
     pub fn link(&mut self, endpoint: &str) -> Result<Result<Link, String>, Error> {
         // A server has one client at a time.
-        self.rest();
+        self.keeper.stop();
         let protocol = match self.servers.greet(endpoint) {
             Ok(protocol) => protocol,
             Err(trouble) => return Ok(Err(trouble)),
         };
-        let request = Request::Link { endpoint: endpoint.to_string() };
-        let answer = self.ask(&request, LIMIT, |event| match event {
+        let question = Question::Link { endpoint: endpoint.to_string() };
+        let answer = self.keeper.ask(&question, LIMIT, |event| match event {
             Event::Linked(answer) => Some(answer),
             _ => None,
         })?;
-        self.rest();
+        self.keeper.stop();
         Ok(match answer {
             Ok(link) => Ok(Link { protocol: Some(protocol.to_string()), ..link }),
             Err(why) if why.contains(REFUSED) => {

@@ -13,6 +13,12 @@ use super::Estimate;
 /// Series shorter than this are taken as independent: their autocorrelation cannot be told from noise.
 pub const MIN_FOR_CORRELATION: usize = 10;
 
+/// Longest distance at which values are compared: what is felt for longer is known badly anyway.
+const MAX_LAG: usize = 1000;
+
+/// Deviations below this share of the mean are the rounding of equal values.
+const ROUNDING: f64 = 1e-12;
+
 /// Degrees of freedom from which Student's t is taken as normal; they differ by less than 1e-4 there.
 const NORMAL_FROM: f64 = 1e5;
 
@@ -97,6 +103,9 @@ pub fn effective_n(values: &[f64]) -> f64 {
         return count(n);
     }
     let centred: Vec<_> = values.iter().map(|value| value - mean).collect();
+    if centred.iter().all(|value| value.abs() <= ROUNDING * mean.abs()) {
+        return count(n);
+    }
     (count(n) / correlation_time(&[&centred])).max(2.0)
 }
 
@@ -104,14 +113,15 @@ pub fn effective_n(values: &[f64]) -> f64 {
 /// 1 for independent ones, and never less.
 ///
 /// The autocorrelations ρₖ are those of all series together, summed over Geyer's initial positive
-/// sequence (1992): pairs of neighbouring lags, up to the first pair whose sum is not positive.
+/// sequence (1992): pairs of neighbouring lags, up to the first pair whose sum is not positive, and not
+/// beyond a lag of 1,000.
 pub fn correlation_time(centred: &[&[f64]]) -> f64 {
     let at = |lag| -> f64 {
         let products = centred.iter().map(|series| autocovariance(series, lag));
         products.sum()
     };
     let variance = at(0);
-    let shortest = centred.iter().map(|series| series.len()).min().unwrap_or(0);
+    let shortest = centred.iter().map(|series| series.len()).min().unwrap_or(0).min(MAX_LAG);
     if variance <= 0.0 {
         return 1.0;
     }
@@ -179,5 +189,6 @@ mod tests {
         assert!((effective_n(&alternating) - 40.0).abs() < 1e-9);
         assert!((effective_n(&steps[..9]) - 9.0).abs() < 1e-9);
         assert!((effective_n(&[3.0; 20]) - 20.0).abs() < 1e-9);
+        assert!((effective_n(&[102.2_f64.ln(); 50]) - 50.0).abs() < 1e-9);
     }
 }

@@ -2,14 +2,19 @@
 //!
 //! What is undefined (a standard deviation of one value) is `None`, never 0.
 
-pub mod drift;
 pub mod interval;
+pub mod known;
+pub mod noise;
 pub mod robust;
 pub mod series;
+pub mod sides;
 pub mod spread;
 pub mod steady;
 pub mod stopping;
+pub mod trend;
 pub mod verdict;
+pub mod visits;
+pub mod warm;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,16 +1,18 @@
-//! Whether one series of rates differs from another: FASTER, SLOWER, SAME or UNCLEAR.
+//! Whether one side is faster than another: FASTER, SLOWER, SAME or UNCLEAR.
 //!
-//! Welch's interval (Welch 1947) of the difference of mean logarithms, made careful in three ways,
-//! because two runs of the same thing differ by more than their samples let on:
-//! - the standard error holds a floor, in quadrature, for what differs from run to run;
-//! - it is divided by an effective number of samples, whose autocorrelation is taken from both series;
-//! - a series that looks quieter than the two do together counts as noisy as these (a short series,
-//!   stopped because it looked quiet, is quieter than it is).
+//! Welch's interval (Welch 1947) of the difference of mean logarithms, each side with its own error
+//! ([`Known`]), of which most is what differs from one process to the next. A series of samples from one
+//! process is one visit: however many samples it has, they do not show by how much the next process will
+//! differ. Sides that were measured in turn are compared by the differences within each round.
+
+use std::f64::consts::SQRT_2;
 
 use serde::{Deserialize, Serialize};
 
-use super::Estimate;
-use super::interval::{Interval, correlation_time, count};
+use super::interval::Interval;
+use super::known::{Doubt, Known};
+use super::noise::{Deviation, Noise};
+use super::visits::Visit;
 
 /// What a comparison says about the new series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -26,7 +28,7 @@ pub enum Verdict {
     Unclear,
 }
 
-/// Two series of rates, compared.
+/// Two sides, compared.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
     /// What they say.
@@ -34,8 +36,7 @@ pub struct Comparison {
     /// Relative difference of the new to the baseline (0.03 is 3 % faster), of the geometric means;
     /// `None` where a series is empty or holds a rate that is not positive.
     pub effect: Option<f64>,
-    /// Where the effect lies, with the confidence of [`Limits`]; `None` where a series has fewer than two
-    /// samples.
+    /// Where the effect lies, with the confidence of [`Limits`]; `None` where there is no effect.
     pub interval: Option<Interval>,
 }
 
@@ -44,11 +45,14 @@ pub struct Comparison {
 pub struct Limits {
     /// Differences up to this share do not matter (0.01 is 1 %).
     pub threshold: f64,
-    /// By how much two runs of the same thing differ on this machine beyond the noise within a run: a
-    /// standard deviation, as a share of the rate.
+    /// By how much one run of a thing, one process, is off from the mean of many, beyond the noise of its
+    /// samples: a standard deviation, as a share of the rate. A difference holds it twice, once for each
+    /// side, and a side of m visits holds 1/m of its square. What is estimated is never taken for less.
     pub floor: f64,
     /// Whether that is only the least: a machine of which more is known has its own.
     pub floor_may_rise: bool,
+    /// Whether the floor was measured on the machine.
+    pub floor_known: bool,
     /// Confidence of the interval that must exclude zero for FASTER or SLOWER. Higher than for a mean:
     /// a table has many rows, and a false alarm stops somebody's release.
     pub confidence: f64,
@@ -59,13 +63,37 @@ impl Limits {
     #[must_use]
     pub fn on(self, floors: [Option<f64>; 2]) -> Self {
         let known = floors.into_iter().flatten().filter(|_| self.floor_may_rise);
-        Self { floor: known.fold(self.floor, f64::max), ..self }
+        let highest = known.reduce(f64::max);
+        Self {
+            floor: highest.map_or(self.floor, |floor| floor.max(self.floor)),
+            floor_known: self.floor_known || highest.is_some(),
+            ..self
+        }
+    }
+
+    /// What is known of the noise of series that have one visit each.
+    fn noise(self) -> Noise {
+        let unknown = Noise::unknown();
+        let between = if !self.floor_may_rise {
+            Deviation::given(self.floor)
+        } else if self.floor_known {
+            Deviation { sd: self.floor, freedom: MEASURED }
+        } else {
+            unknown.at_least(self.floor).between
+        };
+        Noise { between, ..unknown }
     }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { threshold: 0.01, floor: 0.005, floor_may_rise: true, confidence: 0.995 }
+        Self {
+            threshold: 0.01,
+            floor: 0.005,
+            floor_may_rise: true,
+            floor_known: false,
+            confidence: 0.995,
+        }
     }
 }
 
@@ -73,91 +101,64 @@ impl Default for Limits {
 /// each (Schuirmann 1987).
 const SAME_CONFIDENCE: f64 = 0.90;
 
-/// Compares the rates of a new series with those of a baseline.
+/// Degrees of freedom of a floor that was measured: about a dozen runs were compared.
+const MEASURED: f64 = 10.0;
+
+/// Compares the rates of a new series with those of a baseline, each from one process.
 ///
-/// - SAME: the 90 % interval lies within ±threshold, or the series are equal, sample by sample.
-/// - FASTER, SLOWER: not that, and the interval at `limits.confidence` lies above or below zero.
-/// - UNCLEAR: everything else, and whatever has fewer than two samples.
+/// Where the floor is neither given nor measured, the noise between processes is that of a machine of
+/// which nothing is known ([`Noise::unknown`]), so that only great differences are called. Series that
+/// are equal, sample by sample, are SAME. The rules are those of [`compare_known`].
 pub fn compare(baseline: &[f64], new: &[f64], limits: Limits) -> Comparison {
-    let mut comparison = Comparison { verdict: Verdict::Unclear, effect: None, interval: None };
-    let (Some(a), Some(b)) = (Logs::of(baseline), Logs::of(new)) else {
-        return comparison;
+    let known = |rates| Known::of(&[Visit::of(rates)?], limits.noise());
+    let (Some(a), Some(b)) = (known(baseline), known(new)) else {
+        return Comparison { verdict: Verdict::Unclear, effect: None, interval: None };
     };
-    let difference = b.mean - a.mean;
-    comparison.effect = Some(difference.exp_m1());
+    let comparison = compare_known(&a, &b, limits);
+    let verdict = if baseline == new { Verdict::Same } else { comparison.verdict };
+    Comparison { verdict, ..comparison }
+}
+
+/// Compares what is known of a new row with what is known of its baseline.
+///
+/// - SAME: the 90 % interval of the effect lies within ±threshold.
+/// - FASTER, SLOWER: not that, the effect is beyond the threshold, and its interval at
+///   `limits.confidence` excludes zero.
+/// - UNCLEAR: everything else.
+pub fn compare_known(baseline: &Known, new: &Known, limits: Limits) -> Comparison {
+    let (a, b) = (baseline.at_least(limits.floor), new.at_least(limits.floor));
+    judge(b.log_mean - a.log_mean, a.doubt().plus(b.doubt()), limits)
+}
+
+/// Compares two sides that were measured in turn, by what is known of their difference
+/// ([`super::visits::differences`]). The rules are those of [`compare_known`].
+pub fn compare_paired(difference: &Known, limits: Limits) -> Comparison {
+    let difference = difference.at_least(limits.floor * SQRT_2);
+    judge(difference.log_mean, difference.doubt(), limits)
+}
+
+/// The verdict on a difference of logarithms with its error.
+fn judge(difference: f64, doubt: Doubt, limits: Limits) -> Comparison {
+    let effect = difference.exp_m1();
     let around = |confidence| {
-        let (error, freedom) = standard_error(&a, &b, limits.floor)?;
-        let interval = Interval::around(difference, error, freedom, confidence)?;
-        Some(Interval { low: interval.low.exp_m1(), high: interval.high.exp_m1() })
+        let reach = doubt.reach(confidence)?;
+        let (low, high) = (difference - reach, difference + reach);
+        Some(Interval { low: low.exp_m1(), high: high.exp_m1() })
     };
-    comparison.interval = around(limits.confidence);
-    comparison.verdict = if baseline == new {
-        Verdict::Same
-    } else {
-        match (comparison.interval, around(SAME_CONFIDENCE)) {
-            (Some(wide), Some(narrow)) => judge(wide, narrow, limits.threshold),
-            _ => Verdict::Unclear,
-        }
+    let wide = around(limits.confidence);
+    let trifle = Interval { low: -limits.threshold, high: limits.threshold };
+    let verdict = match (wide, around(SAME_CONFIDENCE)) {
+        (Some(_), Some(narrow)) if narrow.within(trifle) => Verdict::Same,
+        (Some(wide), _) if wide.low > 0.0 && effect > trifle.high => Verdict::Faster,
+        (Some(wide), _) if wide.high < 0.0 && effect < trifle.low => Verdict::Slower,
+        _ => Verdict::Unclear,
     };
-    comparison
-}
-
-fn judge(wide: Interval, narrow: Interval, threshold: f64) -> Verdict {
-    let trifle = Interval { low: -threshold, high: threshold };
-    if narrow.within(trifle) {
-        Verdict::Same
-    } else if wide.low > 0.0 {
-        Verdict::Faster
-    } else if wide.high < 0.0 {
-        Verdict::Slower
-    } else {
-        Verdict::Unclear
-    }
-}
-
-/// Logarithms of a series of rates, centred.
-struct Logs {
-    mean: f64,
-    variance: Option<f64>,
-    centred: Vec<f64>,
-}
-
-impl Logs {
-    fn of(rates: &[f64]) -> Option<Self> {
-        let logs: Vec<_> = rates.iter().map(|rate| rate.ln()).collect();
-        if logs.iter().any(|log| !log.is_finite()) {
-            return None;
-        }
-        let Estimate { mean, sd, .. } = Estimate::of(&logs)?;
-        Some(Self {
-            mean,
-            variance: sd.map(|sd| sd * sd),
-            centred: logs.iter().map(|log| log - mean).collect(),
-        })
-    }
-
-    fn n(&self) -> f64 {
-        count(self.centred.len())
-    }
-}
-
-/// Standard error of the difference of the means, and its degrees of freedom by Welch and Satterthwaite;
-/// the floor is taken as known, so it has infinitely many. `None` with fewer than two samples on a side.
-fn standard_error(a: &Logs, b: &Logs, floor: f64) -> Option<(f64, f64)> {
-    let (var_a, var_b) = (a.variance?, b.variance?);
-    let together = ((a.n() - 1.0) * var_a + (b.n() - 1.0) * var_b) / (a.n() + b.n() - 2.0);
-    let time = correlation_time(&[&a.centred, &b.centred]);
-    let n_eff = |logs: &Logs| (logs.n() / time).max(2.0);
-    let share_a = var_a.max(together) / n_eff(a);
-    let share_b = var_b.max(together) / n_eff(b);
-    let variance = share_a + share_b + floor * floor;
-    let doubt = share_a.powi(2) / (n_eff(a) - 1.0) + share_b.powi(2) / (n_eff(b) - 1.0);
-    let freedom = if doubt > 0.0 { variance.powi(2) / doubt } else { f64::INFINITY };
-    Some((variance.sqrt(), freedom))
+    Comparison { verdict, effect: Some(effect), interval: wide }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::visits::{differences, known};
     use super::*;
 
     const NOISY: [f64; 6] = [100.0, 104.0, 97.0, 101.0, 95.0, 103.0];
@@ -175,9 +176,9 @@ mod tests {
 
     #[test]
     fn too_little_is_unclear() {
-        let one = compare(&[100.0], &[50.0], Limits::default());
-        assert_eq!((one.verdict, one.interval), (Verdict::Unclear, None));
-        assert!((one.effect.unwrap() + 0.5).abs() < 1e-12);
+        let one = compare(&[100.0], &[85.0], Limits::default());
+        assert_eq!(one.verdict, Verdict::Unclear);
+        assert!((one.effect.unwrap() + 0.15).abs() < 1e-12 && one.interval.unwrap().high > 0.0);
         for bad in [&[] as &[f64], &[0.0, 1.0], &[f64::NAN, 1.0], &[-1.0, 1.0]] {
             let none = compare(bad, &NOISY, Limits::default());
             assert_eq!((none.verdict, none.effect), (Verdict::Unclear, None));
@@ -186,24 +187,96 @@ mod tests {
         assert_eq!(verdict(&NOISY, &NOISY.map(|rate| rate * 1.01)), Verdict::Unclear);
     }
 
+    /// One process each, on machines of which nothing is known.
     #[test]
-    fn without_noise_the_floor_and_the_threshold_decide() {
+    fn samples_of_one_process_call_great_differences_only() {
         let base = [100.0; 5];
-        assert_eq!(verdict(&base, &[100.1; 5]), Verdict::Same);
-        assert_eq!(verdict(&base, &[101.0; 5]), Verdict::Unclear);
-        assert_eq!(verdict(&base, &[103.0; 5]), Verdict::Faster);
-        assert_eq!(verdict(&base, &[97.0; 5]), Verdict::Slower);
-        let exact = Limits { floor: 0.0, ..Limits::default() };
-        assert_eq!(compare(&base, &[98.9; 5], exact).verdict, Verdict::Slower);
-        assert_eq!(compare(&base, &[99.5; 5], exact).verdict, Verdict::Same);
+        assert_eq!(verdict(&base, &[100.1; 5]), Verdict::Unclear);
+        assert_eq!(verdict(&base, &[90.0; 5]), Verdict::Unclear);
+        assert_eq!(verdict(&base, &[130.0; 5]), Verdict::Faster);
+        assert_eq!(verdict(&base, &[75.0; 5]), Verdict::Slower);
+    }
+
+    #[test]
+    fn a_floor_is_felt_by_both_sides() {
+        let base = [100.0; 50];
+        // The interval is ±2.807 √2 · 0.5 % = ±1.98 %, and a little for the samples themselves.
+        let given = Limits { floor_may_rise: false, ..Limits::default() };
+        for (new, expected) in [
+            (100.1, Verdict::Unclear),
+            (101.9, Verdict::Unclear),
+            (102.2, Verdict::Faster),
+            (97.8, Verdict::Slower),
+        ] {
+            assert_eq!(compare(&base, &[new; 50], given).verdict, expected, "{new}");
+        }
+        // Measured, it is a little less certain; and the greatest counts.
+        let measured = Limits::default().on([Some(0.005), None]);
+        assert_eq!(compare(&base, &[102.1; 50], measured).verdict, Verdict::Unclear);
+        assert_eq!(compare(&base, &[102.6; 50], measured).verdict, Verdict::Faster);
+        assert!(Limits::default().on([Some(0.02), Some(0.01)]).floor > 0.019);
+        assert!(given.on([Some(0.02), None]).floor < 0.006);
+        let smaller = Limits { floor: 0.003, ..given };
+        assert_eq!(compare(&base, &[100.1; 50], smaller).verdict, Verdict::Same);
+        let exact = Limits { floor: 0.0, ..given };
+        assert_eq!(compare(&base, &[98.9; 50], exact).verdict, Verdict::Slower);
+        assert_eq!(compare(&base, &[99.5; 50], exact).verdict, Verdict::Same);
+    }
+
+    /// What is certain and small is not SLOWER.
+    #[test]
+    fn a_trifle_is_never_called() {
+        let quiet = Limits { floor: 0.001, floor_may_rise: false, ..Limits::default() };
+        for (new, verdict) in [(99.05, Verdict::Unclear), (98.9, Verdict::Slower)] {
+            let comparison = compare(&[100.0; 50], &[new; 50], quiet);
+            assert_eq!(comparison.verdict, verdict, "{new}");
+            assert!(comparison.interval.unwrap().high < 0.0);
+        }
+    }
+
+    #[test]
+    fn several_visits_call_smaller_differences() {
+        let row = |mean: f64| -> Vec<Visit> {
+            let each = [-0.002, 0.0, 0.002].map(|off| mean * (1.0 + off));
+            each.iter().map(|&rate| Visit::of(&[rate, rate, rate]).unwrap()).collect()
+        };
+        let rows = |mean: f64| vec![row(mean); 4];
+        let of = |mean: f64| known(Noise::unknown(), &rows(mean))[0].unwrap();
+        let judge = |new: f64| compare_known(&of(100.0), &of(new), Limits::default()).verdict;
+        assert_eq!(judge(97.0), Verdict::Slower);
+        assert_eq!(judge(103.0), Verdict::Faster);
+        assert_eq!(judge(100.0), Verdict::Same);
+        assert_eq!(judge(101.1), Verdict::Unclear);
+    }
+
+    #[test]
+    fn visits_in_turn_are_compared_by_pairs() {
+        // The machine wanders by 10 %; B is 3 % slower throughout.
+        let pairs = |effect: f64, noise: f64| -> Vec<(Visit, Visit)> {
+            let rounds = [(100.0, 1.0), (95.0, -1.0), (105.0, 0.5), (110.0, -0.5), (98.0, 0.0)];
+            let visit = |rate: f64| Visit::of(&[rate, rate * 1.001]).unwrap();
+            let pair = |&(rate, z): &(f64, f64)| {
+                (visit(rate), visit(rate * (1.0 + effect) * (1.0 + z * noise)))
+            };
+            rounds.iter().map(pair).collect()
+        };
+        let judge = |effect, noise| {
+            let rows = vec![pairs(effect, noise); 4];
+            let difference = differences(Noise::unknown(), &rows)[0].unwrap();
+            compare_paired(&difference, Limits::default())
+        };
+        assert_eq!(judge(-0.03, 0.003).verdict, Verdict::Slower);
+        assert!((judge(-0.03, 0.0).effect.unwrap() + 0.03).abs() < 1e-9);
+        assert_eq!(judge(0.0, 0.003).verdict, Verdict::Same);
+        assert_eq!(judge(-0.03, 0.03).verdict, Verdict::Unclear);
     }
 
     #[test]
     fn swapping_the_sides_turns_the_verdict_round() {
-        let fast = NOISY.map(|rate| rate * 1.3);
+        let fast = NOISY.map(|rate| rate * 1.5);
         assert_eq!(verdict(&NOISY, &fast), Verdict::Faster);
         let back = compare(&fast, &NOISY, Limits::default());
         assert_eq!(back.verdict, Verdict::Slower);
-        assert!((back.effect.unwrap() - (1.0 / 1.3 - 1.0)).abs() < 1e-12);
+        assert!((back.effect.unwrap() - (1.0 / 1.5 - 1.0)).abs() < 1e-12);
     }
 }

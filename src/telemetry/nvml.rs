@@ -6,10 +6,11 @@ use nvml_wrapper::enum_wrappers::device::{Clock, PerformancePolicy, TemperatureS
 use nvml_wrapper::enums::device::UsedGpuMemory;
 use nvml_wrapper::{Device, Nvml};
 
+use crate::machine::cards::bus_id;
 use crate::units::Bytes;
 
 /// Names another library than the driver's, for tests and for drivers in odd places.
-const LIBRARY: &str = "LBENCH_NVML";
+pub(super) const LIBRARY: &str = "LBENCH_NVML";
 
 /// Opens the library.
 ///
@@ -29,19 +30,10 @@ pub fn open() -> Result<Nvml, String> {
     opened.map_err(|error| error.to_string())
 }
 
-/// The device at this PCI bus id, by whatever domain width it is written with.
-pub fn at<'a>(nvml: &'a Nvml, id: &str) -> Option<Device<'a>> {
-    let count = nvml.device_count().ok()?;
-    let devices = (0..count).filter_map(|index| nvml.device_by_index(index).ok());
-    devices.into_iter().find(|device| {
-        device.pci_info().is_ok_and(|pci| bus_id(&pci.bus_id) == bus_id(id))
-            || device.uuid().is_ok_and(|uuid| uuid == id)
-    })
-}
-
-/// A bus id without the leading zeros of its domain, in one case.
-fn bus_id(text: &str) -> String {
-    text.trim_start_matches('0').to_ascii_lowercase()
+/// Whether a device is the one at this PCI bus id, by whatever domain width it is written with, or of this UUID.
+pub fn is_at(device: &Device<'_>, id: &str) -> bool {
+    device.pci_info().is_ok_and(|pci| bus_id(&pci.bus_id) == bus_id(id))
+        || device.uuid().is_ok_and(|uuid| uuid == id)
 }
 
 /// What a device looks like at one moment. Whatever it does not tell is `None`.
@@ -133,13 +125,6 @@ pub fn held_back(device: &Device<'_>) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn bus_ids_are_compared_by_what_they_say() {
-        assert_eq!(bus_id("00000000:65:00.0"), bus_id("0000:65:00.0"));
-        assert_eq!(bus_id("0000:0A:00.0"), bus_id("00000000:0a:00.0"));
-        assert_ne!(bus_id("0000:65:00.0"), bus_id("0000:66:00.0"));
-    }
 
     #[test]
     fn a_power_cap_is_no_trouble() {

@@ -27,6 +27,8 @@ const LOOKS: usize = 20;
 enum Command {
     /// No worker runs now: what is taken is others'.
     Baseline { done: Sender<()> },
+    /// These are the devices, by the engine's names and the places on the bus.
+    Name { devices: Vec<(String, String)>, answer: Sender<bool> },
     /// A job begins in this process.
     Begin { pid: u32 },
     /// Its runs count from now on.
@@ -42,25 +44,27 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// Starts it for those of these devices that the driver knows.
+    /// Starts it for all devices that the driver has, before any worker holds some of their memory: what is taken
+    /// now is others'.
     ///
     /// # Errors
-    /// Why there is nothing to look at: in a sentence, where there are such devices and no driver answers.
-    pub fn start(devices: &[Device]) -> Result<Option<Self>, String> {
-        let wanted: Vec<_> = devices
-            .iter()
-            .filter_map(|device| Some((device.name.clone(), device.id.clone()?)))
-            .collect();
-        if wanted.is_empty() {
-            return Ok(None);
-        }
+    /// Why no driver answers, in a sentence.
+    pub fn start() -> Result<Self, String> {
         let nvml = nvml::open()?;
-        if !wanted.iter().any(|(_, id)| nvml::at(&nvml, id).is_some()) {
-            return Err("it knows none of the devices".into());
-        }
         let (commands, inbox) = unbounded();
-        let thread = std::thread::spawn(move || watch(&nvml, &wanted, &inbox));
-        Ok(Some(Self { commands: Some(commands), thread: Some(thread) }))
+        let thread = std::thread::spawn(move || watch(&nvml, &inbox));
+        let sampler = Self { commands: Some(commands), thread: Some(thread) };
+        sampler.baseline();
+        Ok(sampler)
+    }
+
+    /// Looks from now on at these devices alone, under the engine's names; whether the driver knows any of them.
+    pub fn name(&self, devices: &[Device]) -> bool {
+        let named =
+            devices.iter().filter_map(|device| Some((device.name.clone(), device.id.clone()?)));
+        let (answer, known) = bounded(1);
+        self.tell(Command::Name { devices: named.collect(), answer });
+        known.recv_timeout(Duration::from_secs(2)).unwrap_or(false)
     }
 
     fn tell(&self, command: Command) {
@@ -105,9 +109,9 @@ impl Drop for Sampler {
 }
 
 /// The thread's work.
-fn watch(nvml: &Nvml, wanted: &[(String, String)], inbox: &Receiver<Command>) {
-    let found = wanted.iter().filter_map(|(name, id)| Some((name, nvml::at(nvml, id)?)));
-    let mut watched: Vec<_> = found.map(|(name, card)| Watched::new(name, card)).collect();
+fn watch(nvml: &Nvml, inbox: &Receiver<Command>) {
+    let all = (0..nvml.device_count().unwrap_or(0)).filter_map(|at| nvml.device_by_index(at).ok());
+    let mut watched: Vec<_> = all.map(Watched::new).collect();
     let mut running = false;
     loop {
         let wait = if running { EVERY } else { Duration::from_hours(1) };
@@ -115,6 +119,10 @@ fn watch(nvml: &Nvml, wanted: &[(String, String)], inbox: &Receiver<Command>) {
             Ok(Command::Baseline { done }) => {
                 watched.iter_mut().for_each(Watched::baseline);
                 let _ = done.send(());
+            }
+            Ok(Command::Name { devices, answer }) => {
+                watched.retain_mut(|card| card.take_name(&devices));
+                let _ = answer.send(!watched.is_empty());
             }
             Ok(Command::Begin { pid }) => {
                 for device in &mut watched {
@@ -136,7 +144,7 @@ fn watch(nvml: &Nvml, wanted: &[(String, String)], inbox: &Receiver<Command>) {
 
 /// A device, and what was seen of it during a row.
 struct Watched<'a> {
-    name: &'a str,
+    name: String,
     card: Card<'a>,
     /// Memory that was taken when no worker ran.
     others: Option<Bytes>,
@@ -157,8 +165,17 @@ struct Row {
 }
 
 impl<'a> Watched<'a> {
-    fn new(name: &'a str, card: Card<'a>) -> Self {
-        Self { name, card, others: None, pid: 0, row: Row::default() }
+    fn new(card: Card<'a>) -> Self {
+        Self { name: String::new(), card, others: None, pid: 0, row: Row::default() }
+    }
+
+    /// Takes the name of the device at its place on the bus; `false` where there is none.
+    fn take_name(&mut self, devices: &[(String, String)]) -> bool {
+        let name = devices.iter().find(|(_, id)| nvml::is_at(&self.card, id));
+        if let Some((name, _)) = name {
+            self.name.clone_from(name);
+        }
+        name.is_some()
     }
 
     fn baseline(&mut self) {
@@ -211,7 +228,7 @@ impl<'a> Watched<'a> {
         reasons.dedup();
         let clocks: Vec<_> = looks.iter().filter_map(|look| look.sm_mhz.map(f64::from)).collect();
         DeviceTelemetry {
-            device: self.name.to_string(),
+            device: self.name.clone(),
             peak,
             baseline,
             method,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Extent;
+use super::{Extent, Sample};
 use crate::machine::Floors;
 use crate::units::short_hash;
 
@@ -59,6 +59,12 @@ impl Speed {
     /// Tokens that a run processes: those of every sequence, a shared prompt once.
     pub fn tokens(&self) -> u32 {
         self.prompt_tokens().saturating_add(self.generated_tokens())
+    }
+
+    /// Tokens per second of a measured sample; `None` for another one, or one that took no time.
+    pub fn rate(&self, sample: &Sample) -> Option<f64> {
+        let Sample::Run { runs, ns, .. } = sample else { return None };
+        ns.rate(self.tokens().saturating_mul(*runs)).map(|rate| rate.0)
     }
 
     /// Tokens of all prompts of a run.

@@ -30,7 +30,12 @@ pub fn per_token(job: &Job) -> io::Result<Option<f64>> {
         took: Cell::new(None),
         fastest: Cell::new(None),
     };
-    let settings = Settings { stop: Rule::Fixed { n: REPEATS }, warmup: true, delay: Nanos(0) };
+    let settings = Settings {
+        stop: Rule::Fixed { n: REPEATS },
+        warmup: true,
+        delay: Nanos(0),
+        foresee: false,
+    };
     // A session that does nothing cannot fail.
     let _ = measure::repeat(&mut session, job, settings, &events, &mut None);
     let tokens = f64::from(job.work.speed().n_gen);

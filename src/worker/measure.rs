@@ -5,9 +5,10 @@ use super::{DepthState, Events, Failure};
 use crate::engine::{EngineError, Session};
 use crate::job::Job;
 use crate::record::{Phase, RemoteTraffic};
-use crate::stats::steady::{self, Steady};
+use crate::stats::steady::{Steady, Warmth};
 use crate::stats::stopping::StopReason;
 use crate::stats::stopping::{Rule, Stopping};
+use crate::stats::warm::Warm;
 use crate::telemetry::traffic;
 use crate::units::Nanos;
 use crate::wire::{Event, Settings};
@@ -15,6 +16,15 @@ use crate::work::Sample;
 
 /// Most warm-up runs of one job.
 const WARMUP_RUNS: usize = 12;
+/// Tokens of a generation that are taken for a run where it has fewer, before its warm-up is given up.
+const WARM_TOKENS: usize = 32;
+/// Least time of the warm-up of a generation, or two runs where these are shorter: clocks take a moment to rise.
+const WARM_LEAST: Nanos = Nanos(150_000_000);
+/// As many runs are a visit, where they take less than its least time: a sweep of short rows is not to take longer
+/// than five repetitions of each would.
+const VISIT_RUNS: u64 = 4;
+/// A run that takes as long as this is its own warm-up.
+const LONG_RUN: Nanos = Nanos(1_000_000_000);
 /// After this time in warm-up runs, the one under way is the last.
 const WARMUP_TIME: Nanos = Nanos(15_000_000_000);
 
@@ -43,25 +53,42 @@ pub fn repeat<S: Session>(
     events: &Events,
     depth_state: &mut Option<DepthState>,
 ) -> Result<Course, Failure> {
+    if settings.stop == (Rule::Fixed { n: 0 }) {
+        // Its memory alone is wanted.
+        return Ok(Course { steady: None, stop: StopReason::Repetitions, traffic: Vec::new() });
+    }
     let mut bench = Bench::new(session, job, events, depth_state);
+    let started = bench.session.now();
     let warmth = bench.warm_up(settings)?;
+    let warming = bench.session.now().since(started);
     // Counted here and not by the parent, which hears of a phase when it is over already.
     let before = traffic::counts(job.setup.servers());
-    let stop = bench.measure(Stopping::new(settings.stop), warmth.runs)?;
+    let stop = bench.measure(visit(settings.stop, warmth.run), warming, warmth.runs)?;
     let after = before.as_ref().and_then(|_| traffic::counts(job.setup.servers()));
     let traffic = before.zip(after).map(|(before, after)| traffic::between(&before, &after));
     Ok(Course { steady: warmth.steady, stop, traffic: traffic.unwrap_or_default() })
 }
 
-/// What the warm-up came to.
+/// Outcome of a warm-up.
 #[derive(Debug, Clone, Copy)]
-pub struct Warmth {
+struct Warmed {
     /// Whether it became steady; `None` without one.
-    pub steady: Option<bool>,
-    /// Time of its last run; `None` without one.
-    pub last: Option<Nanos>,
+    steady: Option<bool>,
     /// How often the test is to be run within a sample.
-    pub runs: u32,
+    runs: u32,
+    /// Time of a run; `None` without a warm-up.
+    run: Option<Nanos>,
+}
+
+/// The rule for a test whose runs take so long.
+fn visit(rule: Rule, run: Option<Nanos>) -> Rule {
+    match (rule, run) {
+        (Rule::Visit { min_samples, least_time, max_samples }, Some(run)) => {
+            let least_time = least_time.min(Nanos(run.0.saturating_mul(VISIT_RUNS)));
+            Rule::Visit { min_samples, least_time, max_samples }
+        }
+        (rule, _) => rule,
+    }
 }
 
 /// How often a test that takes `ns` is to be run within one sample.
@@ -78,7 +105,7 @@ struct Timing {
 }
 
 /// A job on its session.
-pub struct Bench<'a, S> {
+struct Bench<'a, S> {
     session: &'a mut S,
     job: &'a Job,
     events: &'a Events,
@@ -88,7 +115,7 @@ pub struct Bench<'a, S> {
 
 impl<'a, S: Session> Bench<'a, S> {
     /// Nothing has happened yet.
-    pub fn new(
+    fn new(
         session: &'a mut S,
         job: &'a Job,
         events: &'a Events,
@@ -110,42 +137,82 @@ impl<'a, S: Session> Bench<'a, S> {
     }
 
     /// Runs the work, unmeasured, until it is steady, if that is asked for.
-    pub fn warm_up(&mut self, settings: Settings) -> Result<Warmth, Failure> {
+    fn warm_up(&mut self, settings: Settings) -> Result<Warmed, Failure> {
         if !settings.warmup {
-            return Ok(Warmth { steady: None, last: None, runs: 1 });
+            return Ok(Warmed { steady: None, runs: 1, run: None });
         }
         self.enter(Phase::Warmup);
+        let generates = self.job.work.speed().n_prompt == 0 && self.job.work.speed().n_gen > 0;
+        let (steady, run) = if generates { self.warm_generation()? } else { self.warm_runs()? };
+        let runs = match settings.stop {
+            // As many runs as were asked for, each its own sample, as llama-bench has it.
+            Rule::Fixed { .. } => 1,
+            Rule::Precision { .. } | Rule::Visit { .. } => runs_per_sample(run),
+        };
+        Ok(Warmed { steady, runs, run: Some(run) })
+    }
+
+    /// Whole runs, until successive ones agree; whether they came to, and the time of the last. A long run is
+    /// warm when it is over: what is slow in the beginning is slow for parts of a second.
+    fn warm_runs(&mut self) -> Result<(Option<bool>, Nanos), Failure> {
         let mut steady = Steady::new(Steady::TOLERANCE, WARMUP_RUNS, WARMUP_TIME);
         loop {
             let ns = Nanos(self.once(true, &mut Vec::new())?.ns);
             self.send(Sample::Warmup { ns });
-            let verdict = steady.push(ns);
-            if verdict == steady::Warmth::Continue {
-                continue;
+            match steady.push(ns) {
+                Warmth::Continue if ns >= LONG_RUN => return Ok((None, ns)),
+                Warmth::Continue => {}
+                verdict => return Ok((Some(verdict == Warmth::Steady), ns)),
             }
-            let runs = match settings.stop {
-                // As many runs as were asked for, each its own sample, as llama-bench has it.
-                Rule::Fixed { .. } => 1,
-                Rule::Precision { .. } => runs_per_sample(ns),
-            };
-            let steady = Some(verdict == steady::Warmth::Steady);
-            return Ok(Warmth { steady, last: Some(ns), runs });
         }
     }
 
-    /// Takes samples of `runs` runs each until the rule is satisfied.
-    fn measure(&mut self, mut stopping: Stopping, runs: u32) -> Result<StopReason, Failure> {
+    /// Tokens, until they agree and the device has been at work for a moment; whether they came to, and the time
+    /// of a run as the before of them have it.
+    fn warm_generation(&mut self) -> Result<(Option<bool>, Nanos), Failure> {
+        let n_gen = self.job.work.speed().n_gen;
+        let mut warm = Warm::new(WARMUP_RUNS * (n_gen as usize).max(WARM_TOKENS), WARMUP_TIME);
+        loop {
+            self.empty(true)?;
+            self.session.begin_generation();
+            let mut before = self.session.now();
+            for _ in 0..n_gen {
+                self.session.step().map_err(|error| self.failure(error))?;
+                let now = self.session.now();
+                let took = now.since(before);
+                let verdict = warm.push(took);
+                before = now;
+                let run = Nanos(took.0 * u64::from(n_gen));
+                let least = WARM_LEAST.min(Nanos(run.0 * 2));
+                let steady = verdict == Warmth::Steady && warm.spent() >= least;
+                if steady || verdict == Warmth::GaveUp {
+                    self.send(Sample::Warmup { ns: warm.spent() });
+                    return Ok((Some(steady), run));
+                }
+            }
+        }
+    }
+
+    /// Takes samples of `runs` runs each until the rule is satisfied. Up to half of the time that a visit lasts
+    /// at the least may have gone into the warm-up.
+    fn measure(&mut self, rule: Rule, warming: Nanos, runs: u32) -> Result<StopReason, Failure> {
+        let mut stopping = Stopping::new(rule);
+        let before = match rule {
+            Rule::Visit { least_time, .. } => warming.min(Nanos(least_time.0 / 2)),
+            Rule::Fixed { .. } | Rule::Precision { .. } => Nanos(0),
+        };
         let started = self.session.now();
         loop {
             let rate = self.sample(runs)?;
-            if let Some(reason) = stopping.push(rate, self.session.now().since(started)) {
+            let elapsed = self.session.now().since(started) + before;
+            if let Some(reason) = stopping.push(rate, elapsed) {
                 return Ok(reason);
             }
         }
     }
 
     /// Takes one sample of `runs` runs and sends it: its rate, in tokens per second.
-    pub fn sample(&mut self, runs: u32) -> Result<f64, Failure> {
+    fn sample(&mut self, runs: u32) -> Result<f64, Failure> {
         let mut ns = 0;
         let mut first_token_ns = Vec::with_capacity(runs as usize);
         // Room for every token before the clock starts.
@@ -162,14 +229,15 @@ impl<'a, S: Session> Bench<'a, S> {
         Ok(rate.map_or(0.0, |rate| rate.0))
     }
 
-    /// One unmeasured run, to have the caches as they are in a row of runs.
-    pub fn refresh(&mut self) -> Result<(), Failure> {
-        self.once(true, &mut Vec::new()).map(|_| ())
-    }
-
     /// One run from an empty context: fill to the depth, then the timed work. The times of generated
     /// tokens are added to `token_ns`.
     fn once(&mut self, warmup: bool, token_ns: &mut Vec<Nanos>) -> Result<Timing, Failure> {
+        self.empty(warmup)?;
+        self.timed(warmup, token_ns).map_err(|error| self.failure(error))
+    }
+
+    /// A context with nothing in it but its depth.
+    fn empty(&mut self, warmup: bool) -> Result<(), Failure> {
         self.session.clear();
         if self.job.work.speed().n_depth > 0 {
             if !warmup {
@@ -177,7 +245,7 @@ impl<'a, S: Session> Bench<'a, S> {
             }
             self.fill().map_err(|error| self.failure(error))?;
         }
-        self.timed(warmup, token_ns).map_err(|error| self.failure(error))
+        Ok(())
     }
 
     fn failure(&self, error: EngineError) -> Failure {

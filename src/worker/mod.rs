@@ -7,7 +7,6 @@
 pub mod cost;
 mod events;
 mod measure;
-mod rounds;
 
 use std::io::BufRead as _;
 use std::path::PathBuf;
@@ -24,7 +23,7 @@ use crate::job::Job;
 use crate::record::{DeviceMemory, Loaded, MemorySplit, Phase, Reading, Warning};
 use crate::setup::{Config, Process, Setup};
 use crate::units::{Bytes, Nanos};
-use crate::wire::{Event, Request, Settings, VERSION};
+use crate::wire::{Event, Question, Request, Settings, VERSION};
 
 /// How a worker is started.
 #[derive(Debug, Clone, Default)]
@@ -139,34 +138,14 @@ fn read_requests() -> Receiver<Request> {
 }
 
 fn serve<E: Engine>(engine: E, events: &Events, requests: &Receiver<Request>) {
-    let mut worker = Worker { engine, events, tried: None, depth_state: None };
+    let mut worker =
+        Worker { engine, events, tried: None, depth_state: None, foreseen: Vec::new() };
     for request in requests {
         match request {
-            Request::Describe => {
-                let description = worker.engine.describe();
-                events.send(&Event::Described(description));
-            }
-            Request::Roof { device, n_threads } => {
-                let roof = worker.engine.roof(&device, n_threads);
-                events.send(&Event::Roof(roof.map_err(|error| error.to_string())));
-            }
-            Request::Link { endpoint } => {
-                let link = worker.engine.link(&endpoint);
-                events.send(&Event::Linked(link.map_err(|error| error.to_string())));
-            }
-            Request::Predict { job } => {
-                let Setup::Llama(config) = &job.setup;
-                let predicted = worker.engine.predict(config, job.extent());
-                events.send(&Event::Predicted(predicted.map_err(|error| error.to_string())));
-            }
-            Request::Tokenize { model, texts } => {
-                let tokens = worker.engine.tokenize(&model, &texts);
-                events.send(&Event::Tokenized(tokens.map_err(|error| error.to_string())));
-            }
+            Request::Ask(question) => events.send(&worker.reply(question)),
             Request::Run { job, settings } => {
                 worker.answer(&job, |worker| worker.run(&job, settings));
             }
-            Request::Rounds { jobs, settings, seed } => worker.rounds(&jobs, settings, seed),
             Request::Cold { job } => worker.answer(&job, |worker| worker.cold(&job)),
             Request::Stop => break,
         }
@@ -196,9 +175,33 @@ struct Worker<'a, E: Engine> {
     events: &'a Events,
     tried: Option<Tried>,
     depth_state: Option<DepthState>,
+    /// Jobs whose memory was predicted.
+    foreseen: Vec<Job>,
 }
 
 impl<E: Engine> Worker<'_, E> {
+    /// The answer to a question.
+    fn reply(&mut self, question: Question) -> Event {
+        fn in_words<T>(answer: Result<T, EngineError>) -> Result<T, String> {
+            answer.map_err(|error| error.to_string())
+        }
+        let engine = &mut self.engine;
+        match question {
+            Question::Describe => Event::Described(engine.describe()),
+            Question::Roof { device, n_threads } => {
+                Event::Roof(in_words(engine.roof(&device, n_threads)))
+            }
+            Question::Link { endpoint } => Event::Linked(in_words(engine.link(&endpoint))),
+            Question::Predict { job } => {
+                let Setup::Llama(config) = &job.setup;
+                Event::Predicted(in_words(engine.predict(config, job.extent())))
+            }
+            Question::Tokenize { model, texts } => {
+                Event::Tokenized(in_words(engine.tokenize(&model, &texts)))
+            }
+        }
+    }
+
     /// Does a job and reports its end, either way.
     fn answer(&mut self, job: &Job, work: impl FnOnce(&mut Self) -> Result<Event, Failure>) {
         let event = work(self).unwrap_or_else(|failure| Event::Failed {
@@ -216,7 +219,7 @@ impl<E: Engine> Worker<'_, E> {
 
     /// Load, context, warm-up, repetitions.
     fn run(&mut self, job: &Job, settings: Settings) -> Result<Event, Failure> {
-        let predicted = self.foresee(job);
+        let predicted = if settings.foresee { self.foresee(job) } else { Vec::new() };
         self.engine.reset_peak_rss();
         self.load(job)?;
         let after_load = self.engine.device_memory();
@@ -251,6 +254,12 @@ impl<E: Engine> Worker<'_, E> {
         if !description.can_offload() && config.model.tensor_bytes.0 < host / 4 {
             return Vec::new();
         }
+        // It costs a look at the file: once for what a load serves, unless a context needs more.
+        let less = |seen: &Job| seen.setup.same_load(&job.setup) && needs_no_more(job, seen);
+        if self.foreseen.iter().any(less) {
+            return Vec::new();
+        }
+        self.foreseen.push(job.clone());
         let Ok(predicted) = self.engine.predict(config, job.extent()) else {
             // The real load will say why.
             return Vec::new();
@@ -315,6 +324,15 @@ impl<E: Engine> Worker<'_, E> {
         }
         Ok(session)
     }
+}
+
+/// Whether a job's context has room in that of another one.
+fn needs_no_more(job: &Job, other: &Job) -> bool {
+    let (Setup::Llama(a), Setup::Llama(b)) = (&job.setup, &other.setup);
+    job.extent().n_ctx <= other.extent().n_ctx
+        && a.n_batch <= b.n_batch
+        && a.n_ubatch <= b.n_ubatch
+        && (a.type_k, a.type_v, a.flash_attn) == (b.type_k, b.type_v, b.flash_attn)
 }
 
 /// The memory of each device at the end, with what it was at earlier stages.

@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { OK = 0, NOT_SUPPORTED = 3, NO_PERMISSION = 4, INSUFFICIENT_SIZE = 7 };
+enum { OK = 0, NOT_SUPPORTED = 3, NO_PERMISSION = 4, INSUFFICIENT_SIZE = 7, NO_DRIVER = 9, GPU_IS_LOST = 15 };
 
 typedef struct { char legacy[16]; unsigned domain, bus, device, pci, subsystem; char id[32]; } Pci;
 typedef struct { unsigned version; unsigned long long total, reserved, free, used; } Memory;
@@ -48,7 +48,7 @@ static int children(unsigned *pids, int most) {
     return found;
 }
 
-int nvmlInit_v2(void) { return is("permission") ? NO_PERMISSION : OK; }
+int nvmlInit_v2(void) { return is("permission") ? NO_PERMISSION : is("no driver") ? NO_DRIVER : OK; }
 int nvmlShutdown(void) { return OK; }
 const char *nvmlErrorString(int code) { return code == NO_PERMISSION ? "Insufficient Permissions" : "?"; }
 int nvmlDeviceGetCount_v2(unsigned *count) { *count = 2; return OK; }
@@ -62,6 +62,15 @@ int nvmlDeviceGetPciInfo_v3(void *device, Pci *pci) {
     strcpy(pci->legacy, pci->id + 4);
     return OK;
 }
+int nvmlSystemGetDriverVersion(char *version, unsigned length) {
+    snprintf(version, length, "580.65.06");
+    return OK;
+}
+int nvmlSystemGetCudaDriverVersion_v2(int *version) { *version = 13000; return OK; }
+int nvmlDeviceGetName(void *device, char *name, unsigned length) {
+    snprintf(name, length, device == (void *)2 ? "NVIDIA H200" : "NVIDIA L4");
+    return OK;
+}
 int nvmlDeviceGetUUID(void *device, char *uuid, unsigned length) {
     snprintf(uuid, length, "GPU-%ld", (long)device);
     return OK;
@@ -69,6 +78,7 @@ int nvmlDeviceGetUUID(void *device, char *uuid, unsigned length) {
 int nvmlDeviceGetMemoryInfo_v2(void *device, Memory *memory) {
     unsigned pids[8];
     if (is("unified")) return NOT_SUPPORTED;
+    if (is("lost") && device == (void *)2) return GPU_IS_LOST;
     memory->total = 8ULL << 30;
     memory->reserved = 600ULL << 20;
     /* The other card is full, so that taking it for this one shows. */

@@ -7,14 +7,15 @@ use serde::Serialize;
 
 use crate::axis::AXES;
 use crate::error::Error;
-use crate::journal::RunFacts;
+use crate::journal::{Kept, RunFacts};
+use crate::ledger::Priors;
 use crate::machine::{Floors, Host};
 use crate::plan::{self, Plan, Sweep};
 use crate::report::Report;
-use crate::runner::{End, Runner, Spawn};
+use crate::runner::{End, Orders, Runner, Spawn};
 use crate::setup::Model;
 use crate::stats::Estimate;
-use crate::stats::interval::{Interval, count, t_quantile};
+use crate::stats::interval::{count, t_quantile};
 use crate::stats::stopping::Rule;
 use crate::stats::verdict::{Comparison, Limits, Verdict, compare};
 use crate::units::Nanos;
@@ -62,8 +63,8 @@ pub struct Noise {
     pub within: f64,
     /// Standard deviation of the runs' means.
     pub between: f64,
-    /// The floor for comparisons: the standard deviation of the difference of two runs, beyond what the
-    /// samples within them explain.
+    /// The floor for comparisons: the standard deviation between runs, beyond what the samples within them
+    /// explain.
     pub floor: f64,
     /// What the difference of two runs stays below 95 times out of 100.
     pub below_95: f64,
@@ -151,12 +152,15 @@ fn once(
         stop: rule(),
         cold: 0,
         interleave: None,
+        priors: Priors::default(),
         roofs: Vec::new(),
         links: Vec::new(),
         process: crate::setup::Process::default(),
     };
     let mut report = Report::new(plan.clone(), facts);
-    let end = runner.run(&plan.groups(), &mut |record| {
+    let (kept, priors) = (Kept::default(), Priors::default());
+    let orders = Orders { plan, kept: &kept, priors: &priors };
+    let (end, _) = runner.run(orders, &mut |record| {
         report.fold(record);
         Ok(())
     })?;
@@ -209,7 +213,7 @@ impl Noise {
         let between = Estimate::of(&means)?.sd?;
         let within = (squares / freedom).sqrt();
         let beyond = (between.powi(2) - explained / count(runs.len())).max(0.0);
-        let floor = (2.0 * beyond).sqrt();
+        let floor = beyond.sqrt();
         let reach = t_quantile(0.95, count(means.len()) - 1.0)?;
         Some(Self {
             within,
@@ -225,13 +229,19 @@ impl Noise {
 /// The difference of logarithms at which the interval of a comparison just excludes zero, of two rows
 /// with this noise that were measured as long as the default rule would.
 fn called_from(within: f64, floor: f64) -> Option<f64> {
-    let n = count(default_samples(within));
-    let share = within.powi(2) / n;
-    let variance = 2.0 * share + floor.powi(2);
-    let doubt = 2.0 * share.powi(2) / (n - 1.0);
-    let freedom = if doubt > 0.0 { variance.powi(2) / doubt } else { f64::INFINITY };
-    let error = variance.sqrt();
-    Some(Interval::around(0.0, error, freedom, Limits::default().confidence)?.half_width())
+    let n = default_samples(within);
+    // Samples with just this standard deviation; of an odd number, one is the mean.
+    let away = within * ((count(n) - 1.0) / count(n / 2 * 2)).sqrt();
+    let logs = (0..n).map(|at| match at {
+        0 if n % 2 == 1 => 0.0,
+        at if at % 2 == 0 => away,
+        _ => -away,
+    });
+    let series: Vec<_> = logs.map(f64::exp).collect();
+    // The default floor is the least only for those who know no better.
+    let limits = Limits { floor, floor_known: true, ..Limits::default() };
+    let interval = compare(&series, &series, limits).interval?;
+    Some(interval.high.ln_1p().max(limits.threshold.ln_1p()))
 }
 
 /// Samples after which the default rule stops at this noise.
@@ -309,7 +319,7 @@ mod tests {
             inside += usize::from(difference.abs().exp_m1() < noise.below_95);
             all += 1;
         }
-        assert!((floors - 0.01 * 2.0_f64.sqrt()).abs() < 0.001, "{floors}");
+        assert!((floors - 0.01).abs() < 0.001, "{floors}");
         assert!((0.91..=0.99).contains(&(count(inside) / count(all))), "{inside} of {all}");
     }
 
@@ -324,7 +334,8 @@ mod tests {
     #[test]
     fn doctor_without_noise_has_no_floor() {
         let noise = Noise::of(&[vec![100.0; 5], vec![100.0; 5]]).unwrap();
-        assert_eq!((noise.floor, noise.below_95, noise.called_from), (0.0, 0.0, 0.0));
+        assert_eq!((noise.floor, noise.below_95), (0.0, 0.0));
+        assert!((noise.called_from - 0.01).abs() < 1e-9, "{noise:?}");
         assert_eq!(Noise::of(&[vec![100.0; 5]]), None);
         assert_eq!(Noise::of(&[vec![100.0], vec![101.0]]), None);
     }
@@ -336,7 +347,7 @@ mod tests {
             |mean: f64| [-1.0, 1.0, -1.0, 1.0, -1.0, 1.0].map(|z| mean * (1.0 + 0.003 * z));
         let sd = Estimate::of(&around(1.0).map(f64::ln)).unwrap().sd.unwrap();
         assert_eq!(default_samples(sd), 6);
-        let limits = Limits { floor: 0.004, ..Limits::default() };
+        let limits = Limits { floor: 0.004, floor_known: true, ..Limits::default() };
         let from = called_from(sd, limits.floor).unwrap();
         for (factor, verdict) in [(1.05, Verdict::Faster), (0.95, Verdict::Unclear)] {
             let new = around((factor * from).exp());

@@ -20,6 +20,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::out::{output_error, tell};
+use super::prepare;
 use super::rooflines::rooflines;
 use crate::cli;
 use crate::engine::scripted::Script;
@@ -30,7 +31,7 @@ use crate::machine::cache::{self, Cache};
 use crate::machine::system::Watch;
 use crate::plan;
 use crate::roofline::Target;
-use crate::runner::{Options, Runner, Spawn};
+use crate::runner::{Budget, Options, Runner, Spawn};
 use crate::setup::Model;
 use crate::units::Nanos;
 use crate::wire::Settings;
@@ -103,7 +104,7 @@ fn check(args: &DoctorArgs) -> Result<Checkup, Error> {
     };
     let watch = Watch::start();
     let mut runner = Runner::new(options(args))?;
-    let host = Host::take(runner.describe()?);
+    let host = prepare::host(&mut runner, scripted)?;
     runner.rest();
 
     tell("clock and scheduler …");
@@ -151,11 +152,14 @@ fn check(args: &DoctorArgs) -> Result<Checkup, Error> {
 fn options(args: &DoctorArgs) -> Options {
     Options {
         spawn: spawn(args, 0),
-        settings: Settings { stop: aa::rule(), warmup: true, delay: Nanos(0) },
+        settings: Settings { stop: aa::rule(), warmup: true, delay: Nanos(0), foresee: true },
+        stop: aa::rule(),
+        // Each run of the self-test is one.
+        rounds: Some(1),
+        budget: Budget::Open,
+        seed: 0,
         timeout: Some(Duration::from_mins(5)),
         cold: 0,
-        anchor: false,
-        interleave: None,
         neighbours: false,
         try_all: true,
         max_vram: None,

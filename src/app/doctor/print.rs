@@ -123,6 +123,7 @@ fn engine(checkup: &Checkup) -> Vec<Line> {
         line("version", format!("{} ({})", engine.engine, engine.build_commit)),
         line("backends", engine.backends.join(", ")),
         line("GPUs", if gpus.is_empty() { "none".into() } else { gpus }),
+        line("cards", checkup.host.cards.lines(engine).join("; ")),
         line("kernels", engine.cpu_features.join(", ")),
         line("not compiled", missing),
     ]
@@ -232,6 +233,7 @@ pub fn advice(checkup: &Checkup) -> Vec<String> {
     if machine.swapped_pages.is_some_and(|pages| pages > 0) {
         advice.push("memory was swapped meanwhile: free some, or take a smaller model".into());
     }
+    advice.extend(host.cards.unused(&host.engine));
     let unused = &host.engine.cpu_features_unused;
     if !unused.is_empty() {
         advice.push(format!(

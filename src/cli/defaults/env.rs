@@ -3,15 +3,10 @@
 use std::ffi::{OsStr, OsString};
 
 use super::{Origin, Sourced};
+use crate::cli::flags::{self, Places};
+use crate::cli::foreign;
 use crate::cli::settings::{self, Flags, Given, Setting, Takes};
 use crate::error::Error;
-
-/// Variables with a name of their own.
-const ALSO: [(&str, &str); 2] =
-    [("LBENCH_MODELS", "models-dir"), ("LBENCH_BACKENDS", "backend-dir")];
-
-/// Flags that mean nothing as a standing wish.
-const TYPED_ONLY: [&str; 2] = ["no-config", "resume"];
 
 /// The variable of a flag.
 pub fn variable(flag: &str) -> String {
@@ -19,16 +14,21 @@ pub fn variable(flag: &str) -> String {
 }
 
 /// Variables that are about no flag.
-const NO_FLAG: [&str; 3] = ["LBENCH_CONFIG", "LBENCH_NVML", "LBENCH_PORTABLE"];
+const NO_FLAG: [&str; 5] =
+    ["LBENCH_CONFIG", "LBENCH_GPU", "LBENCH_GPU_ROOT", "LBENCH_NVML", "LBENCH_PORTABLE"];
 
 /// A word about each variable that looks like one of these and is not.
-pub(super) fn slips(flags: &Flags, names: impl Iterator<Item = OsString>) -> Vec<String> {
-    let own = flags.all().map(variable);
-    let also = ALSO.iter().map(|(name, _)| *name).chain(NO_FLAG).map(String::from);
+pub(super) fn slips(parser: &Flags, names: impl Iterator<Item = OsString>) -> Vec<String> {
+    let own = parser.all().map(variable);
+    let also = flags::all().filter_map(|flag| flag.variable).chain(NO_FLAG).map(String::from);
     let known: Vec<_> = own.chain(also).collect();
     let ours = names.filter_map(|name| name.into_string().ok());
     let unknown = ours.filter(|name| name.starts_with("LBENCH_") && !known.contains(name));
     let told = unknown.filter_map(|name| {
+        let flag = name.trim_start_matches("LBENCH_").to_lowercase();
+        if let Some(told) = foreign::told(&flag) {
+            return Some(format!("{name} sets nothing: there is no such flag{told}"));
+        }
         let scored = known.iter().map(|known| (strsim::damerau_levenshtein(&name, known), known));
         let (distance, near) = scored.min()?;
         (distance <= 2).then(|| format!("{name} sets nothing: did you mean {near}?"))
@@ -41,15 +41,18 @@ pub(super) fn slips(flags: &Flags, names: impl Iterator<Item = OsString>) -> Vec
 /// # Errors
 /// When a variable's value is not one of its flag.
 pub(super) fn read(
-    flags: &Flags,
+    parser: &Flags,
     get: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<Vec<Sourced>, Error> {
-    let own = flags.all().map(|flag| (variable(flag), flag));
-    let also = ALSO.map(|(name, flag)| (name.to_string(), flag));
+    let own = parser.all().map(|flag| (variable(flag), flag));
+    let also = flags::all().filter_map(|flag| Some((flag.variable?.to_string(), flag.long)));
     let mut found: Vec<Sourced> = Vec::new();
-    for (name, flag) in own.chain(also).filter(|(_, flag)| !TYPED_ONLY.contains(flag)) {
+    for (name, flag) in own.chain(also) {
+        if flags::find(flag).is_none_or(|flag| flag.places == Places::Typed) {
+            continue;
+        }
         let Some(value) = get(&name).filter(|value| !value.is_empty()) else { continue };
-        let Some(takes) = flags.takes(flag) else { continue };
+        let Some(takes) = parser.takes(flag) else { continue };
         if found.iter().any(|sourced| sourced.setting.flag == flag) {
             continue;
         }

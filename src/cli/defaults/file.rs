@@ -9,6 +9,8 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{Origin, Preset, Sourced, preset};
+use crate::cli::flags::{self, Places};
+use crate::cli::foreign;
 use crate::cli::settings::{self, Flags, Given, Setting, Takes};
 use crate::dirs;
 use crate::error::Error;
@@ -107,11 +109,12 @@ impl Source<'_> {
         let name = key.get_ref().as_ref();
         let refuse = |text: &str| self.refuse(&key.span(), &format!("{name}: {text}"));
         let Some(takes) = self.flags.takes(name) else {
-            let meant = crate::cli::long_form(name).or_else(|| self.flags.nearest(name));
-            let meant = meant.map(|long| format!(": did you mean {long}?")).unwrap_or_default();
-            return Err(refuse(&format!("there is no flag --{name}{meant}")));
+            let near = || crate::cli::long_form(name).or_else(|| self.flags.nearest(name));
+            let meant = || near().map(|long| format!(": did you mean {long}?"));
+            let told = foreign::told(name).or_else(meant).unwrap_or_default();
+            return Err(refuse(&format!("there is no flag --{name}{told}")));
         };
-        if ["no-config", "resume", "preset"].contains(&name) {
+        if flags::find(name).is_none_or(|flag| flag.places != Places::All) {
             return Err(refuse("this is for the command line: leave it out here"));
         }
         let given = given(takes, value.get_ref()).map_err(|text| refuse(&text))?;

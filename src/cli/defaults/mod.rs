@@ -27,7 +27,7 @@ use std::path::PathBuf;
 
 pub use file::path;
 pub use preset::{NAMES as PRESETS, Preset};
-pub use request::{Asked, Layered, Request, Sources};
+pub use request::{Asked, Layered, Request, Sources, settings_of};
 pub use show::{presets as show_presets, settings as show};
 
 use crate::cli::settings::{Flags, Given, Setting};

@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::file::{self, Key, Source};
 use super::{Origin, Sourced};
-use crate::axis::AXES;
+use crate::cli::flags;
 use crate::cli::settings::Flags;
 use crate::error::Error;
 
@@ -16,10 +16,6 @@ const BUILT_IN: &str = include_str!("presets.toml");
 
 /// Their names.
 pub const NAMES: [&str; 3] = ["report", "quick", "llama-bench"];
-
-/// Flags, besides those of the axes, that may differ between the sweeps of a preset; every other one is
-/// about the whole run.
-const OF_A_SWEEP: [&str; 4] = ["n-prompt", "n-gen", "prompt-gen", "cold"];
 
 /// Named sweeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,8 +108,7 @@ fn part(
 
 /// Gives every sweep what any of them says about the whole run; the flag in which they differ is the error.
 fn share(sweeps: &mut [Part]) -> Result<(), String> {
-    let is_own =
-        |flag: &str| OF_A_SWEEP.contains(&flag) || AXES.iter().any(|axis| axis.long == flag);
+    let is_own = |long: &str| flags::find(long).is_some_and(|flag| flag.is_of_a_sweep);
     let all = sweeps.iter().flat_map(|sweep| sweep.settings.clone());
     let common: Vec<_> = all.filter(|sourced| !is_own(&sourced.setting.flag)).collect();
     for sourced in common {

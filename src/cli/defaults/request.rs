@@ -1,12 +1,14 @@
 //! What is to be run: what was typed, and what comes from elsewhere, together.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 
 use super::file::{self, File};
 use super::{Origin, Preset, Sourced, env, preset, winning};
 use crate::cli::BenchArgs;
+use crate::cli::flags::{self, Concern};
 use crate::cli::settings::{Flags, Given, Setting, command_line};
 use crate::error::Error;
+use crate::journal;
 
 /// What comes from elsewhere than the command line.
 pub struct Sources {
@@ -38,6 +40,17 @@ pub struct Asked {
     /// All that was given to them by anybody, as arguments: enough to run it again whatever the environment
     /// and the file say by then.
     pub given: Vec<String>,
+    /// The same, flag by flag, with wishes that wait for something else.
+    settings: Vec<Sourced>,
+}
+
+impl Asked {
+    fn new(title: Option<String>, settings: Vec<Sourced>) -> Result<Self, Error> {
+        let counting: Vec<_> = to_run(&settings).collect();
+        let args = BenchArgs::parse(command_line(counting.iter().copied()))?;
+        let given = for_the_record(&counting);
+        Ok(Self { title, args, given, settings })
+    }
 }
 
 /// One sweep, flag by flag.
@@ -148,32 +161,66 @@ impl Request {
     /// # Errors
     /// When it cannot be followed.
     pub fn new(typed: &BenchArgs, sources: &Sources) -> Result<Self, Error> {
-        let sweeps = sources.layered(typed)?.into_iter().map(|layered| {
-            let settings: Vec<_> = to_run(&layered.settings).collect();
-            let args = BenchArgs::parse(command_line(settings.iter().copied()))?;
-            Ok(Asked { title: layered.title, args, given: for_the_record(&settings) })
-        });
+        let layered = sources.layered(typed)?.into_iter();
+        let sweeps = layered.map(|layered| Asked::new(layered.title, layered.settings));
         Ok(Self {
             sweeps: sweeps.collect::<Result<_, Error>>()?,
             typed: for_the_record(&typed.typed.iter().collect::<Vec<_>>()),
             says_what: typed.says_what(),
         })
     }
+
+    /// What an earlier run was asked for, by means that are asked for now, and shown and compared as is asked
+    /// for now. All of it goes through the parser once more, so that no flag can be forgotten.
+    ///
+    /// # Errors
+    /// When the earlier run had flags that this lbench does not take.
+    pub fn resuming(&self, flags: &Flags, earlier: &[journal::Given]) -> Result<Self, Error> {
+        let now = self.sweeps.first().map(|asked| asked.settings.as_slice()).unwrap_or_default();
+        let now = now.iter().filter(|sourced| concern(&sourced.setting) != Concern::Measuring);
+        let (typed, elsewhere): (Vec<_>, Vec<_>) =
+            now.cloned().partition(|sourced| sourced.origin == Origin::CommandLine);
+        let sweeps = earlier.iter().map(|journal::Given { title, args }| {
+            let of_sweep =
+                |setting: &Setting| matches!(concern(setting), Concern::Measuring | Concern::Means);
+            // As good as typed: whatever it came from, it is what the run goes by.
+            let then: Vec<_> = settings_of(args)?
+                .into_iter()
+                .filter(of_sweep)
+                .map(|setting| Sourced { setting, origin: Origin::CommandLine })
+                .collect();
+            Asked::new(title.clone(), winning(flags, &[&typed, &then, &elsewhere]))
+        });
+        Ok(Self {
+            sweeps: sweeps.collect::<Result<_, Error>>()?,
+            typed: self.typed.clone(),
+            says_what: self.says_what,
+        })
+    }
 }
 
-/// Flags that mean something beside a baseline alone.
-const OF_A_BASELINE: [&str; 5] = ["threshold", "floor", "fail-on", "by", "force"];
+/// What recorded arguments give to which flags.
+///
+/// # Errors
+/// When this lbench does not take them.
+pub fn settings_of(args: &[String]) -> Result<Vec<Setting>, Error> {
+    let line = std::iter::once("lbench").chain(args.iter().map(String::as_str));
+    Ok(BenchArgs::parse(line.map(OsString::from))?.typed)
+}
+
+fn concern(setting: &Setting) -> Concern {
+    flags::concern(&setting.flag)
+}
 
 /// What a sweep is run with. A preset has become what it stands for, and nothing else is to be read again;
-/// standing wishes about a comparison wait for one, and a token for a model of the hub.
+/// a standing wish that needs another flag waits for it.
 fn to_run(settings: &[Sourced]) -> impl Iterator<Item = &Setting> {
     let is_there = |flag: &str| settings.iter().any(|sourced| sourced.setting.flag == flag);
-    let (compares, asks_hub) = (is_there("baseline"), is_there("hf-repo"));
-    let counts = move |sourced: &&Sourced| match sourced.setting.flag.as_str() {
-        "preset" | "no-config" => false,
-        flag if OF_A_BASELINE.contains(&flag) => compares || sourced.origin == Origin::CommandLine,
-        "hf-token" => asks_hub || sourced.origin == Origin::CommandLine,
-        _ => true,
+    let counts = move |sourced: &&Sourced| {
+        let Some(flag) = flags::find(&sourced.setting.flag) else { return true };
+        let waits = flag.needs.is_some_and(|needed| !is_there(needed.to));
+        !["preset", "no-config"].contains(&flag.long)
+            && (!waits || sourced.origin == Origin::CommandLine)
     };
     settings.iter().filter(counts).map(|sourced| &sourced.setting)
 }

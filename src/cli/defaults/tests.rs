@@ -3,6 +3,8 @@ use std::ffi::OsString;
 use super::*;
 use crate::axis::AXES;
 use crate::cli::BenchArgs;
+use crate::cli::flags::{self, Concern};
+use crate::cli::settings::{self, Takes};
 use crate::error::Error;
 
 fn typed(line: &str) -> BenchArgs {
@@ -62,11 +64,12 @@ fn what_cannot_go_together_yields_to_what_is_nearer() {
 fn wishes_about_a_comparison_wait_for_one() {
     let file = "threshold = \"2%\"\nfail-on = [\"slower\", \"failed\"]";
     let without = request("", &[], file).unwrap();
-    assert!(without.sweeps[0].args.how.need_baseline().is_ok());
+    assert!(without.sweeps[0].args.refuse_lonely().is_ok());
     let with = request("--baseline x.json", &[], file).unwrap();
     assert_eq!(with.sweeps[0].args.how.fail_on.len(), 2);
     let typed = request("--threshold 2%", &[], "").unwrap();
-    assert!(typed.sweeps[0].args.how.need_baseline().is_err(), "typed, it is a slip");
+    let slip = typed.sweeps[0].args.refuse_lonely().unwrap_err().to_string();
+    assert!(slip.starts_with("--threshold is about a comparison"), "typed, it is a slip: {slip}");
 }
 
 #[test]
@@ -105,7 +108,11 @@ fn every_way_to_give_a_flag_survives() {
     insta::assert_snapshot!(typed.join(" "));
     let args = &request.sweeps[0].args;
     assert_eq!(args.columns, ["a", "b"]);
-    assert_eq!(args.interleave, Some(None));
+    assert_eq!(
+        args.deprecated.notes().len(),
+        1,
+        "--interleave is taken, and said to change nothing"
+    );
 }
 
 #[test]
@@ -179,8 +186,15 @@ fn wrong_files_and_variables_are_refused_in_one_line() {
 #[test]
 fn a_slip_in_a_variables_name_is_told() {
     let flags = Flags::new();
-    let names =
-        ["LBENCH_THREAD", "LBENCH_THREADS", "LBENCH_CONFIG", "LBENCH_OF_SOMEBODY_ELSE", "HOME"];
+    // LBENCH_GPU is for the build, and `make run` hands it on.
+    let names = [
+        "LBENCH_THREAD",
+        "LBENCH_THREADS",
+        "LBENCH_CONFIG",
+        "LBENCH_GPU",
+        "LBENCH_OF_SOMEBODY_ELSE",
+        "HOME",
+    ];
     let told = env::slips(&flags, names.into_iter().map(OsString::from));
     assert_eq!(told, ["LBENCH_THREAD sets nothing: did you mean LBENCH_THREADS?"]);
 }
@@ -220,10 +234,86 @@ fn a_secret_is_neither_recorded_nor_shown() {
 #[test]
 fn a_standing_token_waits_for_a_model_of_the_hub() {
     let vars = [("LBENCH_HF_TOKEN", "hf_abc")];
-    assert!(request("", &vars, "").unwrap().sweeps[0].args.hub.wanted().is_ok());
+    assert!(request("", &vars, "").unwrap().sweeps[0].args.refuse_lonely().is_ok());
     let asks = request("-hf a/b", &vars, "").unwrap();
     assert!(asks.sweeps[0].args.hub.token().is_some());
     assert_eq!(asks.sweeps[0].given, ["--hf-repo=a/b"]);
     let typed = request("-hft hf_abc", &[], "").unwrap();
-    assert!(typed.sweeps[0].args.hub.wanted().is_err(), "typed, it is a slip");
+    let slip = typed.sweeps[0].args.refuse_lonely().unwrap_err().to_string();
+    assert!(slip.starts_with("-hft is for a model of the hub"), "typed, it is a slip: {slip}");
+}
+
+/// A value that the parser takes for this flag.
+fn sample(flags: &Flags, flag: &str) -> Setting {
+    let words = [
+        "7", "1", "f16", "on", "layer", "0x1", "a=CPU", "8,4", "slower", "md", "a:1", "mmap",
+        "isolate", "{}",
+    ];
+    let values = words.iter().map(|word| Given::Values(vec![word.into()]));
+    let settings = std::iter::once(Given::On).chain(values);
+    let mut settings = settings.map(|given| Setting { flag: flag.to_string(), given });
+    let taken = |setting: &Setting| match flags.takes(flag) {
+        Some(Takes::Nothing | Takes::MaybeValue) => true,
+        _ => setting.given != Given::On && settings::check(&[setting]).is_ok(),
+    };
+    settings.find(taken).unwrap_or_else(|| panic!("--{flag}: there is no sample"))
+}
+
+#[test]
+fn a_resumed_run_has_what_the_table_says_of_both_command_lines() {
+    let sources = Sources::of(&[], "").unwrap();
+    let parser = sources.flags();
+    let concern = |flag: &str| flags::concern(flag);
+    let words = |setting: &Setting| request::for_the_record(&[setting]);
+    for flag in parser.all().filter(|flag| !["preset", "no-config", "resume"].contains(flag)) {
+        let line = words(&sample(parser, flag));
+        let earlier = crate::journal::Given { title: None, args: line.clone() };
+        let resume = |typed: &[String], earlier: &[crate::journal::Given]| {
+            let line = ["lbench", "--resume"].into_iter().chain(typed.iter().map(String::as_str));
+            let typed = BenchArgs::parse(line.map(OsString::from)).unwrap();
+            let resumed = Request::new(&typed, &sources).unwrap().resuming(parser, earlier);
+            resumed.unwrap().sweeps.swap_remove(0).given
+        };
+        let kept = resume(&[], &[earlier]);
+        let is_kept = matches!(concern(flag), Concern::Measuring | Concern::Means);
+        let is_secret = line.is_empty();
+        assert_eq!(line.iter().all(|arg| kept.contains(arg)), is_kept || is_secret, "{flag} then");
+        let none = crate::journal::Given { title: None, args: Vec::new() };
+        let new = resume(&line, &[none]);
+        let is_new = concern(flag) != Concern::Measuring;
+        assert_eq!(line.iter().all(|arg| new.contains(arg)), is_new || is_secret, "{flag} now");
+    }
+}
+
+#[test]
+fn by_what_means_is_as_typed_or_as_it_was_or_as_elsewhere() {
+    let vars = [("LBENCH_MODELS", "elsewhere"), ("LBENCH_HF_TOKEN", "hf_abc")];
+    let resumed = |typed_now: &str, then: &[&str]| {
+        let sources = Sources::of(&vars, "").unwrap();
+        let now = Request::new(&typed(&format!("--resume {typed_now}")), &sources).unwrap();
+        let args = then.iter().map(ToString::to_string).collect();
+        let earlier = [crate::journal::Given { title: None, args }];
+        now.resuming(sources.flags(), &earlier).unwrap().sweeps.swap_remove(0).args
+    };
+    for (now, then, dir) in [
+        ("--models-dir now", &["--models-dir=then"][..], "now"),
+        ("", &["--models-dir=then"], "then"),
+        ("", &[], "elsewhere"),
+    ] {
+        assert_eq!(resumed(now, then).models_dir, std::path::PathBuf::from(dir));
+    }
+    assert!(resumed("", &["--hf-repo=a/b"]).hub.token().is_some(), "the hub is asked again");
+    let limits = resumed("--max-total-time 60 --offline", &["--timeout=5", "--n-prompt=3"]);
+    assert!(limits.hub.offline && limits.max_total_time.is_some() && limits.timeout.is_some());
+}
+
+#[test]
+fn sweeps_differ_in_what_is_of_a_sweep() {
+    let file = "[[preset.two]]\nmmap = 1\ndepth-curve = 64\n[[preset.two]]\nmmap = 0\nn-depth = 8";
+    let two = request("--preset two", &[], file).unwrap();
+    let has = |at: usize, arg: &str| two.sweeps[at].given.iter().any(|given| given == arg);
+    assert!(has(0, "--mmap=1") && has(0, "--depth-curve=64"));
+    assert!(has(1, "--mmap=0") && has(1, "--n-depth=8") && !has(1, "--depth-curve=64"));
+    let clash = request("", &[], "depth-curve = 64\nn-depth = 8").unwrap_err().to_string();
+    assert_eq!(clash, "config.toml: --depth-curve and -d both give depths: give one of them");
 }

@@ -63,6 +63,8 @@ pub struct LlamaEngine {
     split: [Vec<MemorySplit>; 2],
     /// Backend modules that were found.
     modules: Vec<Module>,
+    /// What the backends could not do when they started.
+    start_errors: Vec<String>,
     /// Servers whose devices are known.
     servers: Vec<String>,
     /// How the process runs.
@@ -82,7 +84,10 @@ impl LlamaEngine {
     ) -> Result<Self, EngineError> {
         logs::install(verbose);
         let backend = LlamaBackend::init().map_err(|error| EngineError(error.to_string()))?;
-        let modules = modules::load(modules);
+        // Backends that are linked in start with the first question about them.
+        let _ = devices::cpu();
+        let mut start_errors = reason::errors();
+        let modules = modules::load(modules, &mut start_errors);
         if devices::cpu().is_none() {
             return Err(reason::failure("there is no backend for the CPU"));
         }
@@ -94,6 +99,7 @@ impl LlamaEngine {
             before: Vec::new(),
             split: Default::default(),
             modules,
+            start_errors,
             servers: Vec::new(),
             process,
         })
@@ -127,6 +133,7 @@ impl Engine for LlamaEngine {
             cpu_features_unused: devices::cpu_features_unused(&cpu_features),
             cpu_features,
             modules: self.modules.clone(),
+            start_errors: self.start_errors.clone(),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Backends in files of their own, where the build keeps even the CPU in one.
+//! Backends in files of their own: a GPU's, and the CPU's where the build keeps even that in one.
 
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::ffi::c_int;
@@ -7,15 +7,20 @@ use std::path::{Path, PathBuf};
 use llama_cpp_sys_2 as sys;
 
 use super::{devices, logs, model, reason};
-use crate::machine::Module;
+use crate::machine::{Module, build};
+
+/// Why a build that has its engine linked in takes no modules: each would bring another engine along.
+const LINKED_IN: &str = "this build has its engine linked in and takes no modules";
 
 /// Loads the backends that are not linked in: from `folder` if one is named, else from `backends/` beside
-/// the program, else from where the engine looks by itself. What became of each file is returned.
-pub(super) fn load(folder: Option<&Path>) -> Vec<Module> {
+/// the program, else from where the engine looks by itself. What became of each file is returned, and what
+/// went wrong in those that were loaded is added to `errors`.
+pub(super) fn load(folder: Option<&Path>, errors: &mut Vec<String>) -> Vec<Module> {
+    let has_cpu = devices::cpu().is_some();
     let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("backends")));
-    let beside = beside.filter(|path| path.is_dir() && devices::cpu().is_none());
+    let beside = beside.filter(|path| path.is_dir() && build::SHARED);
     let Some(folder) = folder.map(Path::to_path_buf).or(beside) else {
-        if devices::cpu().is_none() {
+        if !has_cpu {
             // SAFETY: takes nothing.
             unsafe { sys::ggml_backend_load_all() }
         }
@@ -26,9 +31,9 @@ pub(super) fn load(folder: Option<&Path>) -> Vec<Module> {
         files.map(|entry| entry.path()).filter(|path| is_module(path)).collect();
     files.sort();
     let (kernels, mut chosen): (Vec<_>, Vec<_>) = files.into_iter().partition(|path| is_cpu(path));
-    // Accelerators first, the CPU last, as the engine orders its own.
-    chosen.extend(best(kernels, score));
-    chosen.iter().map(|path| load_one(path)).collect()
+    // Accelerators first, the CPU last, as the engine orders its own. A second CPU is one too many.
+    chosen.extend(best(kernels, score).filter(|_| !has_cpu));
+    chosen.iter().map(|path| load_one(path, errors)).collect()
 }
 
 /// Of the files with kernels for the CPU, one for each level of CPUs, the one that suits this CPU best.
@@ -51,14 +56,21 @@ fn score(path: &Path) -> c_int {
     }
 }
 
-fn load_one(path: &Path) -> Module {
+fn load_one(path: &Path, errors: &mut Vec<String>) -> Module {
+    let file = path.display().to_string();
+    if !build::SHARED {
+        return Module { file, trouble: Some(LINKED_IN.into()) };
+    }
     logs::begin();
     let loaded = model::c_path(path).is_ok_and(|c_path| {
         // SAFETY: a NUL-terminated path that outlives the call.
         !unsafe { sys::ggml_backend_load(c_path.as_ptr()) }.is_null()
     });
     let trouble = (!loaded).then(|| reason::failure("it did not load").0);
-    Module { file: path.display().to_string(), trouble }
+    if loaded {
+        errors.extend(reason::errors());
+    }
+    Module { file, trouble }
 }
 
 fn is_module(path: &Path) -> bool {

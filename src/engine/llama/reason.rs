@@ -14,6 +14,12 @@ pub(super) fn failure(what: &str) -> EngineError {
     EngineError(distil(&logs::lines()).unwrap_or_else(silent))
 }
 
+/// What the engine's log has of errors since it began, each line without the name of the function that wrote it.
+pub(super) fn errors() -> Vec<String> {
+    let lines = logs::lines().into_iter().filter(|line| line.level == Level::Error);
+    lines.map(|line| bare(&line.text).to_owned()).collect()
+}
+
 /// The cause in the log: the engine's own conclusion, with the first error it reported on the way
 /// there in brackets where that says more.
 fn distil(lines: &[Line]) -> Option<String> {

@@ -4,18 +4,18 @@
 //! virtual unless the script says otherwise, so a sweep that measures for an hour takes milliseconds
 //! and gives the same numbers on every machine.
 
+pub mod noise;
 mod script;
+mod world;
 
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 
-use rand::{RngExt as _, SeedableRng as _};
-use rand_distr::{Distribution as _, Normal};
-use rand_pcg::Pcg64Mcg;
-
+use self::noise::Source;
 use self::script::fail;
 pub use self::script::{Fault, RawPipe, Rule, Script, Slow};
+use self::world::World;
 use super::{Engine, EngineError, Session, Token};
 use crate::axis::{AXES, Lens};
 use crate::machine::{Description, Device, DeviceKind, Link, Roof};
@@ -27,22 +27,33 @@ use crate::work::Extent;
 /// The clock and the noise, shared by the engine and its sessions.
 struct Clock {
     now: u64,
-    rng: Pcg64Mcg,
+    noise: Source,
+    world: World,
     script: Script,
 }
 
 impl Clock {
+    fn new(script: Script) -> Self {
+        let world = match &script.world {
+            Some(path) => World::next(path)
+                .unwrap_or_else(|error| panic!("the world {}: {error}", path.display())),
+            None if script.shift > 0.0 => World::of_this_process(),
+            None => World::alone(),
+        };
+        let mut noise = Source::new(script.noise(), script.seed, world.process);
+        if let Some(shift) = script.shift_of(world.process) {
+            noise = noise.shifted(shift);
+        }
+        Self { now: world.now, noise, world, script }
+    }
+
     /// Lets time pass for one timed call.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
     fn spend(&mut self, seconds: f64) {
-        let noise = Normal::new(1.0, self.script.noise).map_or(1.0, |n| n.sample(&mut self.rng));
         let clock = self.now as f64 / 1e9;
         let slow = self.script.slow.filter(|slow| (slow.from..slow.to).contains(&clock));
-        let drift = (1.0 + self.script.drift * clock) * slow.map_or(1.0, |slow| slow.factor);
-        let hit = self.script.outliers > 0.0 && self.rng.random_bool(self.script.outliers.min(1.0));
-        let outlier = if hit { 1.2 } else { 1.0 };
-        let ns = (seconds * noise.max(0.01) * outlier * drift * 1e9) as u64;
-        self.pass(ns);
+        let factor = self.noise.factor(clock) * slow.map_or(1.0, |slow| slow.factor);
+        self.pass((seconds * factor * 1e9) as u64);
     }
 
     fn pass(&mut self, ns: u64) {
@@ -50,6 +61,8 @@ impl Clock {
             std::thread::sleep(std::time::Duration::from_nanos(ns));
         }
         self.now += ns;
+        // A world that nobody can write to any more is of no use to the next process, and none to this one.
+        let _ = self.world.keep(self.now);
     }
 
     fn read(&self) -> Nanos {
@@ -67,9 +80,11 @@ pub struct Scripted {
 
 impl Scripted {
     /// An engine that follows `script`, and writes to `pipe` where it is told to break the protocol.
+    ///
+    /// # Panics
+    /// When the file of the script's world cannot be used.
     pub fn new(script: Script, pipe: RawPipe) -> Self {
-        let rng = Pcg64Mcg::seed_from_u64(script.seed);
-        let clock = Clock { now: 0, rng, script: script.clone() };
+        let clock = Clock::new(script.clone());
         Self { script, pipe, clock: Rc::new(RefCell::new(clock)), split: Vec::new() }
     }
 
@@ -319,5 +334,49 @@ impl Session for ScriptedSession {
 
     fn now(&self) -> Nanos {
         self.clock.borrow().read()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Times of five calls of a second each, in a process of its own.
+    fn process(script: &Script) -> Vec<u64> {
+        let mut clock = Clock::new(script.clone());
+        let mut call = || {
+            let before = clock.now;
+            clock.spend(1.0);
+            clock.now - before
+        };
+        (0..5).map(|_| call()).collect()
+    }
+
+    #[test]
+    fn processes_differ_and_a_world_repeats_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let in_world = |name: &str| {
+            let world = Some(dir.path().join(name));
+            let script =
+                Script { noise: 0.01, shift: 0.02, drift: 0.01, world, ..Script::default() };
+            (0..3).map(|_| process(&script)).collect::<Vec<_>>()
+        };
+        let runs = in_world("one");
+        assert_eq!(runs, in_world("two"));
+        // The clock goes on: the eleventh second is a tenth slower than the first.
+        assert!(runs[2][0] > runs[0][0] + 50_000_000, "{runs:?}");
+        let alone = Script { noise: 0.01, ..Script::default() };
+        assert_eq!(process(&alone), process(&alone));
+        let shifted = Script { shift: 0.02, ..Script::default() };
+        assert_ne!(process(&shifted), process(&shifted));
+    }
+
+    #[test]
+    fn shifts_can_be_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let world = Some(dir.path().join("world"));
+        let script = Script { shifts: vec![0.0, 0.5], world, ..Script::default() };
+        let firsts: Vec<_> = (0..3).map(|_| process(&script)[0]).collect();
+        assert_eq!(firsts, [1_000_000_000, 1_500_000_000, 1_000_000_000]);
     }
 }

@@ -1,10 +1,12 @@
 //! The script: what the engine shall do, and how it fails where it is told to.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
+use super::noise::{Noise, States, Wave};
 use crate::engine::EngineError;
 use crate::record::Phase;
 
@@ -18,6 +20,21 @@ pub struct Script {
     pub step_rate: f64,
     /// Standard deviation of every timed call, relative to its length.
     pub noise: f64,
+    /// How much of that the next call feels too: ρ of an AR(1) process.
+    pub correlation: f64,
+    /// Standard deviation of what is constant in a process and another in the next. Each process then has
+    /// its own noise too, not the seed's.
+    pub shift: f64,
+    /// The shifts of the processes, in order and again from the first, in the place of drawn ones. Where
+    /// there is no world, all processes are the first.
+    pub shifts: Vec<f64>,
+    /// Two states of the machine.
+    pub states: Option<States>,
+    /// A slow wave.
+    pub wave: Option<Wave>,
+    /// A file in which the clock goes on from one process to the next, and the processes are counted: the
+    /// same script in an empty file always gives the same numbers. Without it each process begins at 0.
+    pub world: Option<PathBuf>,
     /// How many times slower the first prompt and the first step of a context are.
     pub cold_factor: f64,
     /// How much of that excess is left after each further call: 0 is none, so that only the first is
@@ -45,6 +62,12 @@ impl Default for Script {
             prompt_rate: 1000.0,
             step_rate: 100.0,
             noise: 0.0,
+            correlation: 0.0,
+            shift: 0.0,
+            shifts: Vec::new(),
+            states: None,
+            wave: None,
+            world: None,
             cold_factor: 1.0,
             ramp: 0.0,
             outliers: 0.0,
@@ -55,6 +78,27 @@ impl Default for Script {
             gpu: false,
             rules: Vec::new(),
         }
+    }
+}
+
+impl Script {
+    /// How the machine is noisy.
+    pub(super) fn noise(&self) -> Noise {
+        Noise {
+            sd: self.noise,
+            correlation: self.correlation,
+            outliers: self.outliers,
+            shift: self.shift,
+            states: self.states,
+            wave: self.wave,
+            drift: self.drift,
+        }
+    }
+
+    /// The shift of this process, where it is listed.
+    pub(super) fn shift_of(&self, process: u64) -> Option<f64> {
+        let index = process.checked_rem(self.shifts.len() as u64)?;
+        self.shifts.get(usize::try_from(index).ok()?).copied()
     }
 }
 

@@ -6,15 +6,16 @@ use super::{Field, Shape, model, shape, whole};
 use crate::job::Job;
 use crate::machine::{DeviceKind, Link, Roof};
 use crate::report::summary::Part;
-use crate::report::{Against, Row};
+use crate::report::{Against, Row, Visit};
 use crate::roofline;
 use crate::setup::{Numa, Word as _};
 use crate::stats::spread::Spread;
 use crate::stats::stopping::Rule;
 use crate::stats::verdict::Comparison;
-use crate::units::Rate;
+use crate::units::{Rate, rfc3339};
+use crate::work::Sample;
 
-pub(super) static FIELDS: [Field; 117] = [
+pub(super) static FIELDS: [Field; 122] = [
     Field::int("schema_version", "", "Version of the schema that the row follows", |_| {
         shape::VERSION.into()
     }),
@@ -129,12 +130,12 @@ pub(super) static FIELDS: [Field; 117] = [
         part(row.summary.generation.as_ref(), |part| part.rate.mean.into())
     }),
     Field::axis("reserve_ctx"),
-    Field::int("n_ctx", "tokens", "Size of the context", |row| row.measured.reading.n_ctx.into()),
+    Field::int("n_ctx", "tokens", "Size of the context", |row| row.memory.n_ctx.into()),
     Field::flag("flash_attn_used", "Whether flash attention was in use", |row| {
         row.measured.reading.flash_attn.into()
     }),
     Field::int("peak_rss", "bytes", "Peak resident memory of the worker", |row| {
-        row.measured.reading.peak_rss.map(|bytes| bytes.0).into()
+        row.memory.peak_rss.map(|bytes| bytes.0).into()
     }),
     Field::int("devices_used", "bytes", "Most memory taken on all devices together", |row| {
         row.device_memory().map(|bytes| bytes.0).into()
@@ -168,17 +169,17 @@ pub(super) static FIELDS: [Field; 117] = [
         &shape::SPLIT,
         "bytes",
         "What the engine takes, by what it is for",
-        |row| json!(row.measured.reading.split),
+        |row| json!(row.memory.split),
     ),
     Field::list(
         "memory_predicted",
         &shape::SPLIT,
         "bytes",
         "The same, predicted before the load",
-        |row| json!(row.measured.reading.predicted),
+        |row| json!(row.memory.predicted),
     ),
     Field::list("devices_memory", &shape::DEVICE, "bytes", "Memory taken on each device", |row| {
-        json!(row.measured.reading.devices)
+        json!(row.memory.devices)
     }),
     Field::text("model_architecture", "The model's architecture", |row| {
         model(row, |model| model.architecture.as_str().into())
@@ -207,27 +208,38 @@ pub(super) static FIELDS: [Field; 117] = [
     }),
     Field::int("repetitions", "", "Repetitions asked for with -r", |row| match row.facts.stop {
         Rule::Fixed { n } => n.into(),
-        Rule::Precision { .. } => Value::Null,
+        Rule::Precision { .. } | Rule::Visit { .. } => Value::Null,
     }),
     Field::float(
         "precision_target",
         "",
         "Half-width of the 95 % interval asked for, as a share",
         |row| match row.facts.stop {
-            Rule::Fixed { .. } => Value::Null,
+            Rule::Fixed { .. } | Rule::Visit { .. } => Value::Null,
             Rule::Precision { target, .. } => target.into(),
         },
     ),
     Field::float("precision", "", "Half-width of the 95 % interval reached, as a share", |row| {
-        row.summary.rate.as_ref().and_then(Spread::precision).into()
+        row.precision().into()
     }),
-    Field::float("drift", "share", "Change of the anchor behind it, where that is drift", |row| {
+    Field::float("drift", "share", "Drift of the first row, by lbench before its rounds", |row| {
         row.drift().into()
     }),
-    Field::int("remeasured", "", "How often it was measured again because of drift", |row| {
+    Field::int("remeasured", "", "Repairs because of drift, by lbench before its rounds", |row| {
         row.measured.check.as_ref().map(|check| check.rounds).into()
     }),
-    Field::int("interleave_seed", "", "Seed of the order, where measured in rounds", |row| {
+    Field::int("n_visits", "", "Processes that its samples come from", |row| row.n_visits().into()),
+    Field::list("visits", &shape::VISIT, "", "Each: round, start, samples", visits),
+    Field::list("known", &shape::KNOWN, "", "What the visits say, for comparisons", |row| {
+        json!(row.known.into_iter().collect::<Vec<_>>())
+    }),
+    Field::flag("marked", "Whether it says of itself that it does not compare", |row| {
+        row.is_marked().into()
+    }),
+    Field::float("between_visits", "share", "Standard deviation between processes", |row| {
+        row.known.map(|known| known.between.sd).into()
+    }),
+    Field::int("interleave_seed", "", "Seed of the order, where it was drawn", |row| {
         row.facts.interleave.into()
     }),
     Field::float(
@@ -236,7 +248,7 @@ pub(super) static FIELDS: [Field; 117] = [
         "How runs of the same thing differ, by lbench doctor",
         |row| row.facts.host.floors.map(|floors| row.job.work.floor(floors)).into(),
     ),
-    Field::text("stop_reason", "Why there are no more samples", |row| {
+    Field::text("stop_reason", "Why its last visit has no more samples", |row| {
         json!(row.measured.reading.stop)
     }),
     Field::flag("warmup_steady", "Whether the warm-up runs came to agree", |row| {
@@ -250,10 +262,10 @@ pub(super) static FIELDS: [Field; 117] = [
     }),
     Field::float("median_ts", "t/s", "Median speed", |row| rate(row, |spread| Some(spread.median))),
     Field::float("ci_low_ts", "t/s", "Lower end of the mean's 95 % interval", |row| {
-        rate(row, |spread| spread.ci_low)
+        row.interval().map(|interval| interval.low).into()
     }),
     Field::float("ci_high_ts", "t/s", "Upper end of the mean's 95 % interval", |row| {
-        rate(row, |spread| spread.ci_high)
+        row.interval().map(|interval| interval.high).into()
     }),
     Field::float("q1_ts", "t/s", "First quartile", |row| rate(row, |spread| Some(spread.q1))),
     Field::float("q3_ts", "t/s", "Third quartile", |row| rate(row, |spread| Some(spread.q3))),
@@ -371,6 +383,18 @@ pub(super) static FIELDS: [Field; 117] = [
         row.facts.host.can_offload.into()
     }),
 ];
+
+/// The visits of a row.
+fn visits(row: &Row<'_>) -> Value {
+    let visits = &row.measured.visits;
+    let of = |(at, visit): (usize, &Visit)| {
+        let end = visits.get(at + 1).map_or(row.measured.samples.len(), |next| next.first);
+        let samples = row.measured.samples.get(visit.first..end).unwrap_or_default();
+        let runs = samples.iter().filter(|sample| matches!(sample, Sample::Run { .. })).count();
+        json!({"round": visit.round, "started": rfc3339(visit.unix_time), "n_samples": runs})
+    };
+    visits.iter().enumerate().map(of).collect()
+}
 
 /// What is known of the link to a server.
 fn link(endpoint: &str, found: &Result<Link, String>) -> Value {

@@ -90,6 +90,32 @@ pub(super) static DEVICE: Shape = Record(&[
     ("total", Int, "Size of the device's memory in bytes"),
 ]);
 
+/// What is known of a speed. Logarithms are natural ones, of tokens per second.
+pub(super) static KNOWN: Shape = Record(&[
+    ("log_mean", Float, "Logarithm of the speed"),
+    ("visits", Int, "Visits that it comes from"),
+    ("between", DEVIATION, "How visits differ"),
+    (
+        "left",
+        Float,
+        "The share of the variance between visits that is left in the square of the error",
+    ),
+    ("within", DEVIATION, "The part of the error that comes from the samples within visits"),
+]);
+
+/// A standard deviation of logarithms.
+const DEVIATION: Shape = Record(&[
+    ("sd", Float, "The standard deviation: 0.01 is 1 %"),
+    ("freedom", Float, "How well it is known, in degrees of freedom"),
+]);
+
+/// A visit to a row.
+pub(super) static VISIT: Shape = Record(&[
+    ("round", Int, "The round that it belongs to, from 1; 0 where there were none"),
+    ("started", Text, "When it started, in UTC"),
+    ("n_samples", Int, "Samples that it took, those in samples_ns that follow on the visit before"),
+]);
+
 /// The places that fitting chose.
 pub(super) static FIT: Shape = Record(&[
     ("found", Bool, "Whether places were found with which it fits"),

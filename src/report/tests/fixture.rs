@@ -31,9 +31,11 @@ fn device(name: &str, description: &str, kind: DeviceKind, backend: &str) -> Dev
 pub(super) fn cpu_host() -> Host {
     Host {
         can_offload: false,
+        cards: crate::machine::cards::Cards::default(),
         kernel: Some("6.1.0".into()),
         engine: Description {
             modules: vec![],
+            start_errors: vec![],
             engine: "llama.cpp 0.9.1".into(),
             build_commit: "unknown".into(),
             backends: vec!["CPU".into()],
@@ -79,6 +81,7 @@ impl Run {
         let plan = expand(sweep, &host).unwrap();
         let facts = RunFacts {
             interleave: None,
+            priors: crate::ledger::Priors::default(),
             version: "0.0.0".into(),
             host,
             stop: Rule::Fixed { n: repetitions },
@@ -100,7 +103,7 @@ impl Run {
     pub(super) fn start(&mut self, index: usize) {
         let facts = self.loaded(index);
         let unix_time = 1_777_636_800 + index as u64 * 60;
-        self.fold(index, |job| Record::Started { job, unix_time });
+        self.fold(index, |job| Record::Started { job, unix_time, round: 0, nth: 0 });
         self.fold(index, |job| Record::Loaded { job, facts });
     }
 
@@ -135,7 +138,7 @@ impl Run {
     pub(super) fn end(&mut self, index: usize, outcome: Outcome) {
         let reading = self.reading(index, &outcome);
         self.fold(index, |job| Record::Finished { job, outcome, reading });
-        self.fold(index, |job| Record::Settled { jobs: vec![job], check: None });
+        self.fold(index, |job| Record::settled([(job, 0)]));
     }
 
     fn reading(&self, index: usize, outcome: &Outcome) -> Reading {

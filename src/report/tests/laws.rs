@@ -24,7 +24,7 @@ fn record(run: &Run, place: usize, what: u8, ns: u64) -> Record {
     let job = planned.map_or_else(|| JobId("?".into()), |planned| planned.job.id.clone());
     let warning = Warning { text: "watch | out\n".into() };
     match what {
-        0 => Record::Started { job, unix_time: ns },
+        0 => Record::Started { job, unix_time: ns, round: 1, nth: 0 },
         1 => Record::Loaded { job, facts: run.loaded(place.min(run.plan.jobs.len() - 1)) },
         2 => Record::Sampled { job, sample: Sample::Cold { ns: Nanos(ns) } },
         3 => Record::Warned { job: ns.is_multiple_of(2).then_some(job), warning },

@@ -10,7 +10,7 @@ use fixture::{Run, bad_endings, cpu_host, gpu_host};
 
 use super::{Format, Report, Stream, Tally};
 use crate::plan::tests::sweep;
-use crate::record::{Outcome, Record, Warning};
+use crate::record::{Outcome, Reading, Record, Warning};
 use crate::units::Nanos;
 use crate::work::Sample;
 use crate::work::Work;
@@ -172,12 +172,12 @@ fn interrupted() -> Report {
 #[test]
 fn what_was_measured_before_an_interrupt_is_shown() {
     insta::assert_snapshot!(render(&interrupted(), Format::Markdown));
-    let tally = Tally { completed: 2, failed: 0, unfinished: 4 };
+    let tally = Tally { completed: 4, failed: 0, unfinished: 2 };
     assert_eq!(interrupted().tally(), tally);
     let json: Vec<serde_json::Value> =
         serde_json::from_str(&render(&interrupted(), Format::Json)).unwrap();
     let outcomes: Vec<_> = json.iter().map(|row| &row["outcome"]).collect();
-    assert_eq!(outcomes, ["completed", "completed", "interrupted"]);
+    assert_eq!(outcomes, ["completed", "completed", "interrupted", "completed", "completed"]);
 }
 
 #[test]
@@ -215,9 +215,13 @@ fn a_value_asked_for_twice_and_not_collapsed_is_two_rows() {
     let mut run = Run::of_sweep(cpu_host(), &request, 1);
     run.measure(0, Outcome::Completed, 1);
     assert!(run.report.is_finished(0) && !run.report.is_finished(1));
-    // The same identity again: the second row's turn.
+    // The same identity again, and said to be the second row's turn.
+    run.fold(0, |job| Record::Started { job, unix_time: 9, round: 0, nth: 1 });
     run.fold(0, |job| Record::Sampled { job, sample: Sample::Cold { ns: Nanos(7) } });
-    run.end(0, Outcome::Completed);
+    let (outcome, reading) = (Outcome::Completed, Reading::default());
+    run.fold(0, |job| Record::Finished { job, outcome, reading });
+    assert!(!run.report.is_finished(1), "it may be visited again");
+    run.fold(0, |job| Record::settled([(job, 1)]));
     assert!(run.report.is_finished(1));
     assert_eq!(run.report.row(1).cold_samples().collect::<Vec<_>>(), [7]);
 }

@@ -1,48 +1,44 @@
 //! A comparison as a table, with what it says in all, and notes.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
-
-use comfy_table::presets::ASCII_MARKDOWN;
-use comfy_table::{Cell, CellAlignment, Table};
 
 use super::entry::{Ending, Entry};
 use super::keys::{FACTS, KEYS, is_in_test_name};
 use super::{Comparison, Judged, Line, Run, several_models};
+use crate::document::text::{plain, quoted};
+use crate::document::{Align, Cell, Heading, Mark, NOTHING, Note, Page, References, Table};
 use crate::report::percent;
-use crate::report::text::{cell, code, plain};
 
 /// Most rows that are named one by one where only one side has them.
 const MOST: usize = 20;
 
-pub(super) fn write(comparison: &Comparison<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let mut causes = Vec::new();
+pub(super) fn write(
+    comparison: &Comparison<'_>,
+    page: &mut dyn Page,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let pairs: Vec<_> = comparison.lines.iter().filter(|line| line.sides().count() == 2).collect();
+    let mut notes = Vec::new();
     if !pairs.is_empty() {
-        for line in table(&pairs, &mut causes) {
-            writeln!(out, "{line}")?;
-        }
-        writeln!(out, "\n{}\n", overall(&pairs))?;
+        let table = table(&pairs);
+        page.table(&table, out)?;
+        page.lines(&[overall(&pairs)], out)?;
+        notes = table.notes;
     }
-    for (at, cause) in causes.iter().enumerate() {
-        writeln!(out, "- [{}] {cause}", at + 1)?;
-    }
-    for only in [Judged::OnlyInA, Judged::OnlyInB] {
-        if let Some(text) = lonely(comparison, only) {
-            writeln!(out, "- {text}")?;
-        }
-    }
-    for note in comparison.warnings.iter().chain(&comparison.notes) {
-        writeln!(out, "- {}", plain(note))?;
-    }
+    let only = [Judged::OnlyInA, Judged::OnlyInB];
+    notes.extend(only.into_iter().filter_map(|only| lonely(comparison, only)).map(Note::new));
+    notes.extend(
+        comparison.warnings.iter().chain(&comparison.notes).map(|note| Note::new(plain(note))),
+    );
     let limits = comparison.options.limits;
-    writeln!(
-        out,
-        "- t/s: mean ± standard deviation; change: of B against A, with its {} % interval; SAME is within ±{} %",
+    notes.push(Note::new(format!(
+        "t/s: mean ± standard deviation; change: of B against A, with its {} % interval; SAME is within ±{} %",
         limits.confidence * 100.0,
         limits.threshold * 100.0
-    )?;
-    writeln!(out, "\nA: {}\nB: {}", about(comparison.a), about(comparison.b))
+    )));
+    page.notes(&notes, out)?;
+    let sides = [("A", comparison.a), ("B", comparison.b)];
+    page.lines(&sides.map(|(name, run)| format!("{name}: {}", about(run))), out)
 }
 
 /// A side in one line.
@@ -57,53 +53,35 @@ fn about(run: &Run) -> String {
     };
     let rows = run.entries.len();
     let rows = if rows == 1 { "1 row".into() } else { format!("{rows} rows") };
-    format!("{}, {rows} ({})", code(&run.name), plain(&by))
+    format!("{}, {rows} ({})", quoted(&plain(&run.name)), plain(&by))
 }
 
-fn table(pairs: &[&Line<'_>], causes: &mut Vec<String>) -> Vec<String> {
+/// A row for each pair, and the notes that explain some.
+fn table(pairs: &[&Line<'_>]) -> Table {
     let models = several_models(pairs);
     let keys = varying(pairs);
-    let mut headings: Vec<(&str, bool)> = Vec::new();
-    headings.extend(models.then_some(("model", false)));
-    headings.extend(keys.iter().map(|&key| (KEYS[key].heading, true)));
-    headings.extend([("test", true), ("A t/s", true), ("B t/s", true)]);
-    headings.extend([("change", true), ("verdict", false)]);
-
-    let mut table = Table::new();
-    table.load_style(ASCII_MARKDOWN);
-    table.set_header(headings.iter().map(|&(heading, right)| aligned(heading.into(), right)));
-    for line in pairs {
-        let mut cells = Vec::new();
-        if models {
-            cells.push(cell(&line.model()));
+    let mut references = References::default();
+    let words = |text: &str| Heading::new(text, Align::Left);
+    let numbers = |text: &str| Heading::new(text, Align::Right);
+    let mut headings = Vec::new();
+    headings.extend(models.then(|| words("model")));
+    headings.extend(keys.iter().map(|&key| numbers(KEYS[key].heading)));
+    headings.extend(["test", "A t/s", "B t/s", "change"].map(numbers));
+    headings.push(words("verdict"));
+    let row = |line: &&Line<'_>| {
+        let mut cells: Vec<Cell> = Vec::new();
+        cells.extend(models.then(|| line.model().into()));
+        for &key in &keys {
+            cells.push(references.setting(KEYS[key].heading, &line.value(key)));
         }
-        cells.extend(keys.iter().map(|&key| cell(&line.value(key))));
-        cells.push(cell(&line.test()));
+        cells.push(line.test().into());
         cells.extend(line.sides().map(rate));
-        cells.push(change(line.judged));
-        cells.push(format!("{}{}", line.judged.word(), marks(line, causes)));
-        let cells = cells.into_iter().zip(&headings);
-        table.add_row(cells.map(|(text, &(_, right))| aligned(text, right)));
-    }
-    let mut lines: Vec<_> = table.lines().collect();
-    if let Some(rule) = lines.get_mut(1) {
-        *rule = with_alignment(rule, &headings);
-    }
-    lines
-}
-
-fn aligned(text: String, right: bool) -> Cell {
-    Cell::new(text).set_alignment(if right { CellAlignment::Right } else { CellAlignment::Left })
-}
-
-/// The line under the headings, with markdown's colons.
-fn with_alignment(rule: &str, headings: &[(&str, bool)]) -> String {
-    let dashes = rule.trim_matches('|').split('|').zip(headings);
-    let aligned = dashes.map(|(dashes, &(_, right))| {
-        let last = if right { ':' } else { '-' };
-        format!("| {}{last} ", "-".repeat(dashes.len().saturating_sub(3)))
-    });
-    aligned.collect::<String>() + "|"
+        cells.push(change(line.judged).into());
+        cells.push(Cell::marked(line.judged.word(), marks(line, &mut references)));
+        cells
+    };
+    let rows = pairs.iter().map(row).collect();
+    Table { headings, rows, notes: references.notes().collect() }
 }
 
 /// Positions of the keys that are not the same everywhere, those in the test's name aside.
@@ -118,30 +96,30 @@ fn varying(lines: &[&Line<'_>]) -> Vec<usize> {
 }
 
 /// Mean and standard deviation; what became of the row where there is none.
-fn rate(entry: &Entry) -> String {
+fn rate(entry: &Entry) -> Cell {
     match (&entry.ending, entry.mean) {
         (Ending::Failed(_), _) => "failed".into(),
-        (_, None) => "–".into(),
+        (_, None) => NOTHING.into(),
         (_, Some(rate)) => {
             let sd = rate.sd.map(|sd| format!(" ± {sd:.2}"));
-            format!("{:.2}{}", rate.mean, sd.unwrap_or_default())
+            format!("{:.2}{}", rate.mean, sd.unwrap_or_default()).into()
         }
     }
 }
 
 /// The effect and its interval: `+1.2 % [+0.8, +1.6]`.
 fn change(judged: Judged) -> String {
-    let Some(comparison) = judged.comparison() else { return "–".into() };
-    let Some(effect) = comparison.effect else { return "–".into() };
+    let Some(comparison) = judged.comparison() else { return NOTHING.into() };
+    let Some(effect) = comparison.effect else { return NOTHING.into() };
     let interval = comparison.interval;
     let interval =
         interval.map(|range| format!(" [{}, {}]", percent(range.low), percent(range.high)));
     format!("{} %{}", percent(effect), interval.unwrap_or_default())
 }
 
-/// Numbers of the notes that explain a line; equal notes stand once.
-fn marks(line: &Line<'_>, causes: &mut Vec<String>) -> String {
-    let mut marks = String::new();
+/// References to the notes that explain a line.
+fn marks(line: &Line<'_>, references: &mut References) -> Vec<Mark> {
+    let mut marks = Vec::new();
     for (side, entry) in [("A", line.a), ("B", line.b)] {
         let Some(entry) = entry else { continue };
         let text = match &entry.ending {
@@ -154,12 +132,7 @@ fn marks(line: &Line<'_>, causes: &mut Vec<String>) -> String {
             }
             Ending::Completed => continue,
         };
-        let at = causes.iter().position(|cause| *cause == text).unwrap_or_else(|| {
-            causes.push(text);
-            causes.len() - 1
-        });
-        // Writing into a string cannot fail.
-        let _ = write!(marks, " [{}]", at + 1);
+        marks.push(references.mark("", text));
     }
     marks
 }

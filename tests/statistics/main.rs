@@ -3,11 +3,13 @@
 //! The figures of `docs/statistics.md` come from
 //! `cargo test --release --no-default-features --test statistics -- --ignored --nocapture`.
 
-use lbench::stats::drift::{BOUND, drift};
+mod runs;
+mod sides;
+
 use lbench::stats::interval::Interval;
 use lbench::stats::steady::{Steady, Warmth};
 use lbench::stats::stopping::{Rule, StopReason, Stopping};
-use lbench::stats::verdict::{Limits, Verdict, compare};
+use lbench::stats::warm::Warm;
 use lbench::units::Nanos;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_distr::{Distribution as _, StandardNormal};
@@ -31,9 +33,6 @@ impl Noise {
         Self { sd, rho: 0.0, slow: (0.0, 0.0) }
     }
 }
-
-/// Noise of 1 %, felt by the next run too, and a run in a hundred that takes 10 % longer.
-const REALISTIC: Noise = Noise { sd: 0.01, rho: 0.3, slow: (0.01, 0.10) };
 
 /// A machine that measures a rate of `mean`.
 struct Machine {
@@ -59,10 +58,6 @@ impl Machine {
         self.mean * (1.0 + self.felt) / longer
     }
 
-    fn rates(&mut self, n: usize) -> Vec<f64> {
-        (0..n).map(|_| self.rate()).collect()
-    }
-
     /// A row, measured by the default rule, with no bound on time.
     fn row(&mut self) -> Vec<f64> {
         let Rule::Precision { min_samples, target, max_samples, .. } = Rule::default() else {
@@ -76,12 +71,6 @@ impl Machine {
         });
         while stopping.push(self.rate(), Nanos(0)).is_none() {}
         stopping.rates().to_vec()
-    }
-
-    /// By how much this run of the same thing is off: 0.3 to 0.5 %, up or down.
-    fn offset(&mut self) -> f64 {
-        let size = 0.003 + 0.002 * self.rng.random::<f64>();
-        if self.rng.random() { size } else { -size }
     }
 }
 
@@ -101,38 +90,6 @@ fn coverage(noise: Noise, truth: f64, runs: u64) -> (f64, f64) {
     (share(held, runs), share(samples, runs))
 }
 
-/// Shares of FASTER, SLOWER, SAME, UNCLEAR over pairs of rows whose rates differ by `effect`.
-fn verdicts(noise: Noise, effect: f64, offsets: bool, pairs: u64) -> [f64; 4] {
-    let mut counts = [0; 4];
-    for pair in 0..pairs {
-        let mut a = Machine::new(2 * pair, noise, TRUTH);
-        let mut b = Machine::new(2 * pair + 1, noise, TRUTH * (1.0 + effect));
-        if offsets {
-            b.mean *= 1.0 + b.offset();
-        }
-        let verdict = compare(&a.row(), &b.row(), Limits::default()).verdict;
-        let place = match verdict {
-            Verdict::Faster => 0,
-            Verdict::Slower => 1,
-            Verdict::Same => 2,
-            Verdict::Unclear => 3,
-        };
-        counts[place] += 1;
-    }
-    counts.map(|count| share(count, pairs))
-}
-
-/// Share of anchors for which a change by `change` is called drift.
-fn noticed(noise: Noise, change: f64, n: usize, anchors: u64) -> f64 {
-    let hits = (0..anchors).filter(|&seed| {
-        let mut machine = Machine::new(seed, noise, TRUTH);
-        let before = machine.rates(n);
-        machine.mean *= 1.0 + change;
-        drift(&before, &machine.rates(n), BOUND).is_some()
-    });
-    share(hits.count(), anchors)
-}
-
 #[test]
 fn the_interval_holds_the_truth_as_often_as_it_says() {
     for (sd, most) in [(0.005, 7.0), (0.01, 11.0), (0.02, 27.0), (0.05, 125.0)] {
@@ -140,26 +97,6 @@ fn the_interval_holds_the_truth_as_often_as_it_says() {
         assert!((0.93..=0.97).contains(&held), "noise {sd}: {held}");
         assert!(n < most, "noise {sd}: {n} samples");
     }
-}
-
-#[test]
-fn the_same_thing_twice_is_hardly_ever_called_different() {
-    let [faster, slower, ..] = verdicts(REALISTIC, 0.0, true, 1000);
-    assert!(faster + slower <= 0.01, "{faster} {slower}");
-}
-
-#[test]
-fn three_percent_slower_is_seen() {
-    let [faster, slower, ..] = verdicts(Noise::normal(0.01), -0.03, false, 100);
-    assert!(slower >= 0.95 && faster == 0.0, "{slower} {faster}");
-    let [faster, slower, ..] = verdicts(Noise::normal(0.01), 0.03, false, 100);
-    assert!(faster >= 0.95 && slower == 0.0, "{faster} {slower}");
-}
-
-#[test]
-fn on_a_quiet_machine_the_same_is_called_the_same() {
-    let [faster, slower, same, _] = verdicts(Noise::normal(0.002), 0.0, false, 200);
-    assert!(faster + slower == 0.0 && same > 0.75, "{same}");
 }
 
 /// How many times longer than a warm run the run with this number takes.
@@ -207,15 +144,45 @@ fn a_slow_ramp_leaves_little() {
     }
 }
 
+/// Ramps of tokens, and how much of them may be left.
+const TOKEN_RAMPS: [(&str, Ramp); 5] = [
+    ("two cold tokens", |token| [25.0, 1.7].get(token.unsigned_abs() as usize).map_or(1.0, |f| *f)),
+    ("one cold token", |token| if token == 0 { 6.0 } else { 1.0 }),
+    ("halving", |token| if token < 6 { 2_f64.powi(6 - token) } else { 1.0 }),
+    ("3 e^(-k/1.5)", |token| 1.0 + 3.0 * (-f64::from(token) / 1.5).exp()),
+    ("0.3 e^(-k/20)", |token| 1.0 + 0.3 * (-f64::from(token) / 20.0).exp()),
+];
+
+/// Factor of the token after warm-up, how the warm-up ended, and the tokens that it took, of 10 ms.
+fn warm_tokens(ramp: Ramp, sd: f64, seed: u64) -> (f64, Warmth, usize) {
+    let mut machine = Machine::new(seed, Noise::normal(sd), 1.0);
+    let mut warm = Warm::new(256, Nanos(u64::MAX));
+    for token in 0.. {
+        let seconds = 0.01 * ramp(token) / machine.rate();
+        let warmth = warm.push(Nanos::from(std::time::Duration::from_secs_f64(seconds)));
+        if warmth != Warmth::Continue {
+            return (ramp(token + 1), warmth, warm.tokens());
+        }
+    }
+    unreachable!("the warm-up is bounded")
+}
+
 #[test]
-fn a_drift_of_three_percent_is_noticed() {
-    let noise = Noise::normal(0.01);
-    assert!(noticed(noise, -0.03, 5, 1000) > 0.85);
-    assert!(noticed(noise, -0.03, 8, 1000) > 0.95);
-    assert!(noticed(noise, 0.0, 5, 1000) < 0.02);
-    assert!(noticed(REALISTIC, 0.0, 8, 1000) < 0.04);
-    assert_eq!(drift(&[100.0; 3], &[99.0; 3], BOUND), None);
-    assert!(drift(&[100.0; 3], &[96.9; 3], BOUND).is_some());
+fn a_generation_is_warm_after_some_tokens() {
+    for (name, ramp) in &TOKEN_RAMPS[..4] {
+        for sd in [0.0, 0.005, 0.01, 0.05, 0.10] {
+            for seed in 0..100 {
+                let (left, warmth, tokens) = warm_tokens(*ramp, sd, seed);
+                assert!(left < 1.001, "{name}, noise {sd}: {left} left");
+                assert!(warmth == Warmth::Steady && tokens <= 64, "{name}, noise {sd}: {tokens}");
+            }
+        }
+    }
+    // A clock that rises slowly is left to the first samples in part.
+    for seed in 0..200 {
+        let (left, warmth, tokens) = warm_tokens(TOKEN_RAMPS[4].1, 0.01, seed);
+        assert!(left < 1.15 && warmth == Warmth::Steady && tokens <= 96, "{left} {tokens}");
+    }
 }
 
 #[test]
@@ -234,6 +201,13 @@ fn a_cap_ends_what_precision_cannot() {
     assert_eq!(end(50, 1000), (50, StopReason::MaxSamples));
     assert_eq!(end(50, 30), (30, StopReason::MaxTime));
     assert_eq!(end(50, 1), (5, StopReason::MaxTime));
+}
+
+#[test]
+#[ignore = "prints the figures of docs/statistics.md"]
+fn figures_of_runs() {
+    runs::figures();
+    sides::figures();
 }
 
 #[test]
@@ -257,35 +231,17 @@ fn figures() {
         let (held, n) = coverage(Noise { rho: 0.3, ..Noise::normal(sd) }, TRUTH, 20_000);
         println!("  correlated {sd}: {held:.3}, n {n:.1}");
     }
-    println!("faster, slower, same, unclear");
-    let one = Noise::normal(0.01);
-    let two = Noise { sd: 0.02, ..REALISTIC };
-    for pairs in [1000, 20_000] {
-        println!("  {pairs} A/A realistic: {:.4?}", verdicts(REALISTIC, 0.0, true, pairs));
-        println!("  {pairs} A/A realistic 2 %: {:.4?}", verdicts(two, 0.0, true, pairs));
-        println!("  {pairs} A/A quiet: {:.4?}", verdicts(Noise::normal(0.002), 0.0, false, pairs));
-        println!("  {pairs} A/A plain: {:.4?}", verdicts(one, 0.0, false, pairs));
-    }
-    for pairs in [100, 20_000] {
-        println!("  {pairs} 3 % slower: {:.4?}", verdicts(one, -0.03, false, pairs));
-        println!("  {pairs} 3 % slower, offsets: {:.4?}", verdicts(one, -0.03, true, pairs));
-        println!(
-            "  {pairs} 3 % slower, realistic: {:.4?}",
-            verdicts(REALISTIC, -0.03, true, pairs)
-        );
-        println!(
-            "  {pairs} 5 % slower, realistic: {:.4?}",
-            verdicts(REALISTIC, -0.05, true, pairs)
-        );
-        println!("  {pairs} 2 % slower: {:.4?}", verdicts(one, -0.02, false, pairs));
-    }
-    println!("drift noticed");
-    for n in [3, 5, 8, 10] {
-        let of_three = noticed(one, -0.03, n, 20_000);
-        let of_five = noticed(one, -0.05, n, 20_000);
-        let (none, felt) = (noticed(one, 0.0, n, 20_000), noticed(REALISTIC, 0.0, n, 20_000));
-        println!(
-            "  n {n}: 3 % {of_three:.3}, 5 % {of_five:.3}, none {none:.4}, realistic {felt:.4}"
-        );
+    println!("tokens until warm: mean, share left, share given up");
+    for (name, ramp) in TOKEN_RAMPS {
+        for sd in [0.0, 0.01, 0.05, 0.10] {
+            let all: Vec<_> = (0..2000).map(|seed| warm_tokens(ramp, sd, seed)).collect();
+            let mean = |of: &dyn Fn(&(f64, Warmth, usize)) -> f64| {
+                all.iter().map(of).sum::<f64>() / 2000.0
+            };
+            let tokens = mean(&|(_, _, tokens)| f64::from(u32::try_from(*tokens).unwrap()));
+            let worst = all.iter().map(|(left, ..)| left - 1.0).fold(0.0, f64::max);
+            let gave_up = mean(&|(_, warmth, _)| f64::from(u8::from(*warmth == Warmth::GaveUp)));
+            println!("  {name:22} {sd}: {tokens:.1} tokens, {worst:.3} at worst, {gave_up:.3}");
+        }
     }
 }

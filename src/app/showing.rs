@@ -1,0 +1,90 @@
+//! Showing a run while it goes on: rows where they were asked for, messages on standard error, and none in the
+//! middle of the other.
+
+use std::io::{self, IsTerminal as _};
+use std::os::fd::AsFd;
+
+use super::out::tell;
+use crate::cli::BenchArgs;
+use crate::progress::Progress;
+use crate::report::{Report, Stream};
+
+/// Where rows and messages go.
+pub(super) struct Showing {
+    stdout: Stream,
+    /// A copy of the rows on standard error.
+    stderr: Option<Stream>,
+    /// Rows on standard output wait for the end.
+    holds_rows: bool,
+    /// The same of the copy.
+    holds_copy: bool,
+    /// Messages wait for the end, because they would land between rows.
+    holds_messages: bool,
+    messages: Vec<String>,
+}
+
+impl Showing {
+    pub(super) fn new(args: &BenchArgs, progress: &Progress) -> Self {
+        let (stdout, stderr) = (io::stdout(), io::stderr());
+        let together = is_same(&stdout, &stderr);
+        // On a terminal the live table has the rows, or the engine's words go there.
+        let busy = args.verbose || progress.speaks();
+        let holds_rows = together && busy || progress.is_live() && stdout.is_terminal();
+        let copy = args.output_err.is_some();
+        let holds_copy = copy && busy;
+        let holds_messages = together && !holds_rows || copy && !holds_copy;
+        Self {
+            stdout: Stream::new(args.output),
+            stderr: args.output_err.map(Stream::new),
+            holds_rows,
+            holds_copy,
+            holds_messages,
+            messages: Vec::new(),
+        }
+    }
+
+    /// Writes the rows that are final.
+    pub(super) fn advance(&mut self, report: &mut Report, progress: &Progress) -> io::Result<()> {
+        let (mut rows, mut copied) = (0, report.len());
+        progress.suspend(|| -> io::Result<()> {
+            if !self.holds_rows {
+                rows = self.stdout.advance(report, &mut io::stdout().lock())?;
+            }
+            if let Some(copy) = &mut self.stderr {
+                copied = 0;
+                if !self.holds_copy {
+                    copied = copy.advance(report, &mut io::stderr().lock())?;
+                }
+            }
+            Ok(())
+        })?;
+        report.forget_details(rows.min(copied));
+        Ok(())
+    }
+
+    /// Says something.
+    pub(super) fn tell(&mut self, progress: &Progress, text: &str) {
+        if self.holds_messages {
+            self.messages.push(text.to_string());
+        } else {
+            progress.suspend(|| tell(text));
+        }
+    }
+
+    /// Writes all that is left, behind the live table.
+    pub(super) fn finish(&mut self, report: &Report) -> io::Result<()> {
+        let shown = self.stdout.finish(report, &mut io::stdout().lock()).map(drop);
+        let copied = match &mut self.stderr {
+            Some(copy) => copy.finish(report, &mut io::stderr().lock()).map(drop),
+            None => Ok(()),
+        };
+        self.messages.drain(..).for_each(|text| tell(&text));
+        shown.and(copied)
+    }
+}
+
+/// Whether both are one file, pipe or terminal.
+fn is_same(a: impl AsFd, b: impl AsFd) -> bool {
+    let (Ok(a), Ok(b)) = (rustix::fs::fstat(a), rustix::fs::fstat(b)) else { return false };
+    (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
+}
