@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 
 use super::file::{self, File};
-use super::{Origin, Preset, Sourced, env, preset, winning};
+use super::{Origin, Preset, Sourced, env, house, winning};
 use crate::cli::BenchArgs;
 use crate::cli::flags::{self, Concern};
 use crate::cli::settings::{Flags, Given, Setting, command_line};
@@ -117,7 +117,7 @@ impl Sources {
     /// Never, if the tests passed.
     pub fn presets(&self) -> Result<Vec<Preset>, Error> {
         let own = &self.file.presets;
-        let mut others = preset::built_in(&self.flags)?;
+        let mut others = house::presets(&self.flags)?;
         others.retain(|preset| own.iter().all(|own| own.name != preset.name));
         Ok(own.iter().cloned().chain(others).collect())
     }
