@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::{self, ProcessArgs};
-use crate::engine::scripted::Script;
+use crate::cli::{EngineArgs, ProcessArgs};
 use crate::error::{Error, exit};
 use crate::worker;
 
@@ -28,16 +27,16 @@ pub struct WorkerArgs {
     /// How it runs.
     #[command(flatten)]
     pub process: ProcessArgs,
-    /// Script of the scripted engine.
-    #[arg(long, value_parser = cli::script)]
-    pub scripted: Option<Script>,
+    /// The engine.
+    #[command(flatten)]
+    pub engine: EngineArgs,
 }
 
 /// Serves the parent until that is gone.
 pub(super) fn main(args: &WorkerArgs) -> Result<u8, Error> {
     worker::main(&worker::Options {
         verbose: args.verbose,
-        scripted: args.scripted.clone(),
+        scripted: args.engine.script().cloned(),
         parent: args.parent,
         backend_dir: args.backend_dir.clone(),
         process: args.process.process(),

@@ -4,6 +4,7 @@ mod argv;
 mod axes;
 pub mod defaults;
 mod deprecated;
+mod engine;
 pub mod flags;
 mod foreign;
 mod how;
@@ -28,6 +29,7 @@ use settings::{Flags, Setting};
 pub use argv::{long_form, spellings};
 pub use axes::AxisArgs;
 pub use deprecated::DeprecatedArgs;
+pub use engine::EngineArgs;
 pub use how::HowArgs;
 pub use hub::HubArgs;
 pub use line::slip;
@@ -35,7 +37,6 @@ pub use process::ProcessArgs;
 pub use values::axis as parse_value;
 pub use works::WorkArgs;
 
-use crate::engine::scripted::Script;
 use crate::error::Error;
 use crate::report::{Extra, Format};
 use crate::stats::stopping::Rule;
@@ -202,9 +203,9 @@ pub struct BenchArgs {
     #[arg(long, value_name = "DIR", default_value = "models")]
     #[arg(help_heading = "Other")]
     pub models_dir: PathBuf,
-    /// Use the scripted engine: for tests.
-    #[arg(long, hide = true, value_parser = script)]
-    pub scripted: Option<Script>,
+    /// The engine.
+    #[command(flatten)]
+    pub engine: EngineArgs,
     /// What was typed, flag by flag.
     #[arg(skip)]
     pub typed: Vec<Setting>,
@@ -216,14 +217,6 @@ pub struct BenchArgs {
 /// A sentence with those that there are.
 pub fn format(text: &str) -> Result<Format, String> {
     text.parse()
-}
-
-/// A script of the scripted engine.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn script(text: &str) -> Result<Script, String> {
-    serde_json::from_str(text).map_err(|e| e.to_string())
 }
 
 /// A sweep as a command of its own: the flags that every default, preset and journal speaks of.

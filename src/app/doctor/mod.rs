@@ -22,12 +22,11 @@ use clap::{Args, ValueEnum};
 use super::out::{output_error, tell};
 use super::prepare;
 use super::rooflines::rooflines;
-use crate::cli;
-use crate::engine::scripted::Script;
+use crate::cli::EngineArgs;
 use crate::error::{Error, exit};
 use crate::job::Job;
 use crate::machine::Host;
-use crate::machine::cache::{self, Cache};
+use crate::machine::cache;
 use crate::machine::system::Watch;
 use crate::plan;
 use crate::roofline::Target;
@@ -64,9 +63,9 @@ pub struct DoctorArgs {
     /// Folder of synthetic models
     #[arg(long, value_name = "DIR", default_value = "models", env = "LBENCH_MODELS")]
     pub models_dir: PathBuf,
-    /// Use the scripted engine: for tests.
-    #[arg(long, hide = true, value_parser = cli::script)]
-    pub scripted: Option<Script>,
+    /// The engine.
+    #[command(flatten)]
+    pub engine: EngineArgs,
 }
 
 /// A format of the doctor's report.
@@ -96,26 +95,26 @@ pub(super) fn main(args: &DoctorArgs) -> Result<u8, Error> {
 }
 
 fn check(args: &DoctorArgs) -> Result<Checkup, Error> {
-    let scripted = args.scripted.is_some();
+    let is_real = args.engine.is_real();
     let name = args.model.clone().unwrap_or_else(|| models::DEFAULT.to_string());
-    let found = models::resolve(&[name], &args.models_dir, !scripted, &mut |text| tell(&text))?;
+    let found = models::resolve(&[name], &args.models_dir, is_real, &mut |text| tell(&text))?;
     let Some(model) = found.into_iter().next() else {
         return Err(Error::Usage("-m: no model".into()));
     };
     let watch = Watch::start();
     let mut runner = Runner::new(options(args))?;
-    let host = prepare::host(&mut runner, scripted)?;
+    let host = prepare::host(&mut runner, &args.engine)?;
     runner.rest();
 
     tell("clock and scheduler …");
     let clock = timer::clock();
-    let spin = if scripted { Duration::from_millis(20) } else { Duration::from_millis(1500) };
+    let spin = Duration::from_millis(if is_real { 1500 } else { 20 });
     let scheduler = timer::scheduler(spin);
     let loop_ns_per_token = worker::cost::per_token(&loop_job(&model, &host)).ok().flatten();
 
     tell("memory bandwidth and matrix rate …");
     let targets = Target::all(&host, host.default_threads());
-    let roofs = rooflines(&mut runner, &targets, &host, true)?;
+    let roofs = rooflines(&mut runner, &targets, &host, &args.engine.cache("roofline"), true)?;
 
     tell(if args.quick {
         "the same thing again and again, 20 s …"
@@ -124,11 +123,11 @@ fn check(args: &DoctorArgs) -> Result<Checkup, Error> {
     });
     let plan = aa::plan(&model, &host)?;
     let anew = |run| spawn(args, run);
-    let anew: Option<aa::Respawn<'_>> = if scripted { Some(&anew) } else { None };
+    let anew: Option<aa::Respawn<'_>> = if is_real { None } else { Some(&anew) };
     let self_test = aa::run(args.quick, anew, &mut runner, &plan, &host)?;
 
-    if let Some(floors) = self_test.floors().filter(|_| !scripted) {
-        Cache::of_user("noise").update(cache::key(&host), |_| floors);
+    if let Some(floors) = self_test.floors() {
+        args.engine.cache("noise").update(cache::key(&host), |_| floors);
     }
     let machine = watch.finish();
     let mut checkup = Checkup {
@@ -168,20 +167,13 @@ fn options(args: &DoctorArgs) -> Options {
     }
 }
 
-/// How the workers of a run are started. The scripted engine's noise is another one in each run, as a
-/// machine's is.
+/// How the workers of a run are started.
 fn spawn(args: &DoctorArgs, run: u64) -> Spawn {
     let mut worker_args = Vec::new();
     if args.verbose {
         worker_args.push("--verbose".to_string());
     }
-    if let Some(script) = &args.scripted {
-        let mut script = script.clone();
-        script.seed = script.seed.wrapping_add(run);
-        // Parsed from JSON a moment ago, so it can be written as JSON.
-        let text = serde_json::to_string(&script).unwrap_or_default();
-        worker_args.push(format!("--scripted={text}"));
-    }
+    worker_args.extend(args.engine.words(run));
     Spawn { args: worker_args, verbose: args.verbose }
 }
 
