@@ -10,6 +10,7 @@
 //! | 1 | [`units`] | quantities that print themselves |
 //! | | [`dirs`] | folders of the user's |
 //! | | [`document`] | tables, sentences and notes as data, and the formats that write them. Pure |
+//! | | [`near`] | what was probably meant by a word that nobody knows |
 //! | | [`error`] | what ends a run early, and the exit codes |
 //! | 2 | [`stats`] | statistics of numbers. Pure |
 //! | | [`gguf`] | reading headers, writing synthetic models: pure bytes |
@@ -53,6 +54,7 @@ pub mod journal;
 pub mod ledger;
 pub mod machine;
 pub mod models;
+pub mod near;
 pub mod plan;
 pub mod progress;
 pub mod record;

@@ -8,6 +8,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches};
 
 use super::{command, flags, message};
+use crate::near;
 
 /// What was given to a flag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,10 +106,7 @@ impl Flags {
 
     /// The flag that was probably meant.
     pub fn nearest(&self, word: &str) -> Option<&str> {
-        let word = word.replace('_', "-");
-        let scored = self.shown().map(|long| (strsim::jaro_winkler(&word, long), long));
-        let best = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;
-        (best.0 > 0.8).then_some(best.1)
+        near::nearest(&word.replace('_', "-"), self.shown(), |long| long)
     }
 
     fn find(&self, long: &str) -> Option<&Arg> {
