@@ -8,9 +8,6 @@ mod wanted;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-pub use wanted::budget;
-
 use crate::job::{Job, JobId};
 use crate::record::{Outcome, Record, settled_rows};
 use crate::stats::known::Known;
@@ -19,22 +16,21 @@ use crate::stats::trend::{Moment, Trend};
 use crate::stats::visits::{self, Visit};
 use crate::units::Nanos;
 use crate::work::Sample;
+pub use wanted::budget;
 
 /// What is known of a machine's noise before a run, by the name of a class.
 pub type Priors = BTreeMap<String, Noise>;
 
 /// Jobs that are noisy alike: of one kind of work, in one kind of place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Class {
-    /// Whether prompt tokens are processed.
-    prompt: bool,
-    /// Whether tokens are generated.
-    generate: bool,
+    /// How jobs of its work are noisy alike.
+    work: &'static str,
     place: Place,
 }
 
 /// Where the layers are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Place {
     Host,
     Device,
@@ -50,32 +46,26 @@ impl Class {
             layers if layers > all => Place::Device,
             _ => Place::Both,
         };
-        let (prompt, generate) = (job.work.speed().n_prompt > 0, job.work.speed().n_gen > 0);
-        Self { prompt, generate, place }
+        Self { work: job.work.class(), place }
     }
 }
 
 impl fmt::Display for Class {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let work = match (self.prompt, self.generate) {
-            (true, true) => "prompt and generation",
-            (true, false) => "prompt",
-            _ => "generation",
-        };
         let place = match self.place {
             Place::Host => "host",
             Place::Device => "device",
             Place::Both => "host and device",
         };
-        write!(f, "{work}, {place}")
+        write!(f, "{}, {place}", self.work)
     }
 }
 
 /// A visit that came to its end.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Visited {
-    /// What its samples say.
-    pub visit: Visit,
+    /// What its samples say; `None` of a work that another visit says no more of.
+    pub visit: Option<Visit>,
     /// The round that it belongs to.
     pub round: u32,
     /// When it began, in seconds since 1970.
@@ -108,7 +98,7 @@ pub struct Entry {
 struct UnderWay {
     round: u32,
     unix_time: u64,
-    rates: Vec<f64>,
+    values: Vec<f64>,
     running: Nanos,
 }
 
@@ -191,9 +181,7 @@ impl Ledger {
                 entry.load = entry.load.max(facts.load_ns);
             }
             Record::Sampled { sample, .. } => {
-                if let Sample::Run { runs, ns, .. } = sample {
-                    entry.run = Some(Nanos(ns.0 / u64::from((*runs).max(1))));
-                }
+                entry.run = sample.each().or(entry.run);
                 entry.under_way.note(job, sample);
             }
             Record::Finished { outcome, .. } => {
@@ -202,7 +190,7 @@ impl Ledger {
                 } else {
                     self.stale = true;
                 }
-                entry.end(outcome);
+                entry.end(job, outcome);
             }
             _ => {}
         }
@@ -220,7 +208,7 @@ impl Ledger {
         }
         let mut classes: BTreeMap<Class, Vec<usize>> = BTreeMap::new();
         for (place, entry) in self.entries.iter().enumerate() {
-            if entry.visits.iter().any(|visited| visited.round > 0) {
+            if entry.visits.iter().any(|visited| visited.round > 0 && visited.visit.is_some()) {
                 classes.entry(entry.class).or_default().push(place);
             }
         }
@@ -237,14 +225,17 @@ impl Ledger {
     pub fn trend(&self) -> Option<Trend> {
         let of_row = |(row, entry): (usize, &Entry)| {
             let error = entry.known.map_or(0.0, |known| known.between.sd);
+            let better = self.jobs[row].work.headline().sign_of_better();
             let visits = entry.visits.iter().filter(|visited| visited.round > 0);
-            let moment = move |visited: &Visited| Moment {
-                row,
-                at: visited.unix_time as f64 + visited.running.seconds() / 2.0,
-                log_mean: visited.visit.log_mean,
-                error,
+            let moment = move |visited: &Visited| {
+                Some(Moment {
+                    row,
+                    at: visited.unix_time as f64 + visited.running.seconds() / 2.0,
+                    log_mean: visited.visit?.log_mean * better,
+                    error,
+                })
             };
-            visits.map(moment).collect::<Vec<_>>()
+            visits.filter_map(moment).collect::<Vec<_>>()
         };
         let moments: Vec<_> = self.entries.iter().enumerate().flat_map(of_row).collect();
         Trend::of(&moments)
@@ -258,7 +249,7 @@ impl Ledger {
     /// What the next run on this machine may start from, of each class that was visited.
     pub fn learnt(&self) -> Priors {
         let mut classes: BTreeMap<Class, Vec<Vec<Visit>>> = BTreeMap::new();
-        for entry in self.entries.iter().filter(|entry| !entry.visits.is_empty()) {
+        for entry in self.entries.iter().filter(|entry| !entry.series().is_empty()) {
             classes.entry(entry.class).or_default().push(entry.series());
         }
         let learnt = classes
@@ -296,32 +287,33 @@ impl Ledger {
 
 impl UnderWay {
     fn note(&mut self, job: &Job, sample: &Sample) {
-        match sample {
-            Sample::Warmup { ns } => self.running = self.running + *ns,
-            Sample::Run { ns, .. } => {
-                self.running = self.running + *ns;
-                self.rates.extend(job.work.speed().rate(sample));
-            }
-            Sample::Cold { .. } => {}
+        if let Some((_, ns)) = sample.runs() {
+            self.running = self.running + ns;
         }
+        let values = job.work.headline().values;
+        self.values.extend(values(&job.work, std::slice::from_ref(sample)));
     }
 }
 
 impl Entry {
-    fn end(&mut self, outcome: &Outcome) {
-        let UnderWay { round, unix_time, rates, running } = std::mem::take(&mut self.under_way);
-        match (outcome, Visit::of(&rates)) {
-            (Outcome::Completed, Some(visit)) => {
-                self.visits.push(Visited { visit, round, unix_time, running });
-                self.failed = false;
+    fn end(&mut self, job: &Job, outcome: &Outcome) {
+        let UnderWay { round, unix_time, values, running } = std::mem::take(&mut self.under_way);
+        match outcome {
+            Outcome::Completed => {
+                let repeats = job.work.may().repeat;
+                let visit = if repeats { Visit::of(&values) } else { None };
+                if visit.is_some() || !repeats {
+                    self.visits.push(Visited { visit, round, unix_time, running });
+                    self.failed = false;
+                }
             }
-            (Outcome::Completed | Outcome::Interrupted, _) => {}
+            Outcome::Interrupted => {}
             _ => self.failed = true,
         }
     }
 
     fn series(&self) -> Vec<Visit> {
-        self.visits.iter().map(|visited| visited.visit).collect()
+        self.visits.iter().filter_map(|visited| visited.visit).collect()
     }
 
     /// Time that all visits have spent on runs.

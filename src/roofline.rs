@@ -15,7 +15,6 @@ use crate::machine::Host;
 use crate::machine::{Device, DeviceKind, Roof};
 use crate::setup::Setup;
 use crate::units::Rate;
-use crate::work::Work;
 
 /// A device as it is measured.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -59,7 +58,7 @@ impl Target {
         let mut gpus = gpus(host);
         match (offloaded_layers, gpus.next(), gpus.next()) {
             // The engine sends big batches to the GPU even where all layers stay on the CPU.
-            (0, Some(_), _) if job.work.speed().n_prompt > 0 && !compute.no_op_offload => None,
+            (0, Some(_), _) if job.work.class() != "generation" && !compute.no_op_offload => None,
             (0, ..) => Self::cpu(host, config.n_threads),
             (layers, Some(gpu), None) if layers > config.model.n_layers => {
                 Some(Self { device: gpu.name.clone(), threads: None })
@@ -83,7 +82,7 @@ fn gpus(host: &Host) -> impl Iterator<Item = &Device> {
 /// Bytes read from memory to generate one token of `job`, at the middle of its generation: the weights,
 /// and what earlier tokens left in the cache. `None` for any other work.
 pub fn bytes_per_token(job: &Job) -> Option<f64> {
-    let (Setup::Llama(config), Work::Speed(speed)) = (&job.setup, &job.work);
+    let (Setup::Llama(config), speed) = (&job.setup, job.work.speed()?);
     if speed.n_prompt > 0 || speed.n_gen == 0 {
         return None;
     }
@@ -98,7 +97,7 @@ pub fn bytes_per_token(job: &Job) -> Option<f64> {
 /// Floating point operations for one token of a prompt, on the average of all its tokens. `None` for any
 /// other work, and for several sequences.
 pub fn flop_per_token(job: &Job) -> Option<f64> {
-    let (Setup::Llama(config), Work::Speed(speed)) = (&job.setup, &job.work);
+    let (Setup::Llama(config), speed) = (&job.setup, job.work.speed()?);
     let (n_prompt, 0, 1) = (speed.n_prompt, speed.n_gen, speed.n_parallel) else { return None };
     let cost = config.model.token_cost?;
     let attention = cost.attention?;

@@ -7,6 +7,7 @@ use super::command::Cli;
 use super::*;
 use crate::cli::{self, flags};
 use crate::machine::Host;
+use crate::work::Work;
 
 fn parse(line: &str) -> Result<Cli, String> {
     let args = shlex::split(line).unwrap().into_iter().map(OsString::from);
@@ -53,7 +54,7 @@ fn repeated_flags_add_up_and_zero_means_no_such_test() {
     let cli = parse("lbench -n 0 -n 16,32 -p 64 -pg 8,4 -pg 0,0 -pg 7,0 -b 1 -b 2-4").unwrap();
     let works = cli.bench.works.works().unwrap();
     let names: Vec<_> =
-        works.iter().map(|work| (work.speed().n_prompt, work.speed().n_gen)).collect();
+        works.iter().filter_map(Work::speed).map(|speed| (speed.n_prompt, speed.n_gen)).collect();
     assert_eq!(names, [(64, 0), (0, 16), (0, 32), (8, 4), (7, 0)]);
     let batch = crate::axis::AXES.iter().position(|axis| axis.short == "b").unwrap();
     assert_eq!(cli.bench.axes.resolve(&Host::for_tests())[batch].len(), 4);

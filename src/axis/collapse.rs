@@ -123,7 +123,7 @@ pub(super) const POLL: Collapse = Collapse {
 
 pub(super) const PROMPT_SHARED: Collapse = Collapse {
     value: |(_, work, _)| {
-        let Work::Speed(speed) = work;
+        let speed = work.speed()?;
         (speed.n_parallel == 1 || speed.n_prompt == 0).then_some(Value::Switch(false))
     },
     reason: |_| "there is no prompt that several sequences could share".into(),

@@ -144,10 +144,7 @@ impl Axis {
                 let Setup::Llama(config) = setup;
                 Some(get(config))
             }
-            Lens::Speed { get, .. } => {
-                let Work::Speed(speed) = work;
-                Some(get(speed))
-            }
+            Lens::Speed { get, .. } => Some(get(work.speed()?)),
         }
     }
 
@@ -159,8 +156,9 @@ impl Axis {
                 set(config, value);
             }
             Lens::Speed { set, .. } => {
-                let Work::Speed(speed) = work;
-                set(speed, value);
+                if let Some(speed) = work.speed_mut() {
+                    set(speed, value);
+                }
             }
         }
     }

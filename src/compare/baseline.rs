@@ -25,8 +25,8 @@ pub fn baseline(
             *row = Some(match &entry.ending {
                 Ending::Failed(_) => Base::Failed,
                 Ending::Completed | Ending::Interrupted => Base::Measured {
-                    rates: entry.rates.clone(),
-                    mean: entry.mean.map(|rate| rate.mean),
+                    values: entry.values.clone(),
+                    figure: entry.figure.as_ref().map(|figure| figure.value),
                     floor: entry.floor,
                     known: entry.known,
                     marked: entry.marked,

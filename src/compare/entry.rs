@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::keys::{FACTS, Ignored, KEYS};
-use crate::stats::Estimate;
 use crate::stats::known::Known;
 use crate::stats::sides::Side;
+use crate::work::{Figure, KINDS, Metric, speed};
 
 /// A row, reduced to what a comparison needs.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,10 +18,14 @@ pub(super) struct Entry {
     pub keys: Vec<Option<String>>,
     /// The value of each of [`FACTS`], where it has one.
     pub facts: Vec<Option<String>>,
-    /// Tokens per second of each sample; none where the row has only means, or failed.
-    pub rates: Vec<f64>,
-    /// Mean and standard deviation: of the samples, or as the file says where there are none.
-    pub mean: Option<Estimate>,
+    /// Its name, where the keys do not say it: of tests that have no prompt and no generation.
+    pub name: Option<String>,
+    /// What it is judged by.
+    pub metric: &'static Metric,
+    /// The values of that, one a sample; none where the row has only what they came to, or failed.
+    pub values: Vec<f64>,
+    /// What they came to, or what the file says where there are none.
+    pub figure: Option<Figure>,
     /// By how much runs of the same thing differed where it was measured, if that was known.
     pub floor: Option<f64>,
     /// What its visits say, where it was measured by an lbench that knew.
@@ -61,17 +65,17 @@ impl Entry {
     /// not those of a benchmark.
     pub(super) fn read(position: usize, look: &dyn Fn(&str) -> Value) -> Option<Self> {
         let text = |name: &str| word(&look(name));
-        let tokens = number(&look("n_prompt"))? + number(&look("n_gen"))?;
+        let tokens = number(&look("n_prompt")).zip(number(&look("n_gen"))).map(|(pp, tg)| pp + tg);
+        let name = if tokens.is_none() { Some(text("test")?) } else { None };
+        let metric = metric(look);
         let ending = ending(look);
-        let rates = match ending {
-            Ending::Failed(_) => Vec::new(),
-            Ending::Completed | Ending::Interrupted => rates(tokens, look),
-        };
-        let said = || {
-            let mean = number(&look("avg_ts"))?;
-            Some(Estimate { mean, sd: number(&look("stddev_ts")), n: 0 })
-        };
         let failed = matches!(ending, Ending::Failed(_));
+        let values = if failed { Vec::new() } else { values(metric, tokens, look) };
+        let said = || {
+            let value = number(&look(metric.fields.value))?;
+            let error = metric.fields.error.and_then(|name| number(&look(name)));
+            Some(Figure { value, error, spread: None })
+        };
         Some(Self {
             position,
             model: ModelId {
@@ -82,8 +86,10 @@ impl Entry {
             },
             keys: KEYS.iter().map(|key| text(key.name).or_else(|| key.absent())).collect(),
             facts: FACTS.iter().map(|(name, _)| fact(&look(name))).collect(),
-            mean: if failed { None } else { Estimate::of(&rates).or_else(said) },
-            rates,
+            figure: if failed { None } else { (metric.figure)(&values).or_else(said) },
+            name,
+            metric,
+            values,
             floor: number(&look("noise_floor")),
             known: look("known")
                 .get(0)
@@ -95,7 +101,7 @@ impl Entry {
 
     /// The row as a side of a comparison.
     pub(super) fn side(&self) -> Side<'_> {
-        Side { rates: &self.rates, known: self.known, marked: self.marked }
+        Side { values: &self.values, known: self.known, marked: self.marked }
     }
 
     /// The value of a key.
@@ -106,6 +112,9 @@ impl Entry {
 
     /// The test's name: `pp512`, `tg128 @ d4096`, `pp512+tg128`.
     pub(super) fn test(&self) -> String {
+        if let Some(name) = &self.name {
+            return name.clone();
+        }
         let count = |name| self.key(name).filter(|&count| count != "0");
         let parts = [("pp", "n_prompt"), ("tg", "n_gen")].map(|(short, name)| (short, count(name)));
         let parts = parts.iter().filter_map(|(short, n)| Some(format!("{short}{}", (*n)?)));
@@ -121,7 +130,8 @@ impl Entry {
     /// Whether this row and another are of the same test, as far as both say.
     pub(super) fn fits(&self, other: &Self, ignored: &Ignored) -> bool {
         let mut keys = self.keys.iter().zip(&other.keys).enumerate();
-        self.model.fits(&other.model, ignored)
+        self.name == other.name
+            && self.model.fits(&other.model, ignored)
             && keys.all(|(at, (a, b))| ignored.keys.contains(&at) || agree(a.as_ref(), b.as_ref()))
     }
 }
@@ -189,17 +199,33 @@ fn number(value: &Value) -> Option<f64> {
     number.filter(|number| number.is_finite())
 }
 
-/// The rates of a row's samples, or what its times make of them.
-fn rates(tokens: f64, look: &dyn Fn(&str) -> Value) -> Vec<f64> {
+/// What a row is judged by: the headline of the first kind of work of which it has a field.
+fn metric(look: &dyn Fn(&str) -> Value) -> &'static Metric {
+    let has = |name: &str| match look(name) {
+        Value::Null => false,
+        Value::Array(values) => !values.is_empty(),
+        Value::String(text) => !text.trim().is_empty(),
+        _ => true,
+    };
+    let headlines = || KINDS.iter().map(|kind| kind.headline());
+    let names = |metric: &&Metric| [Some(metric.fields.value), metric.fields.samples];
+    headlines().find(|metric| names(metric).into_iter().flatten().any(has)).unwrap_or(&speed::RATE)
+}
+
+/// The values of a row's samples; of speeds, what their times make of them where a file has times alone.
+fn values(metric: &Metric, tokens: Option<f64>, look: &dyn Fn(&str) -> Value) -> Vec<f64> {
     let list = |name: &str| -> Vec<f64> {
         let value = look(name);
         value.as_array().into_iter().flatten().filter_map(number).collect()
     };
-    let rates = list("samples_ts");
-    if !rates.is_empty() {
-        return rates;
+    let values = metric.fields.samples.map_or_else(Vec::new, list);
+    match tokens {
+        Some(tokens) if values.is_empty() && *metric == speed::RATE => {
+            let times = list("samples_ns").into_iter().filter(|ns| *ns > 0.0);
+            times.map(|ns| tokens * 1e9 / ns).collect()
+        }
+        _ => values,
     }
-    list("samples_ns").into_iter().filter(|ns| *ns > 0.0).map(|ns| tokens * 1e9 / ns).collect()
 }
 
 fn ending(look: &dyn Fn(&str) -> Value) -> Ending {
@@ -229,11 +255,11 @@ mod tests {
     fn samples_are_rates_or_times() {
         let times =
             json!({"n_prompt": 100, "n_gen": 0, "samples_ns": [1_000_000_000, 500_000_000]});
-        assert_eq!(entry(&times).unwrap().rates, [100.0, 200.0]);
+        assert_eq!(entry(&times).unwrap().values, [100.0, 200.0]);
         let csv = json!({"n_prompt": "100", "n_gen": "0", "avg_ts": "12.5", "stddev_ts": "0.5"});
         let csv = entry(&csv).unwrap();
-        assert_eq!(csv.mean, Some(Estimate { mean: 12.5, sd: Some(0.5), n: 0 }));
-        assert!(csv.rates.is_empty());
+        assert_eq!(csv.figure, Some(Figure { value: 12.5, error: Some(0.5), spread: None }));
+        assert!(csv.values.is_empty());
         assert_eq!(entry(&json!({"a": 1})), None);
     }
 
@@ -243,7 +269,7 @@ mod tests {
             "n_prompt": 100, "n_gen": 0, "samples_ts": [1.0], "outcome": "timed_out", "cause": "slow",
         });
         let row = entry(&row).unwrap();
-        assert_eq!((row.rates.len(), row.mean), (0, None));
+        assert_eq!((row.values.len(), row.figure), (0, None));
         assert_eq!(row.ending, Ending::Failed("timed out: slow".into()));
     }
 

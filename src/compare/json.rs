@@ -3,19 +3,18 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::Value;
 
 use super::entry::{Ending, Entry};
 use super::keys::KEYS;
 use super::{Comparison, Judged, Line, Run};
-use crate::report::name;
 
 /// One test.
-#[derive(Serialize)]
+#[derive(serde::Serialize)]
 struct Object<'a> {
     test: String,
-    verdict: &'static str,
+    verdict: String,
     reason: Option<&'static str>,
     change: Option<f64>,
     change_low: Option<f64>,
@@ -29,18 +28,33 @@ struct Object<'a> {
 }
 
 /// One side of it.
-#[derive(Serialize)]
+#[derive(serde::Serialize)]
 struct Side<'a> {
     file: &'a str,
     row: usize,
     outcome: &'static str,
     cause: Option<&'a str>,
     n: usize,
-    avg_ts: Option<f64>,
-    stddev_ts: Option<f64>,
+    #[serde(flatten)]
+    figure: Told<'a>,
     model: Option<&'a str>,
     model_hash: Option<&'a str>,
     key: BTreeMap<&'static str, Value>,
+}
+
+/// What a side came to, under the names of its metric's fields.
+struct Told<'a>(&'a Entry);
+
+impl Serialize for Told<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(Entry { metric, figure, .. }) = self;
+        let mut fields = serializer.serialize_map(None)?;
+        fields.serialize_entry(metric.fields.value, &figure.as_ref().map(|figure| figure.value))?;
+        if let Some(name) = metric.fields.error {
+            fields.serialize_entry(name, &figure.as_ref().and_then(|figure| figure.error))?;
+        }
+        fields.end()
+    }
 }
 
 pub(super) fn write(comparison: &Comparison<'_>, out: &mut dyn Write) -> io::Result<()> {
@@ -59,7 +73,7 @@ fn object<'a>(comparison: &'a Comparison<'_>, line: &Line<'a>) -> Object<'a> {
     let limits = comparison.options.limits.on([floor(line.a), floor(line.b)]);
     Object {
         test: line.test(),
-        verdict: verdict(line.judged),
+        verdict: verdict(line),
         reason: (line.judged == Judged::NoSamples).then_some("no samples"),
         change: judged.and_then(|judged| judged.effect),
         change_low: interval.map(|interval| interval.low),
@@ -73,16 +87,9 @@ fn object<'a>(comparison: &'a Comparison<'_>, line: &Line<'a>) -> Object<'a> {
     }
 }
 
-fn verdict(judged: Judged) -> &'static str {
-    match judged {
-        Judged::Compared(comparison) => name(comparison.verdict),
-        Judged::NoSamples => "unclear",
-        Judged::FailedInA => "failed_in_a",
-        Judged::FailedInB => "failed_in_b",
-        Judged::FailedInBoth => "failed_in_both",
-        Judged::OnlyInA => "only_in_a",
-        Judged::OnlyInB => "only_in_b",
-    }
+/// A verdict as programs read it.
+fn verdict(line: &Line<'_>) -> String {
+    line.word().to_lowercase().replace(' ', "_")
 }
 
 fn side<'a>(run: &'a Run, entry: &'a Entry) -> Side<'a> {
@@ -97,9 +104,8 @@ fn side<'a>(run: &'a Run, entry: &'a Entry) -> Side<'a> {
         row: entry.position,
         outcome,
         cause,
-        n: entry.rates.len(),
-        avg_ts: entry.mean.map(|rate| rate.mean),
-        stddev_ts: entry.mean.and_then(|rate| rate.sd),
+        n: entry.values.len(),
+        figure: Told(entry),
         model: entry.model.label.as_deref(),
         model_hash: entry.model.hash.as_deref(),
         key: keys.filter_map(|(key, value)| Some((key.name, as_number(value.as_ref()?)))).collect(),

@@ -33,10 +33,10 @@ pub use read::Run;
 
 use crate::document::Markdown;
 use crate::error::Error;
-use crate::report::word;
 use crate::stats::noise::Noise;
-use crate::stats::sides::compare_sides;
 use crate::stats::verdict::{self, Limits, Verdict};
+use crate::work::metric::Chance;
+use crate::work::{Metric, speed};
 use entry::{Ending, Entry};
 use keys::Ignored;
 use pairs::Pairs;
@@ -78,18 +78,19 @@ impl Judged {
             (true, true) => Self::FailedInBoth,
             (true, false) => Self::FailedInA,
             (false, true) => Self::FailedInB,
-            (false, false) if a.rates.is_empty() || b.rates.is_empty() => Self::NoSamples,
+            (false, false) if a.values.is_empty() || b.values.is_empty() => Self::NoSamples,
             (false, false) => {
-                Self::Compared(compare_sides(a.side(), b.side(), limits.on([a.floor, b.floor])))
+                let limits = limits.on([a.floor, b.floor]);
+                Self::Compared(a.metric.compare(a.side(), b.side(), limits))
             }
         }
     }
 
-    /// The verdict in a word or three.
-    fn word(self) -> &'static str {
+    /// The verdict in a word or three, those of the metric that is compared.
+    fn word(self, metric: &Metric) -> &'static str {
         match self {
-            Self::Compared(comparison) => word(comparison.verdict),
-            Self::NoSamples => word(Verdict::Unclear),
+            Self::Compared(comparison) => metric.word(comparison.verdict),
+            Self::NoSamples => metric.word(Verdict::Unclear),
             Self::FailedInA => "FAILED in A",
             Self::FailedInB => "FAILED in B",
             Self::FailedInBoth => "FAILED in both",
@@ -120,6 +121,17 @@ impl<'a> Line<'a> {
         self.a.into_iter().chain(self.b)
     }
 
+    /// What it is judged by: what a side that has not failed is.
+    fn metric(&self) -> &'static Metric {
+        let said = self.sides().find(|entry| entry.figure.is_some());
+        said.or(self.a).or(self.b).map_or(&speed::RATE, |entry| entry.metric)
+    }
+
+    /// The verdict in a word or three.
+    fn word(&self) -> &'static str {
+        self.judged.word(self.metric())
+    }
+
     /// The test's name; both where `--by` pairs tests of other lengths.
     fn test(&self) -> String {
         let names = [self.a, self.b].map(|side| side.map(Entry::test));
@@ -141,9 +153,9 @@ impl<'a> Line<'a> {
 /// What makes `--fail-on` fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FailOn {
-    /// A test became slower.
+    /// A test became slower, or worse in what else it is judged by.
     Slower,
-    /// A test became faster.
+    /// A test became faster, or better.
     Faster,
     /// The samples of a test cannot tell.
     Unclear,
@@ -162,13 +174,15 @@ impl FailOn {
         ("missing", Self::Missing),
     ];
 
-    fn is_met(self, judged: Judged) -> bool {
+    fn is_met(self, line: &Line<'_>) -> bool {
+        let verdict = line.judged.comparison().map(|comparison| comparison.verdict);
+        let better = verdict.and_then(|verdict| line.metric().is_better(verdict));
         match self {
-            Self::Slower => judged.word() == word(Verdict::Slower),
-            Self::Faster => judged.word() == word(Verdict::Faster),
-            Self::Unclear => judged.word() == word(Verdict::Unclear),
-            Self::Failed => matches!(judged, Judged::FailedInB | Judged::FailedInBoth),
-            Self::Missing => judged == Judged::OnlyInA,
+            Self::Slower => better == Some(false),
+            Self::Faster => better == Some(true),
+            Self::Unclear => line.judged == Judged::NoSamples || verdict == Some(Verdict::Unclear),
+            Self::Failed => matches!(line.judged, Judged::FailedInB | Judged::FailedInBoth),
+            Self::Missing => line.judged == Judged::OnlyInA,
         }
     }
 }
@@ -256,7 +270,11 @@ fn notes(
     if ignored.model_file {
         notes.push("forced: models of one name are taken for one, and their files differ".into());
     }
-    let unknown = |side: &[&Entry]| side.iter().all(|entry| entry.floor.is_none());
+    // What finds the same each time it is measured has no floor.
+    let unknown = |side: &[&Entry]| {
+        let mut noisy = side.iter().filter(|entry| entry.metric.chance == Chance::Independent);
+        noisy.next().is_some() && side.iter().all(|entry| entry.floor.is_none())
+    };
     if limits.floor_may_rise && (unknown(a) || unknown(b)) {
         notes.push(format!(
             "how much runs of the same thing differ there is not known, and may be {:.0} % or more: only \
@@ -289,7 +307,7 @@ impl Comparison<'_> {
 
     /// Whether any line is what `--fail-on` is about.
     pub fn fails(&self, on: &[FailOn]) -> bool {
-        self.lines.iter().any(|line| on.iter().any(|on| on.is_met(line.judged)))
+        self.lines.iter().any(|line| on.iter().any(|on| on.is_met(line)))
     }
 
     /// Writes a table with notes under it.

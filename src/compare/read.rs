@@ -215,7 +215,7 @@ mod tests {
             assert_eq!((run.entries.len(), run.notes.len()), (2, 0));
             let tests: Vec<_> = run.entries.iter().map(Entry::test).collect();
             assert_eq!(tests, ["pp16", "tg4"]);
-            assert!(run.entries.iter().all(|entry| entry.rates.len() == 5));
+            assert!(run.entries.iter().all(|entry| entry.values.len() == 5));
         }
         let csv = "n_prompt,n_gen,avg_ts\n\"512\",\"0\",\"100.5\"\n\"0\",\"128\"\n";
         let run = parse(csv).unwrap();

@@ -8,6 +8,8 @@ use super::{Comparison, Judged, Line, Run, several_models};
 use crate::document::text::{plain, quoted};
 use crate::document::{Align, Cell, Heading, Mark, NOTHING, Note, Page, References, Table};
 use crate::report::percent;
+use crate::work::metric::{FACE, Face};
+use crate::work::{Metric, speed};
 
 /// Most rows that are named one by one where only one side has them.
 const MOST: usize = 20;
@@ -18,9 +20,15 @@ pub(super) fn write(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let pairs: Vec<_> = comparison.lines.iter().filter(|line| line.sides().count() == 2).collect();
+    let metrics = headlines(comparison);
     let mut notes = Vec::new();
-    if !pairs.is_empty() {
-        let table = table(&pairs);
+    for metric in &metrics {
+        let pairs: Vec<_> = pairs.iter().copied().filter(|line| line.metric() == *metric).collect();
+        if pairs.is_empty() {
+            continue;
+        }
+        page.notes(&notes, out)?;
+        let table = table(&pairs, metric);
         page.table(&table, out)?;
         page.lines(&[overall(&pairs)], out)?;
         notes = table.notes;
@@ -31,14 +39,28 @@ pub(super) fn write(
         comparison.warnings.iter().chain(&comparison.notes).map(|note| Note::new(plain(note))),
     );
     let limits = comparison.options.limits;
+    let faces = metrics.iter().filter_map(|metric| metric.face);
+    let means: Vec<_> = faces.map(|face| format!("{}: {}", face.heading, face.says)).collect();
     notes.push(Note::new(format!(
-        "t/s: mean ± standard deviation; change: of B against A, with its {} % interval; SAME is within ±{} %",
+        "{}; change: of B against A, with its {} % interval; SAME is within ±{} %",
+        means.join("; "),
         limits.confidence * 100.0,
         limits.threshold * 100.0
     )));
     page.notes(&notes, out)?;
     let sides = [("A", comparison.a), ("B", comparison.b)];
     page.lines(&sides.map(|(name, run)| format!("{name}: {}", about(run))), out)
+}
+
+/// What rows are judged by, each once.
+fn headlines(comparison: &Comparison<'_>) -> Vec<&'static Metric> {
+    let mut metrics = Vec::new();
+    for line in &comparison.lines {
+        if !metrics.contains(&line.metric()) {
+            metrics.push(line.metric());
+        }
+    }
+    metrics
 }
 
 /// A side in one line.
@@ -57,7 +79,8 @@ fn about(run: &Run) -> String {
 }
 
 /// A row for each pair, and the notes that explain some.
-fn table(pairs: &[&Line<'_>]) -> Table {
+fn table(pairs: &[&Line<'_>], metric: &Metric) -> Table {
+    let face = metric.face.unwrap_or(FACE);
     let models = several_models(pairs);
     let keys = varying(pairs);
     let mut references = References::default();
@@ -66,7 +89,9 @@ fn table(pairs: &[&Line<'_>]) -> Table {
     let mut headings = Vec::new();
     headings.extend(models.then(|| words("model")));
     headings.extend(keys.iter().map(|&key| numbers(KEYS[key].heading)));
-    headings.extend(["test", "A t/s", "B t/s", "change"].map(numbers));
+    headings.push(numbers("test"));
+    headings.extend(["A", "B"].map(|side| numbers(&format!("{side} {}", face.heading))));
+    headings.push(numbers("change"));
     headings.push(words("verdict"));
     let row = |line: &&Line<'_>| {
         let mut cells: Vec<Cell> = Vec::new();
@@ -75,9 +100,9 @@ fn table(pairs: &[&Line<'_>]) -> Table {
             cells.push(references.setting(KEYS[key].heading, &line.value(key)));
         }
         cells.push(line.test().into());
-        cells.extend(line.sides().map(rate));
+        cells.extend(line.sides().map(|entry| figure(entry, face)));
         cells.push(change(line.judged).into());
-        cells.push(Cell::marked(line.judged.word(), marks(line, &mut references)));
+        cells.push(Cell::marked(line.word(), marks(line, &mut references)));
         cells
     };
     let rows = pairs.iter().map(row).collect();
@@ -95,15 +120,11 @@ fn varying(lines: &[&Line<'_>]) -> Vec<usize> {
     (0..KEYS.len()).filter(|&at| !is_in_test_name(at)).filter(differs).collect()
 }
 
-/// Mean and standard deviation; what became of the row where there is none.
-fn rate(entry: &Entry) -> Cell {
-    match (&entry.ending, entry.mean) {
+/// What a row came to; what became of it where it came to nothing.
+fn figure(entry: &Entry, face: Face) -> Cell {
+    match (&entry.ending, &entry.figure) {
         (Ending::Failed(_), _) => "failed".into(),
-        (_, None) => NOTHING.into(),
-        (_, Some(rate)) => {
-            let sd = rate.sd.map(|sd| format!(" ± {sd:.2}"));
-            format!("{:.2}{}", rate.mean, sd.unwrap_or_default()).into()
-        }
+        (_, figure) => face.cell(figure.as_ref()).into(),
     }
 }
 
@@ -125,9 +146,9 @@ fn marks(line: &Line<'_>, references: &mut References) -> Vec<Mark> {
         let text = match &entry.ending {
             Ending::Failed(cause) => format!("{side}: {}", plain(cause)),
             Ending::Interrupted => {
-                format!("{side}: interrupted after {} samples", entry.rates.len())
+                format!("{side}: interrupted after {} samples", entry.values.len())
             }
-            Ending::Completed if line.judged == Judged::NoSamples && entry.rates.is_empty() => {
+            Ending::Completed if line.judged == Judged::NoSamples && entry.values.is_empty() => {
                 format!("{side}: no samples; a mean alone says nothing about chance")
             }
             Ending::Completed => continue,
@@ -141,7 +162,7 @@ fn marks(line: &Line<'_>, references: &mut References) -> Vec<Mark> {
 fn overall(pairs: &[&Line<'_>]) -> String {
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for line in pairs {
-        let word = line.judged.word();
+        let word = line.word();
         match counts.iter_mut().find(|(known, _)| *known == word) {
             Some((_, count)) => *count += 1,
             None => counts.push((word, 1)),
@@ -176,5 +197,5 @@ fn lonely(comparison: &Comparison<'_>, only: Judged) -> Option<String> {
     let names: Vec<_> = names.map(|name| plain(&name)).collect();
     let more = lines.len().saturating_sub(MOST);
     let more = if more > 0 { format!(", and {more} more") } else { String::new() };
-    (!lines.is_empty()).then(|| format!("{}: {}{more}", only.word(), names.join(", ")))
+    (!lines.is_empty()).then(|| format!("{}: {}{more}", only.word(&speed::RATE), names.join(", ")))
 }

@@ -142,7 +142,7 @@ fn the_same_file_twice_is_the_same() {
     let comparison = compare(&a, &a, &options).unwrap();
     assert!(comparison.warnings().is_empty());
     for line in &comparison.lines {
-        let word = line.judged.word();
+        let word = line.word();
         assert!(matches!(word, "SAME" | "UNCLEAR" | "FAILED in both"), "{word}");
         assert_eq!(line.a.unwrap().position, line.b.unwrap().position);
     }
@@ -169,7 +169,7 @@ fn rows_of_equal_settings_are_paired_in_order() {
     let (a, b) = (run("a", &rows), run("b", &rows));
     let options = Options::default();
     let comparison = compare(&a, &b, &options).unwrap();
-    assert!(comparison.lines.iter().all(|line| line.judged.word() == "SAME"));
+    assert!(comparison.lines.iter().all(|line| line.word() == "SAME"));
     assert_eq!(
         comparison.notes.last().map(String::as_str),
         Some("rows of equal settings were paired in the order of the files")

@@ -64,7 +64,7 @@ const fn named<const N: usize>(names: [&str; N]) -> [&'static Axis; N] {
 
 /// The identity of a job.
 pub(super) fn of(setup: &Setup, work: &Work) -> JobId {
-    let (Setup::Llama(config), Work::Speed(speed)) = (setup, work);
+    let Setup::Llama(config) = setup;
     let value = |axis: &Axis| axis.get(setup, work);
     let is_set = |axis: &Axis| value(axis).is_some_and(|now| axis.fixed_default() != Some(now));
     let pair = |&(name, axis): &(_, &Axis)| Some((name, text(&value(axis)?)));
@@ -74,14 +74,16 @@ pub(super) fn of(setup: &Setup, work: &Work) -> JobId {
         let values = axes.iter().filter_map(|axis| value(axis));
         list(values.map(|value| text(&value)))
     }));
-    groups.push(tokens(speed));
+    // A kind that came later is in the text as it is written down.
+    let written = || Json::to_string(&serde_json::to_value(work).unwrap_or_default());
+    groups.push(work.speed().map_or_else(written, tokens));
     let mut identity = list(groups);
     for axes in TOGETHER {
         if axes.iter().any(|(_, axis)| is_set(axis)) {
             identity.push_str(&object(axes.iter().filter_map(pair)));
         }
     }
-    if let Some(text) = &speed.text {
+    if let Some(text) = work.speed().and_then(|speed| speed.text.as_ref()) {
         identity.push_str(&text.hash);
     }
     for axis in LATER.iter().filter(|axis| is_set(axis)) {

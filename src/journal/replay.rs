@@ -95,16 +95,17 @@ impl Wanted<'_> {
             Some(outcome) => return !outcome.is_worth_another_try() && !attempt.foreign,
         }
         let count = |of: fn(&Sample) -> bool| attempt.samples().filter(|sample| of(sample)).count();
-        let runs = count(|sample| matches!(sample, Sample::Run { .. }));
+        let runs = count(Sample::is_measured);
         let cold = count(|sample| matches!(sample, Sample::Cold { .. }));
         let enough = match self.stop {
             Rule::Fixed { n } => runs >= n as usize,
             Rule::Precision { .. } | Rule::Visit { .. } => runs > 0,
         };
-        let warm = attempt.header.settings.warmup || !self.settings.warmup;
+        let may = job.work.may();
+        let warm = attempt.header.settings.warmup || !self.settings.warmup || !may.warm_up;
         let first = matches!(attempt.records.first(), Some(Record::Started { round: 0 | 1, .. }));
         let starts = self.cold_of.get(&job.id).copied().unwrap_or(self.cold) as usize;
-        enough && warm && (job.work.speed().n_prompt == 0 || !first || cold >= starts)
+        enough && warm && (!may.start_cold || !first || cold >= starts)
     }
 }
 

@@ -39,6 +39,10 @@ impl Entry {
         if self.failed {
             return Some(0.0);
         }
+        if !self.visits.is_empty() && self.series().is_empty() {
+            // Another one would say the same.
+            return Some(0.0);
+        }
         let reached = self.precision()?;
         if !self.wants(stop) {
             return Some(0.0);
@@ -53,7 +57,7 @@ impl Entry {
     }
 
     fn samples(&self) -> usize {
-        self.visits.iter().map(|visited| visited.visit.n).sum()
+        self.series().iter().map(|visit| visit.n).sum()
     }
 }
 

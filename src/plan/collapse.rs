@@ -42,10 +42,9 @@ fn batches(job: &Job) -> Vec<Option<Value>> {
 
 /// The job as far as its speed goes: a token at a time is a batch of one, whatever the batches may hold.
 pub(super) fn as_timed(job: &Job) -> Job {
-    let speed = job.work.speed();
-    if speed.n_prompt > 0 {
+    let Some(speed) = job.work.speed().filter(|speed| speed.n_prompt == 0) else {
         return job.clone();
-    }
+    };
     let (mut setup, mut work) = (job.setup.clone(), job.work.clone());
     for axis in AXES.iter().filter(|axis| BATCHES.contains(&axis.name)) {
         axis.set(&mut setup, &mut work, Value::Int(speed.n_parallel.into()));

@@ -98,6 +98,12 @@ impl Rows {
             let mut place = vec![0; AXES.len()];
             loop {
                 for work in &works {
+                    // What is no axis of this work does not make another test of it.
+                    let is_foreign = |axis: &Axis| axis.get(&base, work).is_none();
+                    let mut again = AXES.iter().zip(&place).filter(|(_, at)| **at > 0);
+                    if again.any(|(axis, _)| is_foreign(axis)) {
+                        continue;
+                    }
                     let (mut setup, mut work) = (base.clone(), work.clone());
                     for (axis, (values, &at)) in AXES.iter().zip(sweep.axes.iter().zip(&place)) {
                         axis.set(&mut setup, &mut work, values[at].clone());
@@ -113,10 +119,9 @@ impl Rows {
     }
 
     fn push(&mut self, job: Job, collapse: bool, host: &Host) -> Result<(), Error> {
-        let Work::Speed(speed) = &job.work;
-        let tokens = [speed.n_depth, speed.n_prompt, speed.n_gen].map(u64::from);
-        let each = tokens.iter().sum::<u64>() + u64::from(CONTEXT_GRAIN);
-        if each.saturating_mul(speed.n_parallel.into()) > MAX_TOKENS {
+        let extent = job.work.extent();
+        let grains = u64::from(CONTEXT_GRAIN) * u64::from(extent.n_parallel);
+        if u64::from(extent.n_ctx) + grains > MAX_TOKENS {
             let text = "-p, -n, -d and -np together are more tokens than a context can hold";
             return Err(Error::Usage(format!("{}: {text}", job.work.test_name())));
         }

@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use crate::record::{Outcome, Phase, Record};
 use crate::stats::stopping::Rule;
 use crate::units::Bytes;
-use crate::work::{Sample, Work};
+use crate::work::Sample;
 
 /// What is known of a run.
 #[derive(Debug)]
@@ -35,8 +35,10 @@ pub(super) struct Board {
 #[derive(Debug, Clone, Default)]
 struct Seen {
     first_token: Sum,
-    /// Speed in the visit under way.
-    under_way: Sum,
+    /// Values of the headline in the visit under way.
+    under_way: Vec<f64>,
+    /// What they came to, where no other visit says more.
+    came_to: Option<f64>,
     ram: Option<Bytes>,
     vram: Option<Bytes>,
     ended: Option<Outcome>,
@@ -61,13 +63,15 @@ impl Sum {
     }
 }
 
-/// What there is to say of a row's speed.
+/// What there is to say of what a row is judged by.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Speed {
+pub(super) enum Standing {
     /// Nothing yet.
     Unknown,
-    /// The mean of the visit under way, in tokens per second.
+    /// What the visit under way comes to so far.
     UnderWay(f64),
+    /// What it came to, for good.
+    Final(f64),
     /// What visits came to, with half the width of its 95 % interval as a share.
     Known(f64, f64),
     /// It went wrong, in this way.
@@ -106,7 +110,7 @@ impl Board {
                     return;
                 };
                 self.open.insert(job.clone(), row);
-                self.seen[row].under_way = Sum::default();
+                self.seen[row].under_way = Vec::new();
                 self.round = self.round.max(*round);
                 (self.current, self.last) = (Some((row, Phase::Start)), row);
                 self.costs.begin(self.own_place(row), now);
@@ -130,7 +134,11 @@ impl Board {
             Record::Finished { job, outcome, reading } => {
                 self.current = None;
                 if let Some(&row) = self.open.get(job) {
+                    let is_final =
+                        *outcome == Outcome::Completed && !self.job(row).work.may().repeat;
+                    let came_to = self.came_to(row).filter(|_| is_final);
                     let seen = &mut self.seen[row];
+                    seen.came_to = came_to.or(seen.came_to);
                     seen.ram = seen.ram.max(reading.peak_rss);
                     seen.vram = seen.vram.max(reading.device_memory());
                     seen.ended = Some(outcome.clone());
@@ -143,11 +151,9 @@ impl Board {
 
     fn sampled(&mut self, row: usize, sample: &Sample) {
         let job = &self.plan.jobs[row].job;
-        let Work::Speed(speed) = &job.work;
         let seen = &mut self.seen[row];
-        if let Some(rate) = speed.rate(sample) {
-            seen.under_way.add(rate);
-        }
+        let values = job.work.headline().values;
+        seen.under_way.extend(values(&job.work, std::slice::from_ref(sample)));
         if let Sample::Run { first_token_ns, .. } = sample {
             for ns in first_token_ns {
                 seen.first_token.add(ns.millis());
@@ -212,21 +218,31 @@ impl Board {
         same.map(|same| same.index).filter(|&other| other < self.len()).unwrap_or(row)
     }
 
-    pub(super) fn speed(&self, row: usize) -> Speed {
+    /// What there is to say of what a row is judged by.
+    pub(super) fn standing(&self, row: usize) -> Standing {
         let source = self.source(row);
         let words = |row: usize| self.seen[row].ended.as_ref().and_then(word);
         if let Some(word) = words(row).filter(|_| row != source) {
-            return Speed::Ended(word);
+            return Standing::Ended(word);
         }
         let entry = self.entry(row);
         if let Some(known) = entry.and_then(|entry| entry.known) {
-            return Speed::Known(known.log_mean.exp(), known.precision());
+            return Standing::Known(known.log_mean.exp(), known.precision());
+        }
+        if let Some(value) = self.seen[source].came_to {
+            return Standing::Final(value);
         }
         if self.current.is_some_and(|(current, _)| current == source) {
-            let so_far = self.seen[source].under_way.mean();
-            return so_far.map_or(Speed::Unknown, Speed::UnderWay);
+            let so_far = self.came_to(source);
+            return so_far.map_or(Standing::Unknown, Standing::UnderWay);
         }
-        words(source).map_or(Speed::Unknown, Speed::Ended)
+        words(source).map_or(Standing::Unknown, Standing::Ended)
+    }
+
+    /// What the values so far of its visit come to.
+    fn came_to(&self, row: usize) -> Option<f64> {
+        let figure = self.job(row).work.headline().figure;
+        figure(&self.seen[row].under_way).map(|figure| figure.value)
     }
 
     /// How badly a row is known: its precision, where that is known at all.
@@ -271,11 +287,11 @@ impl Board {
 
     /// Rows that have a speed, and that went wrong.
     pub(super) fn tally(&self) -> (usize, usize) {
-        let speeds = (0..self.len()).map(|row| self.speed(row));
-        speeds.fold((0, 0), |(done, wrong), speed| match speed {
-            Speed::Known(..) => (done + 1, wrong),
-            Speed::Ended(_) => (done, wrong + 1),
-            Speed::Unknown | Speed::UnderWay(_) => (done, wrong),
+        let all = (0..self.len()).map(|row| self.standing(row));
+        all.fold((0, 0), |(done, wrong), standing| match standing {
+            Standing::Known(..) | Standing::Final(_) => (done + 1, wrong),
+            Standing::Ended(_) => (done, wrong + 1),
+            Standing::Unknown | Standing::UnderWay(_) => (done, wrong),
         })
     }
 

@@ -6,14 +6,13 @@ use std::path::PathBuf;
 
 use console::measure_text_width;
 
-use super::board::{Board, Speed};
+use super::board::{Board, Standing};
 use crate::axis::{AXES, Axis};
 use crate::document::text::plain;
 use crate::job::Job;
 use crate::plan::Plan;
 use crate::record::Phase;
 use crate::units::Bytes;
-use crate::work::Work;
 
 /// Blanks between columns.
 const GAP: usize = 2;
@@ -31,7 +30,7 @@ enum Read {
     Size,
     Axis(&'static Axis),
     Test,
-    Speed,
+    Headline,
     FirstToken,
     Ram,
     Vram,
@@ -126,7 +125,7 @@ impl Columns {
             common.extend(tests);
         }
         common.extend(settings);
-        all.push(Column::new("t/s", 16, true, Read::Speed));
+        all.push(Column::new(&headings(plan), 16, true, Read::Headline));
         if jobs().any(has_prompt) {
             all.push(Column::new("ttft ms", 8, true, Read::FirstToken));
         }
@@ -181,7 +180,7 @@ impl Columns {
             }
             Read::Axis(axis) => value(job, axis),
             Read::Test => job.work.test_name(),
-            Read::Speed => speed(board.speed(row)),
+            Read::Headline => standing(board.standing(row)),
             Read::FirstToken if !has_prompt(job) => String::new(),
             Read::FirstToken => board.first_token(row).map_or_else(String::new, number),
             Read::Ram => mib(board.ram(row)),
@@ -288,8 +287,19 @@ fn value(job: &Job, axis: &Axis) -> String {
 }
 
 fn has_prompt(job: &Job) -> bool {
-    let Work::Speed(speed) = &job.work;
-    speed.n_prompt > 0
+    job.work.speed().is_some_and(|speed| speed.n_prompt > 0)
+}
+
+/// The headings of what rows are judged by.
+fn headings(plan: &Plan) -> String {
+    let mut headings: Vec<&str> = Vec::new();
+    for planned in &plan.jobs {
+        let face = planned.job.work.headline().face;
+        if let Some(face) = face.filter(|face| !headings.contains(&face.heading)) {
+            headings.push(face.heading);
+        }
+    }
+    headings.join(", ")
 }
 
 /// What each model is called: by its label, or its file where another one has the same.
@@ -305,12 +315,14 @@ fn names(plan: &Plan) -> HashMap<PathBuf, String> {
     paths.iter().map(|(path, model)| ((*path).clone(), name(model))).collect()
 }
 
-fn speed(speed: Speed) -> String {
-    match speed {
-        Speed::Unknown => "·      ".into(),
-        Speed::UnderWay(rate) => format!("{}{:7}", number(rate), ""),
-        Speed::Known(rate, precision) => format!("{} ±{:<5}", number(rate), percent(precision)),
-        Speed::Ended(word) => format!("{word}{:7}", ""),
+fn standing(standing: Standing) -> String {
+    match standing {
+        Standing::Unknown => "·      ".into(),
+        Standing::UnderWay(value) | Standing::Final(value) => format!("{}{:7}", number(value), ""),
+        Standing::Known(value, precision) => {
+            format!("{} ±{:<5}", number(value), percent(precision))
+        }
+        Standing::Ended(word) => format!("{word}{:7}", ""),
     }
 }
 

@@ -74,7 +74,7 @@ impl Run {
     /// A sample of this speed.
     pub(super) fn sample(&mut self, row: usize, rate: f64) {
         let job = self.plan.jobs[row].job.clone();
-        let Work::Speed(speed) = &job.work;
+        let speed = job.work.speed().unwrap();
         let time = Duration::from_secs_f64(f64::from(speed.tokens()) / rate);
         self.now += time;
         let ns = Nanos::from(time);

@@ -1,7 +1,7 @@
 //! Prices of tokens, as the samples so far have them.
 
 use crate::job::Job;
-use crate::work::{Sample, Work};
+use crate::work::Sample;
 
 /// What a token costs. Prompt and generated tokens differ by orders of magnitude.
 #[derive(Debug, Clone, Copy, Default)]
@@ -13,7 +13,7 @@ pub(super) struct Prices {
 impl Prices {
     pub(super) fn learn(&mut self, job: &Job, sample: &Sample) {
         let Sample::Run { runs, ns, token_ns, .. } = sample else { return };
-        let Work::Speed(speed) = &job.work;
+        let Some(speed) = job.work.speed() else { return };
         let runs = f64::from((*runs).max(1));
         let generating: f64 = token_ns.iter().map(|ns| ns.seconds()).sum();
         if speed.n_gen > 0 {
@@ -36,7 +36,7 @@ impl Prices {
     pub(super) fn of(self, job: &Job) -> Option<(f64, f64)> {
         /// A generated token costs about as much as this many prompt tokens, until both are known.
         const STEP_TO_PROMPT: f64 = 10.0;
-        let Work::Speed(speed) = &job.work;
+        let speed = job.work.speed()?;
         let token = self.prompt_token.or(self.step.map(|step| step / STEP_TO_PROMPT))?;
         let step = self.step.unwrap_or(token * STEP_TO_PROMPT);
         let run = f64::from(speed.prompt_tokens()) * token + f64::from(speed.n_gen) * step;

@@ -1,19 +1,19 @@
-//! What an earlier run measured for the rows of this one, and how the rows do against it.
+//! Baseline: what an earlier run measured for the rows of this one, and how the rows do against it.
 
-use crate::stats::Estimate;
 use crate::stats::known::Known;
-use crate::stats::sides::{Side, compare_sides};
-use crate::stats::verdict::{Comparison, Limits, Verdict};
+use crate::stats::sides::Side;
+use crate::stats::verdict::{Comparison, Limits};
+use crate::work::Metric;
 
 /// What a baseline has for a row.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Base {
-    /// Tokens per second of each sample; none where it has only means.
+    /// Values of the row's headline.
     Measured {
-        /// The rates.
-        rates: Vec<f64>,
-        /// Their mean.
-        mean: Option<f64>,
+        /// One a sample; none where it has only what they came to.
+        values: Vec<f64>,
+        /// What they came to.
+        figure: Option<f64>,
         /// By how much runs of the same thing differed there, where that was known.
         floor: Option<f64>,
         /// What its visits say, where it has some.
@@ -37,8 +37,10 @@ pub struct Baseline {
 /// A row beside its baseline.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Against {
-    /// Mean speed then, in tokens per second.
-    pub ts: Option<f64>,
+    /// What is compared.
+    pub metric: &'static Metric,
+    /// What it came to then.
+    pub then: Option<f64>,
     /// `None` where one of the two failed.
     pub comparison: Option<Comparison>,
     /// It failed then.
@@ -51,17 +53,19 @@ impl Baseline {
     pub(super) fn against(
         &self,
         index: usize,
+        metric: &'static Metric,
         now: Option<Side<'_>>,
         floor: Option<f64>,
     ) -> Option<Against> {
         Some(match self.rows.get(index)?.as_ref()? {
-            Base::Failed => Against { ts: None, comparison: None, failed_then: true },
-            Base::Measured { rates, mean, floor: then_floor, known, marked } => {
-                let then = Side { rates, known: *known, marked: *marked };
+            Base::Failed => Against { metric, then: None, comparison: None, failed_then: true },
+            Base::Measured { values, figure, floor: then_floor, known, marked } => {
+                let then = Side { values, known: *known, marked: *marked };
                 let limits = self.limits.on([*then_floor, floor]);
                 Against {
-                    ts: Estimate::of(rates).map(|rate| rate.mean).or(*mean),
-                    comparison: now.map(|now| compare_sides(then, now, limits)),
+                    metric,
+                    then: (metric.figure)(values).map(|figure| figure.value).or(*figure),
+                    comparison: now.map(|now| metric.compare(then, now, limits)),
                     failed_then: false,
                 }
             }
@@ -77,35 +81,15 @@ impl Against {
         }
         let Comparison { verdict, effect, .. } = self.comparison?;
         let change = effect.map(|effect| percent(effect) + " % ").unwrap_or_default();
-        Some(change + word(verdict))
+        Some(change + self.metric.word(verdict))
     }
 
     /// The verdict as programs read it.
-    pub(super) fn verdict(&self) -> Option<&'static str> {
+    pub(super) fn verdict(&self) -> Option<String> {
         if self.failed_then {
-            return Some("failed_in_baseline");
+            return Some("failed_in_baseline".into());
         }
-        Some(name(self.comparison?.verdict))
-    }
-}
-
-/// A verdict as people read it.
-pub(crate) fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Faster => "FASTER",
-        Verdict::Slower => "SLOWER",
-        Verdict::Same => "SAME",
-        Verdict::Unclear => "UNCLEAR",
-    }
-}
-
-/// A verdict as programs read it.
-pub(crate) fn name(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Faster => "faster",
-        Verdict::Slower => "slower",
-        Verdict::Same => "same",
-        Verdict::Unclear => "unclear",
+        Some(self.metric.word(self.comparison?.verdict).to_ascii_lowercase())
     }
 }
 
@@ -118,16 +102,17 @@ pub(crate) fn percent(share: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::work::speed;
 
-    fn side(rates: &[f64]) -> Side<'_> {
-        Side { rates, known: None, marked: false }
+    fn side(values: &[f64]) -> Side<'_> {
+        Side { values, known: None, marked: false }
     }
 
     #[test]
     fn what_is_known_is_said() {
-        let base = |rates: &[f64], mean| Base::Measured {
-            rates: rates.to_vec(),
-            mean,
+        let base = |values: &[f64], figure| Base::Measured {
+            values: values.to_vec(),
+            figure,
             floor: None,
             known: None,
             marked: false,
@@ -135,17 +120,18 @@ mod tests {
         let (measured, means) = (base(&[100.0; 5], None), base(&[], Some(100.0)));
         let rows = vec![Some(measured), Some(Base::Failed), Some(means), None];
         let baseline = Baseline { rows, limits: Limits::default() };
-        let cell =
-            |index, now: &[f64]| baseline.against(index, Some(side(now)), None).unwrap().cell();
+        let against =
+            |index, now: Option<&[f64]>| baseline.against(index, &speed::RATE, now.map(side), None);
+        let cell = |index, now: &[f64]| against(index, Some(now)).unwrap().cell();
         assert_eq!(cell(0, &[60.0; 5]).unwrap(), "-40.0 % SLOWER");
         assert_eq!(cell(0, &[97.0; 5]).unwrap(), "-3.0 % UNCLEAR");
         assert_eq!(cell(0, &[100.0; 5]).unwrap(), "+0.0 % SAME");
         assert_eq!(cell(0, &[]).unwrap(), "UNCLEAR");
         assert_eq!(cell(1, &[97.0; 5]).unwrap(), "failed then");
         assert_eq!(cell(2, &[97.0; 5]).unwrap(), "UNCLEAR");
-        assert_eq!(baseline.against(0, None, None).unwrap().cell(), None);
-        assert_eq!(baseline.against(2, None, None).unwrap().ts, Some(100.0));
-        assert_eq!(baseline.against(3, Some(side(&[1.0])), None), None);
-        assert_eq!(baseline.against(4, None, None), None);
+        assert_eq!(against(0, None).unwrap().cell(), None);
+        assert_eq!(against(2, None).unwrap().then, Some(100.0));
+        assert_eq!(against(3, Some(&[1.0])), None);
+        assert_eq!(against(4, None), None);
     }
 }

@@ -9,12 +9,11 @@ use crate::axis::{AXES, Axis};
 use crate::document::text::quoted;
 use crate::document::{Align, Cell, Heading, LONGEST, NOTHING};
 use crate::machine::DeviceKind;
-use crate::plan::{Part as Sweep, Planned};
+use crate::plan::Part as Sweep;
 use crate::record::Outcome;
-use crate::report::summary::Part;
 use crate::setup::{Model, Setup};
-use crate::stats::spread::Spread;
-use crate::work::Work;
+use crate::work::metric::Face;
+use crate::work::{KINDS, Metric, Work};
 
 /// One column of the table.
 #[derive(Clone, Copy)]
@@ -26,9 +25,11 @@ pub(super) struct Column {
     pub width: usize,
     /// Whether it is aligned to the right, as numbers are.
     pub right: bool,
-    /// The room that a column of measured values takes in a report; `None` where it has none. Cells that
-    /// are known from the plan are looked at instead.
+    /// The room that it takes in a report, where that depends on the report; `None` from there where the table
+    /// does without it.
     room: Option<Room>,
+    /// Whether its cells are known before anything is measured.
+    is_planned: bool,
     read: Read,
 }
 
@@ -62,6 +63,13 @@ impl<'a> Scope<'a> {
     }
 }
 
+impl Scope<'_> {
+    /// What its rows measure.
+    fn works(&self) -> impl Iterator<Item = &Work> {
+        self.report.plan.jobs[self.rows.clone()].iter().map(|planned| &planned.job.work)
+    }
+}
+
 /// How a column gets its cells.
 #[derive(Clone, Copy)]
 enum Read {
@@ -69,15 +77,15 @@ enum Read {
     Row(fn(&Row<'_>) -> String),
     /// The value of an axis.
     Axis(&'static Axis),
-    /// The speed, with the row's marks.
-    Speed,
+    /// What it came to in a metric; in its headline with the row's marks.
+    Figure(&'static Metric, Face),
     /// Asked for by name.
     Extra(Extra),
 }
 
 impl Column {
     const fn text(heading: &'static str, width: usize, read: fn(&Row<'_>) -> String) -> Self {
-        Self { heading, width, right: false, room: None, read: Read::Row(read) }
+        Self { heading, width, right: false, room: None, is_planned: true, read: Read::Row(read) }
     }
 
     const fn number(heading: &'static str, width: usize, read: fn(&Row<'_>) -> String) -> Self {
@@ -85,7 +93,7 @@ impl Column {
     }
 
     const fn measured(heading: &'static str, room: Room, read: Read) -> Self {
-        Self { heading, width: 0, right: true, room: Some(room), read }
+        Self { heading, width: 0, right: true, room: Some(room), is_planned: false, read }
     }
 
     /// The column of an axis; `None` where the test's name says the value.
@@ -100,9 +108,10 @@ impl Column {
         match self.read {
             Read::Row(read) => read(row).into(),
             Read::Axis(axis) => axis_cell(axis, row, notes),
-            Read::Speed => {
-                Cell::marked(speed(row), notes.map_or_else(Vec::new, |notes| notes.marks(row)))
+            Read::Figure(metric, face) if row.job.work.headline() == metric => {
+                headline(row, face, notes)
             }
+            Read::Figure(metric, face) => face.cell(row.figure(metric)).into(),
             Read::Extra(extra) => extra.cell(row).into(),
         }
     }
@@ -126,51 +135,18 @@ static BEFORE_AXES: [Column; 4] = [
     Column::text("backend", 10, |row| row.backends()),
 ];
 
-static AFTER_AXES: [Column; 11] = [
-    Column::number("test", 15, |row| row.job.work.test_name()),
-    Column::measured("t/s", |_| Some(20), Read::Speed),
-    Column::measured(
-        "T_PP s",
-        room_for_parts,
-        Read::Row(|row| part_time(row.summary.prompt.as_ref())),
-    ),
-    Column::measured(
-        "S_PP t/s",
-        room_for_parts,
-        Read::Row(|row| part_rate(row.summary.prompt.as_ref())),
-    ),
-    Column::measured(
-        "T_TG s",
-        room_for_parts,
-        Read::Row(|row| part_time(row.summary.generation.as_ref())),
-    ),
-    Column::measured(
-        "S_TG t/s",
-        room_for_parts,
-        Read::Row(|row| part_rate(row.summary.generation.as_ref())),
-    ),
-    Column::measured(
-        "vs base",
-        |scope| scope.report.baseline.is_some().then_some(15),
-        Read::Row(|row| {
-            let cell = row.against.as_ref().and_then(Against::cell);
-            cell.unwrap_or_else(|| NOTHING.into())
-        }),
-    ),
-    Column::measured(
-        "ttft ms",
-        |scope| {
-            let mut jobs = scope.report.plan.jobs[scope.rows.clone()].iter();
-            let any = jobs.any(|planned| planned.job.work.speed().n_prompt > 0);
-            any.then_some(16)
-        },
-        Read::Row(|row| millis(row.summary.first_token_ns.as_ref())),
-    ),
-    Column::measured(
-        "cold ms",
-        |scope| (scope.cold > 0).then_some(16),
-        Read::Row(|row| millis(row.summary.cold_ns.as_ref())),
-    ),
+static TEST: Column = Column::number("test", 15, |row| row.job.work.test_name());
+
+static AGAINST: Column = Column::measured(
+    "vs base",
+    |scope| scope.report.baseline.is_some().then_some(15),
+    Read::Row(|row| {
+        let cell = row.against.as_ref().and_then(Against::cell);
+        cell.unwrap_or_else(|| NOTHING.into())
+    }),
+);
+
+static MEMORY: [Column; 2] = [
     Column::measured(
         "RAM MiB",
         |_| Some(8),
@@ -182,10 +158,30 @@ static AFTER_AXES: [Column; 11] = [
     Column::measured("VRAM MiB", room_for_devices, Read::Row(device_memory)),
 ];
 
+/// The metrics that have a column in a table: the headlines of its rows and their parts, or the others.
+fn metrics<'a>(scope: &'a Scope<'_>, judged_by: bool) -> impl Iterator<Item = Column> + 'a {
+    let all = KINDS.iter().flat_map(|kind| kind.metrics.iter().map(|metric| (*kind, *metric)));
+    all.filter_map(move |(kind, metric)| {
+        let face = metric.face.filter(|face| {
+            judged_by == (face.is_part || metric == kind.headline())
+                && scope.works().any(|work| (face.shows)(work, scope.cold))
+        })?;
+        Some(Column {
+            heading: face.heading,
+            width: face.width,
+            right: true,
+            is_planned: false,
+            room: None,
+            read: Read::Figure(metric, face),
+        })
+    })
+}
+
 /// The columns of a table, as wide as the plan's cells need.
 pub(super) fn of(scope: &Scope<'_>) -> Vec<Column> {
     let before = BEFORE_AXES.iter().copied();
-    let after = AFTER_AXES.iter().copied();
+    let figures = metrics(scope, true).chain([AGAINST]).chain(metrics(scope, false));
+    let after = [TEST].into_iter().chain(figures).chain(MEMORY);
     let extras = scope.report.columns.iter().map(|extra| Column {
         right: extra.is_number(),
         ..Column::measured(extra.heading(), |_| Some(10), Read::Extra(*extra))
@@ -210,7 +206,7 @@ pub(super) fn headings(
     for index in scope.rows.clone() {
         let row = scope.report.row(index);
         for (column, heading) in columns.iter().zip(&mut headings) {
-            if column.room.is_none() {
+            if column.is_planned {
                 let cell = column.cell(&row, Some(&mut Notes::default()));
                 heading.width = heading.width.max(width(&cell));
             }
@@ -296,30 +292,16 @@ fn gpu_layers(row: &Row<'_>) -> String {
     format!("{asked} ({effective})")
 }
 
-/// Tokens per second, or what became of the row.
-fn speed(row: &Row<'_>) -> String {
-    match row.measured.outcome {
+/// What a row is judged by, or what became of the row, with the row's marks.
+fn headline(row: &Row<'_>, face: Face, notes: Option<&mut Notes>) -> Cell {
+    let text = match row.measured.outcome {
         Some(Outcome::Failed { .. }) => "failed".into(),
         Some(Outcome::Crashed { .. }) => "crashed".into(),
         Some(Outcome::TimedOut { .. }) => "timeout".into(),
         Some(Outcome::Skipped { .. }) => "skipped".into(),
-        Some(Outcome::Completed | Outcome::Interrupted) | None => {
-            spread(row.summary.rate.as_ref(), 1.0)
-        }
-    }
-}
-
-fn millis(ns: Option<&Spread>) -> String {
-    spread(ns, 1e-6)
-}
-
-/// Mean and standard deviation; the mean alone where there is no spread to speak of.
-fn spread(spread: Option<&Spread>, scale: f64) -> String {
-    let Some(Spread { mean, sd, .. }) = spread else {
-        return NOTHING.into();
+        Some(Outcome::Completed | Outcome::Interrupted) | None => face.cell(row.headline()),
     };
-    let mean = mean * scale;
-    sd.map_or_else(|| format!("{mean:.2}"), |sd| format!("{mean:.2} ± {:.2}", sd * scale))
+    Cell::marked(text, notes.map_or_else(Vec::new, |notes| notes.marks(row)))
 }
 
 /// Most memory taken on each device that took any, in MiB: `20480 + 18211`.
@@ -332,24 +314,6 @@ fn device_memory(row: &Row<'_>) -> String {
         (true, false) => "0".into(),
         (false, false) => used.join(" + "),
     }
-}
-
-/// The two parts of a test, beside each other: where sequences are side by side, as llama-batched-bench
-/// has it.
-fn room_for_parts(scope: &Scope<'_>) -> Option<usize> {
-    let of = |planned: &Planned| {
-        let Work::Speed(speed) = &planned.job.work;
-        speed.n_prompt > 0 && speed.n_gen > 0 && speed.n_parallel > 1
-    };
-    scope.report.plan.jobs[scope.rows.clone()].iter().any(of).then_some(10)
-}
-
-fn part_time(part: Option<&Part>) -> String {
-    part.map_or_else(|| NOTHING.into(), |part| format!("{:.3}", part.ns.mean * 1e-9))
-}
-
-fn part_rate(part: Option<&Part>) -> String {
-    part.map_or_else(|| NOTHING.into(), |part| format!("{:.2}", part.rate.mean))
 }
 
 /// Five digits for each device that can take layers.

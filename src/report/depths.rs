@@ -7,6 +7,7 @@ use crate::axis::{self, Axis};
 use crate::job::{Job, JobId};
 use crate::record::Outcome;
 use crate::units::Nanos;
+use crate::work::speed;
 
 /// Fewest depths that make a curve.
 const FEWEST: usize = 3;
@@ -53,9 +54,10 @@ fn name(job: &Job, varying: &[&Axis]) -> String {
 
 /// Depth and time of a token of a row that was measured.
 fn point(row: &Row<'_>) -> Option<(f64, f64)> {
-    let rate = row.summary.rate.as_ref().filter(|rate| rate.mean > 0.0)?;
+    let rate = row.figure(&speed::RATE).filter(|rate| rate.value > 0.0)?;
+    let depth = row.job.work.speed()?.n_depth;
     let done = matches!(row.measured.outcome, Some(Outcome::Completed)) && row.same.is_none();
-    done.then(|| (f64::from(row.job.work.speed().n_depth), 1e9 / rate.mean))
+    done.then(|| (f64::from(depth), 1e9 / rate.value))
 }
 
 /// The straight line through the points, by least squares, and how far it is from the farthest.

@@ -39,8 +39,8 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+pub(crate) use baseline::percent;
 pub use baseline::{Against, Base, Baseline};
-pub(crate) use baseline::{name, percent, word};
 pub use extra::{Extra, list as list_columns, scaled};
 pub use measured::{Measured, Visit};
 pub use row::{Row, Same};
@@ -53,7 +53,6 @@ use crate::ledger::Ledger;
 use crate::plan::Plan;
 use crate::record::{Check, Outcome, Reading, Record, Warning, settled_rows};
 use crate::stats::known::Known;
-use crate::work::Sample;
 
 /// How many rows came to what.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -296,9 +295,7 @@ impl Report {
                 continue;
             }
             for sample in &mut self.measured[source].samples {
-                if let Sample::Run { first_token_ns, token_ns, .. } = sample {
-                    (*first_token_ns, *token_ns) = (Vec::new(), Vec::new());
-                }
+                sample.forget_details();
             }
         }
         self.forgotten = shown;

@@ -16,7 +16,7 @@ use crate::stats::sides::Side;
 use crate::stats::spread::{CONFIDENCE, Spread};
 use crate::stats::stopping::{Rule, StopReason};
 use crate::units::{Bytes, Nanos};
-use crate::work::Sample;
+use crate::work::{Figure, Metric, Sample};
 
 /// A row of a report.
 #[derive(Debug)]
@@ -84,23 +84,19 @@ impl<'a> Row<'a> {
         let planned = &report.plan.jobs[index];
         let source = report.source(index);
         let measured = &report.measured[source];
-        let mut summary = summarise(&measured.samples, &planned.job);
+        let summary = summarise(&measured.samples, &planned.job);
         let ended_well =
             matches!(measured.outcome, None | Some(Outcome::Completed | Outcome::Interrupted));
-        if !ended_well {
-            summary.ns = None;
-            summary.rate = None;
-            summary.first_token_ns = None;
-            summary.cold_ns = None;
-        }
+        let summary = if ended_well { summary } else { summary.without_figures() };
         let marked = is_marked(measured);
-        let now = Side { rates: &summary.samples_rate, known: report.known(index), marked };
+        let now = Side { values: &summary.values, known: report.known(index), marked };
         let now = Some(now).filter(|_| ended_well);
         let facts = measured.facts().unwrap_or(&report.facts);
         let known = report.known(index).filter(|_| ended_well);
-        let floor = facts.host.floors.map(|floors| planned.job.work.floor(floors));
+        let floor = facts.host.floors.and_then(|floors| planned.job.work.floor(floors));
         let baseline = report.baseline.as_ref();
-        let against = baseline.and_then(|baseline| baseline.against(index, now, floor));
+        let metric = planned.job.work.headline();
+        let against = baseline.and_then(|baseline| baseline.against(index, metric, now, floor));
         let same = planned.same_as.as_ref().filter(|_| source != index);
         Self {
             facts,
@@ -231,16 +227,16 @@ impl<'a> Row<'a> {
     /// How often the test was run while it was measured, and the seconds that took.
     fn measured_runs(&self) -> (f64, f64) {
         let samples = self.measured.samples.iter();
-        samples.fold((0.0, 0.0), |(count, seconds), sample| match sample {
-            Sample::Run { runs, ns, .. } => (count + f64::from(*runs), seconds + ns.seconds()),
-            Sample::Warmup { .. } | Sample::Cold { .. } => (count, seconds),
+        let runs = samples.filter(|sample| sample.is_measured()).filter_map(Sample::runs);
+        runs.fold((0.0, 0.0), |(count, seconds), (runs, ns)| {
+            (count + f64::from(runs), seconds + ns.seconds())
         })
     }
 
     /// Energy for each token of the measured runs, prompt and generated ones alike.
     pub fn joules_per_token(&self) -> Option<f64> {
         let (runs, _) = self.measured_runs();
-        let tokens = runs * f64::from(self.job.work.speed().tokens());
+        let tokens = runs * f64::from(self.job.work.speed()?.tokens());
         self.joules().filter(|_| tokens > 0.0).map(|joules| joules / tokens)
     }
 
@@ -260,8 +256,8 @@ impl<'a> Row<'a> {
     pub fn remote(&self) -> Option<Remote> {
         let traffic = &self.measured.reading.traffic;
         let (count, seconds) = self.measured_runs();
-        let (Setup::Llama(config), work) = (&self.job.setup, self.job.work.speed());
-        let tokens = count * f64::from(self.job.work.speed().tokens());
+        let (Setup::Llama(config), work) = (&self.job.setup, self.job.work.speed()?);
+        let tokens = count * f64::from(work.tokens());
         if traffic.is_empty() || tokens <= 0.0 || seconds <= 0.0 {
             return None;
         }
@@ -307,7 +303,7 @@ impl<'a> Row<'a> {
     pub fn cold_samples(&self) -> impl Iterator<Item = u64> {
         self.measured.samples.iter().filter_map(|sample| match sample {
             Sample::Cold { ns } => Some(ns.0),
-            Sample::Run { .. } | Sample::Warmup { .. } => None,
+            _ => None,
         })
     }
 
@@ -327,7 +323,7 @@ impl<'a> Row<'a> {
             Sample::Run { first_token_ns, token_ns, .. } => {
                 Some((first_token_ns.as_slice(), token_ns.as_slice()))
             }
-            Sample::Cold { .. } | Sample::Warmup { .. } => None,
+            _ => None,
         })
     }
 
@@ -336,19 +332,34 @@ impl<'a> Row<'a> {
         self.measured.check.as_ref()?.drift
     }
 
-    /// Half the width of the speed's 95 % interval, as a share; `None` without one.
+    /// What a metric came to; `None` where the row has no such figure.
+    pub fn figure(&self, metric: &Metric) -> Option<&Figure> {
+        self.summary.figure(metric)
+    }
+
+    /// What it is judged by.
+    pub fn headline(&self) -> Option<&Figure> {
+        self.figure(self.job.work.headline())
+    }
+
+    /// How the values of its headline are spread.
+    fn spread(&self) -> Option<&Spread> {
+        self.headline()?.spread.as_ref()
+    }
+
+    /// Half the width of the headline's 95 % interval, as a share; `None` without one.
     pub fn precision(&self) -> Option<f64> {
-        let own = || self.summary.rate.as_ref().and_then(Spread::precision);
+        let own = || self.spread().and_then(Spread::precision);
         // Of journals of schema 1, nobody knows how processes differ: what rows said then is kept.
         if self.is_of_rounds() { self.known.map(|known| known.precision()) } else { own() }
     }
 
-    /// The 95 % interval of the speed, in tokens per second.
+    /// The 95 % interval of the headline, in its unit.
     pub fn interval(&self) -> Option<Interval> {
         if self.is_of_rounds() {
             return self.known?.interval(CONFIDENCE);
         }
-        self.summary.rate.as_ref().and_then(Spread::interval)
+        self.spread().and_then(Spread::interval)
     }
 
     /// Whether it says of itself that it does not compare with others: the machine changed, the device was held

@@ -15,6 +15,7 @@ use super::fields::{Field, Kind, all, llama_bench};
 use super::json::object;
 use super::{Renderer, Report};
 use crate::document::text::one_line;
+use crate::work::speed;
 
 /// Two tables and a view, then one or two statements a row.
 pub(super) struct Sql;
@@ -43,7 +44,7 @@ impl Renderer for Sql {
     fn row(&mut self, report: &Report, index: usize, out: &mut dyn Write) -> io::Result<()> {
         let row = report.row(index);
         let json = quoted(&object(report, index));
-        let statements = if row.summary.rate.is_some() {
+        let statements = if row.figure(&speed::RATE).is_some() {
             let names = columns().map(|field| field.name).collect::<Vec<_>>().join(", ");
             let values = columns().map(|field| literal(field, &field.value(&row)));
             let values = values.collect::<Vec<_>>().join(", ");

@@ -7,6 +7,7 @@ use crate::models::token_cost;
 use crate::plan::tests::{config, model};
 use crate::setup::{Attention, CacheType, Config, Model, TokenCost};
 use crate::units::Bytes;
+use crate::work::Work;
 
 fn header_of(spec: &str) -> crate::gguf::Header {
     Spec::parse(spec).unwrap().header()

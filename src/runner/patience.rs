@@ -10,7 +10,6 @@ use crate::job::Job;
 use crate::record::Phase;
 use crate::units::Nanos;
 use crate::wire::Event;
-use crate::work::Sample;
 
 /// What anything may take.
 const LEAST: Duration = Duration::from_mins(2);
@@ -57,11 +56,9 @@ impl Patience {
     pub(super) fn after(&mut self, event: &Event, job: &Job, before: Limit, delay: Nanos) -> Limit {
         let (phase, took) = match event {
             Event::Phase { phase, .. } => (*phase, None),
-            Event::Sample { sample: Sample::Run { runs, ns, .. }, .. } => {
-                (Phase::Prompt, Some(ns.seconds() / f64::from((*runs).max(1))))
-            }
-            Event::Sample { sample: Sample::Warmup { ns }, .. } => {
-                (Phase::Prompt, Some(ns.seconds()))
+            Event::Sample { sample, .. } => {
+                let each = |(runs, ns): (u32, Nanos)| ns.seconds() / f64::from(runs.max(1));
+                (Phase::Prompt, sample.runs().map(each))
             }
             _ => (Phase::Prompt, None),
         };
@@ -93,23 +90,19 @@ fn until(limit: Duration) -> Limit {
     Limit { deadline: Instant::now().checked_add(limit), limit }
 }
 
-/// Weights times tokens of a run and what comes before it, a generated token counting as several: it is
-/// read, not computed.
+/// Weights times what a run costs in tokens.
 #[allow(clippy::cast_precision_loss)] // an estimate
 fn size(job: &Job) -> f64 {
-    let tokens = f64::from(job.work.speed().n_depth)
-        + f64::from(job.work.speed().n_prompt)
-        + 10.0 * f64::from(job.work.speed().n_gen);
     let weights = job.setup.model().map_or(0, |model| model.n_params.0);
     // A sample may hold many short runs.
-    weights as f64 * tokens.max(512.0)
+    weights as f64 * job.work.cost().max(512.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::plan::tests::config;
-    use crate::work::Work;
+    use crate::work::{Sample, Work};
 
     fn job(n_prompt: u32) -> Job {
         Job::new(config(), Work::prompt(n_prompt))

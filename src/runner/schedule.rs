@@ -138,7 +138,8 @@ impl Schedule {
 
     fn wants(&self, entry: &Entry) -> bool {
         let Rule::Precision { target, max_time, max_samples, .. } = self.stop else { return false };
-        let samples: usize = entry.visits.iter().map(|visited| visited.visit.n).sum();
+        let samples: usize =
+            entry.visits.iter().filter_map(|visited| visited.visit).map(|visit| visit.n).sum();
         !entry.failed
             && !entry.settled
             && entry.precision().is_some_and(|reached| reached > target)

@@ -134,7 +134,7 @@ impl Tour<'_, '_> {
     /// Cold starts: each in a process of its own, with no other worker holding memory.
     fn cold(&mut self, stage: &mut Stage<'_>) -> Result<(), Halt> {
         let job = stage.job;
-        if job.work.speed().n_prompt == 0 {
+        if !job.work.may().start_cold {
             return Ok(());
         }
         let wanted = self.cold_starts.get(&job.id).copied().unwrap_or(self.options.cold);

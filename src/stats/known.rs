@@ -11,7 +11,7 @@ const CONFIDENCE: f64 = 0.95;
 /// What is known of a row. On the scale of natural logarithms, where a method does not say otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Known {
-    /// Its mean: the logarithm of the geometric mean of the rates, by visits.
+    /// Its mean: the logarithm of the geometric mean of the values, by visits.
     pub log_mean: f64,
     /// Number of visits.
     pub visits: usize,
@@ -24,7 +24,7 @@ pub struct Known {
 }
 
 impl Known {
-    /// Standard error of the mean: a share of the rate.
+    /// Standard error of the mean: a share of the value.
     pub fn error(&self) -> f64 {
         self.doubt().sd()
     }
@@ -34,7 +34,7 @@ impl Known {
         self.doubt().freedom()
     }
 
-    /// The interval of the rate, in its unit; `None` for a confidence outside (0, 1).
+    /// The interval of the value, in its unit; `None` for a confidence outside (0, 1).
     pub fn interval(&self, confidence: f64) -> Option<Interval> {
         let reach = self.doubt().reach(confidence)?;
         let (low, high) = (self.log_mean - reach, self.log_mean + reach);

@@ -5,6 +5,7 @@
 pub mod interval;
 pub mod known;
 pub mod noise;
+pub mod paired;
 pub mod robust;
 pub mod series;
 pub mod sides;

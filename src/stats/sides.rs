@@ -6,8 +6,8 @@ use super::verdict::{Comparison, Limits, Verdict, compare, compare_known};
 /// One row of one side.
 #[derive(Debug, Clone, Copy)]
 pub struct Side<'a> {
-    /// Its samples, in order: rates, which are positive.
-    pub rates: &'a [f64],
+    /// Its values, one a sample, in order.
+    pub values: &'a [f64],
     /// What its visits say, where it was measured by somebody who knew.
     pub known: Option<Known>,
     /// Whether it says of itself that it does not compare: the machine was changing, or held back.
@@ -22,10 +22,10 @@ pub fn compare_sides(baseline: Side<'_>, new: Side<'_>, limits: Limits) -> Compa
     let shown = |known: &Known| known.visits > 1 || !told;
     let (a, b) = (baseline.known.filter(shown), new.known.filter(shown));
     let comparison = match (a, b) {
-        (Some(a), Some(b)) if baseline.rates != new.rates => compare_known(&a, &b, limits),
-        _ => compare(baseline.rates, new.rates, limits),
+        (Some(a), Some(b)) if baseline.values != new.values => compare_known(&a, &b, limits),
+        _ => compare(baseline.values, new.values, limits),
     };
-    let called = matches!(comparison.verdict, Verdict::Faster | Verdict::Slower);
+    let called = matches!(comparison.verdict, Verdict::Greater | Verdict::Less);
     if called && (baseline.marked || new.marked) {
         return Comparison { verdict: Verdict::Unclear, ..comparison };
     }
@@ -45,15 +45,15 @@ mod tests {
     }
 
     fn side(rates: &[f64], marked: bool) -> Side<'_> {
-        Side { rates, known: Some(known(rates)), marked }
+        Side { values: rates, known: Some(known(rates)), marked }
     }
 
     #[test]
     fn marked_rows_are_never_called_different() {
         let (slow, fast) = ([100.0, 100.1, 99.9], [120.0, 120.1, 119.9]);
         let verdict = |a, b| compare_sides(a, b, Limits::default()).verdict;
-        assert_eq!(verdict(side(&slow, false), side(&fast, false)), Verdict::Faster);
-        assert_eq!(verdict(side(&fast, false), side(&slow, false)), Verdict::Slower);
+        assert_eq!(verdict(side(&slow, false), side(&fast, false)), Verdict::Greater);
+        assert_eq!(verdict(side(&fast, false), side(&slow, false)), Verdict::Less);
         for marked in [[true, false], [false, true]] {
             let [a, b] = marked;
             assert_eq!(verdict(side(&slow, a), side(&fast, b)), Verdict::Unclear);
@@ -64,10 +64,10 @@ mod tests {
     #[test]
     fn visits_tell_more_than_samples() {
         let (a, b) = ([100.0, 100.1, 99.9], [104.0, 104.1, 103.9]);
-        let plain = |rates| Side { rates, known: None, marked: false };
+        let plain = |values| Side { values, known: None, marked: false };
         let limits = Limits::default();
         assert_eq!(compare_sides(plain(&a), plain(&b), limits).verdict, Verdict::Unclear);
         let seen = compare_sides(side(&a, false), side(&b, false), limits);
-        assert_eq!(seen.verdict, Verdict::Faster);
+        assert_eq!(seen.verdict, Verdict::Greater);
     }
 }

@@ -91,7 +91,7 @@ const APART: usize = 32;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stopping {
     rule: Rule,
-    rates: Vec<f64>,
+    values: Vec<f64>,
     in_a_row: u32,
     /// Number of samples at the next look.
     next_look: usize,
@@ -103,14 +103,14 @@ impl Stopping {
 
     /// A row without samples.
     pub fn new(rule: Rule) -> Self {
-        Self { rule, rates: Vec::new(), in_a_row: 0, next_look: 0 }
+        Self { rule, values: Vec::new(), in_a_row: 0, next_look: 0 }
     }
 
-    /// Takes the newest rate (tokens per second) and the time that the row has taken since its first
+    /// Takes the newest value and the time that the row has taken since its first
     /// measured sample began; says why to stop, or `None` to go on.
-    pub fn push(&mut self, rate: f64, elapsed: Nanos) -> Option<StopReason> {
-        self.rates.push(rate);
-        let n = self.rates.len();
+    pub fn push(&mut self, value: f64, elapsed: Nanos) -> Option<StopReason> {
+        self.values.push(value);
+        let n = self.values.len();
         match self.rule {
             Rule::Fixed { n: wanted } => (n >= wanted as usize).then_some(StopReason::Repetitions),
             Rule::Precision { min_samples, target, max_samples, max_time } => {
@@ -135,21 +135,21 @@ impl Stopping {
         }
     }
 
-    /// The rates so far, in order.
-    pub fn rates(&self) -> &[f64] {
-        &self.rates
+    /// The values so far, in order.
+    pub fn values(&self) -> &[f64] {
+        &self.values
     }
 
-    /// Half-width of the 95 % interval so far, as a share of the mean; `None` with fewer than two rates.
+    /// Half-width of the 95 % interval so far, as a share of the mean; `None` with fewer than two values.
     pub fn precision(&self) -> Option<f64> {
-        Interval::of_mean(&self.rates, Self::CONFIDENCE)?.relative_half_width()
+        Interval::of_mean(&self.values, Self::CONFIDENCE)?.relative_half_width()
     }
 
     /// Whether the interval is narrow enough, now and at the look before.
     fn look(&mut self, target: f64) -> bool {
-        let n = self.rates.len();
+        let n = self.values.len();
         self.next_look = if n < EVERY { n + 1 } else { n + n / APART };
-        let margin = 1.0 + MARGIN / count(self.rates.len());
+        let margin = 1.0 + MARGIN / count(self.values.len());
         let narrow = self.precision().is_some_and(|reached| reached * margin <= target);
         self.in_a_row = if narrow { self.in_a_row + 1 } else { 0 };
         self.in_a_row >= LOOKS
@@ -201,7 +201,7 @@ mod tests {
         let mut looks = 0;
         loop {
             let before = stopping.next_look;
-            let rate = f64::from(u32::try_from(stopping.rates.len() * 7 % 11).unwrap()) + 100.0;
+            let rate = f64::from(u32::try_from(stopping.values.len() * 7 % 11).unwrap()) + 100.0;
             let reason = stopping.push(rate, Nanos(0));
             looks += u32::from(stopping.next_look != before);
             if let Some(reason) = reason {
@@ -209,7 +209,7 @@ mod tests {
                 break;
             }
         }
-        assert_eq!(stopping.rates().len(), 10_000);
+        assert_eq!(stopping.values().len(), 10_000);
         assert!((200..300).contains(&looks), "{looks}");
     }
 

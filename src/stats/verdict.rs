@@ -1,4 +1,5 @@
-//! Whether one side is faster than another: FASTER, SLOWER, SAME or UNCLEAR.
+//! Verdict on two series: whether one is greater than the other beyond doubt, the same, or neither can be told.
+//! What is better is not a matter of numbers: the metric knows.
 //!
 //! Welch's interval (Welch 1947) of the difference of mean logarithms, each side with its own error
 //! ([`Known`]), of which most is what differs from one process to the next. A series of samples from one
@@ -10,7 +11,7 @@ use std::f64::consts::SQRT_2;
 use serde::{Deserialize, Serialize};
 
 use super::interval::Interval;
-use super::known::{Doubt, Known};
+use super::known::Known;
 use super::noise::{Deviation, Noise};
 use super::visits::Visit;
 
@@ -18,10 +19,10 @@ use super::visits::Visit;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// More tokens per second, beyond doubt and not just by a trifle.
-    Faster,
-    /// Fewer tokens per second, beyond doubt and not just by a trifle.
-    Slower,
+    /// Greater, beyond doubt and not just by a trifle.
+    Greater,
+    /// Less, beyond doubt and not just by a trifle.
+    Less,
     /// Any difference is smaller than the threshold.
     Same,
     /// The samples cannot tell.
@@ -33,8 +34,8 @@ pub enum Verdict {
 pub struct Comparison {
     /// What they say.
     pub verdict: Verdict,
-    /// Relative difference of the new to the baseline (0.03 is 3 % faster), of the geometric means;
-    /// `None` where a series is empty or holds a rate that is not positive.
+    /// Relative difference of the new to the baseline (0.03 is 3 % more), of the geometric means;
+    /// `None` where a series is empty or holds a value that is not positive.
     pub effect: Option<f64>,
     /// Where the effect lies, with the confidence of [`Limits`]; `None` where there is no effect.
     pub interval: Option<Interval>,
@@ -46,14 +47,14 @@ pub struct Limits {
     /// Differences up to this share do not matter (0.01 is 1 %).
     pub threshold: f64,
     /// By how much one run of a thing, one process, is off from the mean of many, beyond the noise of its
-    /// samples: a standard deviation, as a share of the rate. A difference holds it twice, once for each
+    /// samples: a standard deviation, as a share of the value. A difference holds it twice, once for each
     /// side, and a side of m visits holds 1/m of its square. What is estimated is never taken for less.
     pub floor: f64,
     /// Whether that is only the least: a machine of which more is known has its own.
     pub floor_may_rise: bool,
     /// Whether the floor was measured on the machine.
     pub floor_known: bool,
-    /// Confidence of the interval that must exclude zero for FASTER or SLOWER. Higher than for a mean:
+    /// Confidence of the interval that must exclude zero where two sides are called different. Higher than for a mean:
     /// a table has many rows, and a false alarm stops somebody's release.
     pub confidence: f64,
 }
@@ -104,13 +105,13 @@ const SAME_CONFIDENCE: f64 = 0.90;
 /// Degrees of freedom of a floor that was measured: about a dozen runs were compared.
 const MEASURED: f64 = 10.0;
 
-/// Compares the rates of a new series with those of a baseline, each from one process.
+/// Compares the values of a new series with those of a baseline, each from one process.
 ///
 /// Where the floor is neither given nor measured, the noise between processes is that of a machine of
 /// which nothing is known ([`Noise::unknown`]), so that only great differences are called. Series that
 /// are equal, sample by sample, are SAME. The rules are those of [`compare_known`].
 pub fn compare(baseline: &[f64], new: &[f64], limits: Limits) -> Comparison {
-    let known = |rates| Known::of(&[Visit::of(rates)?], limits.noise());
+    let known = |values| Known::of(&[Visit::of(values)?], limits.noise());
     let (Some(a), Some(b)) = (known(baseline), known(new)) else {
         return Comparison { verdict: Verdict::Unclear, effect: None, interval: None };
     };
@@ -122,26 +123,30 @@ pub fn compare(baseline: &[f64], new: &[f64], limits: Limits) -> Comparison {
 /// Compares what is known of a new row with what is known of its baseline.
 ///
 /// - SAME: the 90 % interval of the effect lies within ±threshold.
-/// - FASTER, SLOWER: not that, the effect is beyond the threshold, and its interval at
+/// - Greater, less: not that, the effect is beyond the threshold, and its interval at
 ///   `limits.confidence` excludes zero.
 /// - UNCLEAR: everything else.
 pub fn compare_known(baseline: &Known, new: &Known, limits: Limits) -> Comparison {
     let (a, b) = (baseline.at_least(limits.floor), new.at_least(limits.floor));
-    judge(b.log_mean - a.log_mean, a.doubt().plus(b.doubt()), limits)
+    judge(b.log_mean - a.log_mean, |confidence| a.doubt().plus(b.doubt()).reach(confidence), limits)
 }
 
 /// Compares two sides that were measured in turn, by what is known of their difference
 /// ([`super::visits::differences`]). The rules are those of [`compare_known`].
 pub fn compare_paired(difference: &Known, limits: Limits) -> Comparison {
     let difference = difference.at_least(limits.floor * SQRT_2);
-    judge(difference.log_mean, difference.doubt(), limits)
+    judge(difference.log_mean, |confidence| difference.doubt().reach(confidence), limits)
 }
 
-/// The verdict on a difference of logarithms with its error.
-fn judge(difference: f64, doubt: Doubt, limits: Limits) -> Comparison {
+/// The verdict on a difference of logarithms; `reach` is half the width of its interval at a confidence.
+pub(super) fn judge(
+    difference: f64,
+    reach: impl Fn(f64) -> Option<f64>,
+    limits: Limits,
+) -> Comparison {
     let effect = difference.exp_m1();
     let around = |confidence| {
-        let reach = doubt.reach(confidence)?;
+        let reach = reach(confidence)?;
         let (low, high) = (difference - reach, difference + reach);
         Some(Interval { low: low.exp_m1(), high: high.exp_m1() })
     };
@@ -149,8 +154,8 @@ fn judge(difference: f64, doubt: Doubt, limits: Limits) -> Comparison {
     let trifle = Interval { low: -limits.threshold, high: limits.threshold };
     let verdict = match (wide, around(SAME_CONFIDENCE)) {
         (Some(_), Some(narrow)) if narrow.within(trifle) => Verdict::Same,
-        (Some(wide), _) if wide.low > 0.0 && effect > trifle.high => Verdict::Faster,
-        (Some(wide), _) if wide.high < 0.0 && effect < trifle.low => Verdict::Slower,
+        (Some(wide), _) if wide.low > 0.0 && effect > trifle.high => Verdict::Greater,
+        (Some(wide), _) if wide.high < 0.0 && effect < trifle.low => Verdict::Less,
         _ => Verdict::Unclear,
     };
     Comparison { verdict, effect: Some(effect), interval: wide }
@@ -193,8 +198,8 @@ mod tests {
         let base = [100.0; 5];
         assert_eq!(verdict(&base, &[100.1; 5]), Verdict::Unclear);
         assert_eq!(verdict(&base, &[90.0; 5]), Verdict::Unclear);
-        assert_eq!(verdict(&base, &[130.0; 5]), Verdict::Faster);
-        assert_eq!(verdict(&base, &[75.0; 5]), Verdict::Slower);
+        assert_eq!(verdict(&base, &[130.0; 5]), Verdict::Greater);
+        assert_eq!(verdict(&base, &[75.0; 5]), Verdict::Less);
     }
 
     #[test]
@@ -205,21 +210,21 @@ mod tests {
         for (new, expected) in [
             (100.1, Verdict::Unclear),
             (101.9, Verdict::Unclear),
-            (102.2, Verdict::Faster),
-            (97.8, Verdict::Slower),
+            (102.2, Verdict::Greater),
+            (97.8, Verdict::Less),
         ] {
             assert_eq!(compare(&base, &[new; 50], given).verdict, expected, "{new}");
         }
         // Measured, it is a little less certain; and the greatest counts.
         let measured = Limits::default().on([Some(0.005), None]);
         assert_eq!(compare(&base, &[102.1; 50], measured).verdict, Verdict::Unclear);
-        assert_eq!(compare(&base, &[102.6; 50], measured).verdict, Verdict::Faster);
+        assert_eq!(compare(&base, &[102.6; 50], measured).verdict, Verdict::Greater);
         assert!(Limits::default().on([Some(0.02), Some(0.01)]).floor > 0.019);
         assert!(given.on([Some(0.02), None]).floor < 0.006);
         let smaller = Limits { floor: 0.003, ..given };
         assert_eq!(compare(&base, &[100.1; 50], smaller).verdict, Verdict::Same);
         let exact = Limits { floor: 0.0, ..given };
-        assert_eq!(compare(&base, &[98.9; 50], exact).verdict, Verdict::Slower);
+        assert_eq!(compare(&base, &[98.9; 50], exact).verdict, Verdict::Less);
         assert_eq!(compare(&base, &[99.5; 50], exact).verdict, Verdict::Same);
     }
 
@@ -227,7 +232,7 @@ mod tests {
     #[test]
     fn a_trifle_is_never_called() {
         let quiet = Limits { floor: 0.001, floor_may_rise: false, ..Limits::default() };
-        for (new, verdict) in [(99.05, Verdict::Unclear), (98.9, Verdict::Slower)] {
+        for (new, verdict) in [(99.05, Verdict::Unclear), (98.9, Verdict::Less)] {
             let comparison = compare(&[100.0; 50], &[new; 50], quiet);
             assert_eq!(comparison.verdict, verdict, "{new}");
             assert!(comparison.interval.unwrap().high < 0.0);
@@ -243,8 +248,8 @@ mod tests {
         let rows = |mean: f64| vec![row(mean); 4];
         let of = |mean: f64| known(Noise::unknown(), &rows(mean))[0].unwrap();
         let judge = |new: f64| compare_known(&of(100.0), &of(new), Limits::default()).verdict;
-        assert_eq!(judge(97.0), Verdict::Slower);
-        assert_eq!(judge(103.0), Verdict::Faster);
+        assert_eq!(judge(97.0), Verdict::Less);
+        assert_eq!(judge(103.0), Verdict::Greater);
         assert_eq!(judge(100.0), Verdict::Same);
         assert_eq!(judge(101.1), Verdict::Unclear);
     }
@@ -265,7 +270,7 @@ mod tests {
             let difference = differences(Noise::unknown(), &rows)[0].unwrap();
             compare_paired(&difference, Limits::default())
         };
-        assert_eq!(judge(-0.03, 0.003).verdict, Verdict::Slower);
+        assert_eq!(judge(-0.03, 0.003).verdict, Verdict::Less);
         assert!((judge(-0.03, 0.0).effect.unwrap() + 0.03).abs() < 1e-9);
         assert_eq!(judge(0.0, 0.003).verdict, Verdict::Same);
         assert_eq!(judge(-0.03, 0.03).verdict, Verdict::Unclear);
@@ -274,9 +279,9 @@ mod tests {
     #[test]
     fn swapping_the_sides_turns_the_verdict_round() {
         let fast = NOISY.map(|rate| rate * 1.5);
-        assert_eq!(verdict(&NOISY, &fast), Verdict::Faster);
+        assert_eq!(verdict(&NOISY, &fast), Verdict::Greater);
         let back = compare(&fast, &NOISY, Limits::default());
-        assert_eq!(back.verdict, Verdict::Slower);
+        assert_eq!(back.verdict, Verdict::Less);
         assert!((back.effect.unwrap() - (1.0 / 1.5 - 1.0)).abs() < 1e-12);
     }
 }

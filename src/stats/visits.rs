@@ -3,17 +3,17 @@
 //! Two processes that measure the same thing differ by more than the samples within them: another
 //! placement in memory, another state of the card, another minute. So a row is visited several times,
 //! and its error has two parts. All of it is on the scale of natural logarithms, where 0.01 is 1 % of the
-//! rate:
+//! value:
 //!
 //! ```text
-//! log rate of a sample = row + visit + sample      visit ~ (0, τ²), sample ~ (0, σ²)
+//! log value of a sample = row + visit + sample      visit ~ (0, τ²), sample ~ (0, σ²)
 //! error²(row) = Σ wᵢ² (τ² + σ²/n_eff,ᵢ) / (Σ wᵢ)²     wᵢ = 1 / (τ² + σ²/n_eff,ᵢ)
 //! ```
 //!
 //! Two or three visits say little of τ. It is therefore taken from three sources, each weighted with its
 //! degrees of freedom (a scaled inverse χ² prior and its posterior; Gelman et al., *Bayesian Data
 //! Analysis*, 2.6): what is known of the machine, the other rows of the same class in this run, and the
-//! row's own visits. Neighbours count for at most [`NEIGHBOURS`] degrees of freedom, since rows of one
+//! row's own visits. Neighbours count for at most six degrees of freedom, since rows of one
 //! class differ: a quiet row cannot make a noisy one look quiet (as in Smyth 2004, for genes).
 
 use std::f64::consts::SQRT_2;
@@ -36,7 +36,7 @@ const NEIGHBOURS_WITHIN: f64 = 2.0;
 /// One row in one process: what its samples say, on the scale of natural logarithms.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Visit {
-    /// Mean of the logarithms of the rates.
+    /// Mean of the logarithms of the values.
     pub log_mean: f64,
     /// Standard deviation of the logarithms (n − 1); `None` for a single sample.
     pub sd: Option<f64>,
@@ -47,9 +47,9 @@ pub struct Visit {
 }
 
 impl Visit {
-    /// The visit with these rates, in order; `None` if there are none, or one is not positive.
-    pub fn of(rates: &[f64]) -> Option<Self> {
-        let logs: Vec<_> = rates.iter().map(|rate| rate.ln()).collect();
+    /// The visit with these values, in order; `None` if there are none, or one is not positive.
+    pub fn of(values: &[f64]) -> Option<Self> {
+        let logs: Vec<_> = values.iter().map(|value| value.ln()).collect();
         if logs.iter().any(|log| !log.is_finite()) {
             return None;
         }
@@ -93,7 +93,7 @@ impl From<Visit> for Point {
 }
 
 impl From<(Visit, Visit)> for Point {
-    /// By how much the second is faster.
+    /// By how much the second is greater.
     fn from((baseline, new): (Visit, Visit)) -> Self {
         let (a, b) = (Self::from(baseline), Self::from(new));
         Self {

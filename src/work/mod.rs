@@ -1,9 +1,11 @@
 //! Work: what is measured, and what a measurement is made of.
 
-mod speed;
+pub mod metric;
+pub mod speed;
 
 use serde::{Deserialize, Serialize};
 
+pub use metric::{Figure, Kind, Metric};
 pub use speed::{Speed, Text};
 
 use crate::machine::Floors;
@@ -15,6 +17,20 @@ use crate::units::Nanos;
 pub enum Work {
     /// How fast prompts are processed and tokens generated.
     Speed(Speed),
+}
+
+/// Every kind of work.
+pub static KINDS: [&Kind; 1] = [&speed::KIND];
+
+/// What may be done with a work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct May {
+    /// Whether it is warmed up before it is measured.
+    pub warm_up: bool,
+    /// Whether another visit, in another process, says more.
+    pub repeat: bool,
+    /// Whether there is a cold start of it: a process that goes to its first token.
+    pub start_cold: bool,
 }
 
 /// Context that a work needs: how many tokens it holds, and how sequences share it.
@@ -65,46 +81,95 @@ impl Work {
 
     /// The same with so many tokens in the context when the clock starts.
     #[must_use]
-    pub fn with_depth(self, n_depth: u32) -> Self {
-        let Self::Speed(speed) = self;
-        Self::Speed(Speed { n_depth, ..speed })
+    pub fn with_depth(mut self, n_depth: u32) -> Self {
+        if let Some(speed) = self.speed_mut() {
+            speed.n_depth = n_depth;
+        }
+        self
     }
 
     /// The same in so many sequences side by side.
     #[must_use]
-    pub fn with_parallel(self, n_parallel: u32, prompt_shared: bool) -> Self {
-        let Self::Speed(speed) = self;
-        Self::Speed(Speed { n_parallel, prompt_shared, ..speed })
+    pub fn with_parallel(mut self, n_parallel: u32, prompt_shared: bool) -> Self {
+        if let Some(speed) = self.speed_mut() {
+            (speed.n_parallel, speed.prompt_shared) = (n_parallel, prompt_shared);
+        }
+        self
     }
 
-    /// The tokens that are timed, and what is around them.
-    pub fn speed(&self) -> &Speed {
-        let Self::Speed(speed) = self;
-        speed
+    /// The tokens that are timed, and what is around them; `None` where no speed is measured.
+    pub fn speed(&self) -> Option<&Speed> {
+        match self {
+            Self::Speed(speed) => Some(speed),
+        }
     }
 
-    /// How much runs of the same thing differ here.
-    pub fn floor(&self, floors: Floors) -> f64 {
-        let Self::Speed(speed) = self;
-        speed.floor(floors)
+    /// The same, to be changed.
+    pub fn speed_mut(&mut self) -> Option<&mut Speed> {
+        match self {
+            Self::Speed(speed) => Some(speed),
+        }
+    }
+
+    /// Its kind: what it yields.
+    pub fn kind(&self) -> &'static Kind {
+        match self {
+            Self::Speed(_) => &speed::KIND,
+        }
+    }
+
+    /// The metric that it is judged by.
+    pub fn headline(&self) -> &'static Metric {
+        self.kind().headline()
+    }
+
+    /// What may be done with it.
+    pub fn may(&self) -> May {
+        match self {
+            Self::Speed(speed) => speed.may(),
+        }
+    }
+
+    /// What it costs, in tokens of a prompt.
+    pub fn cost(&self) -> f64 {
+        match self {
+            Self::Speed(speed) => speed.cost(),
+        }
+    }
+
+    /// How jobs are noisy alike.
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::Speed(speed) => speed.class(),
+        }
+    }
+
+    /// How much runs of the same thing differ here; `None` where they do not.
+    pub fn floor(&self, floors: Floors) -> Option<f64> {
+        match self {
+            Self::Speed(speed) => Some(speed.floor(floors)),
+        }
     }
 
     /// The context that it needs.
     pub fn extent(&self) -> Extent {
-        let Self::Speed(speed) = self;
-        speed.extent()
+        match self {
+            Self::Speed(speed) => speed.extent(),
+        }
     }
 
     /// The name of the test without what axes say of it.
     pub fn test(&self) -> String {
-        let Self::Speed(speed) = self;
-        speed.test()
+        match self {
+            Self::Speed(speed) => speed.test(),
+        }
     }
 
     /// The name of the test, as the table has it.
     pub fn test_name(&self) -> String {
-        let Self::Speed(speed) = self;
-        speed.test_name()
+        match self {
+            Self::Speed(speed) => speed.test_name(),
+        }
     }
 }
 
@@ -136,4 +201,33 @@ pub enum Sample {
         /// From spawning the process to holding the first token.
         ns: Nanos,
     },
+}
+
+impl Sample {
+    /// Whether it is one of those that count: measured, on a loaded model.
+    pub fn is_measured(&self) -> bool {
+        !matches!(self, Self::Warmup { .. } | Self::Cold { .. })
+    }
+
+    /// How often the work was run for it, and the time of all runs together; `None` of a cold start.
+    pub fn runs(&self) -> Option<(u32, Nanos)> {
+        match self {
+            Self::Warmup { ns } => Some((1, *ns)),
+            Self::Run { runs, ns, .. } => Some((*runs, *ns)),
+            Self::Cold { .. } => None,
+        }
+    }
+
+    /// The time of one run of a measured sample.
+    pub fn each(&self) -> Option<Nanos> {
+        let (runs, ns) = self.runs().filter(|_| self.is_measured())?;
+        Some(Nanos(ns.0 / u64::from(runs.max(1))))
+    }
+
+    /// Lets go of the times of single tokens.
+    pub fn forget_details(&mut self) {
+        if let Self::Run { first_token_ns, token_ns, .. } = self {
+            (*first_token_ns, *token_ns) = (Vec::new(), Vec::new());
+        }
+    }
 }

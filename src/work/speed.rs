@@ -1,8 +1,15 @@
 //! Speed: how fast prompts are processed and tokens generated.
 
+mod metrics;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Extent, Sample};
+pub use metrics::{
+    COLD, FIRST_TOKEN, GENERATION_RATE, GENERATION_TIME, KIND, PROMPT_RATE, PROMPT_TIME, RATE,
+    TIME, TOKEN_TIME,
+};
+
+use super::{Extent, May, Sample};
 use crate::machine::Floors;
 use crate::units::short_hash;
 
@@ -54,6 +61,26 @@ impl Speed {
             (0, _) => floors.generate,
             _ => floors.prompt.max(floors.generate),
         }
+    }
+
+    /// How rows of it are noisy alike.
+    pub fn class(&self) -> &'static str {
+        match (self.n_prompt, self.n_gen) {
+            (_, 0) => "prompt",
+            (0, _) => "generation",
+            _ => "prompt and generation",
+        }
+    }
+
+    /// What may be done with it.
+    pub fn may(&self) -> May {
+        May { warm_up: true, repeat: true, start_cold: self.n_prompt > 0 }
+    }
+
+    /// What a run costs with all that comes before it, in tokens of a prompt: a generated one counts as several,
+    /// since weights are read for it and not computed with.
+    pub fn cost(&self) -> f64 {
+        f64::from(self.n_depth) + f64::from(self.n_prompt) + 10.0 * f64::from(self.n_gen)
     }
 
     /// Tokens that a run processes: those of every sequence, a shared prompt once.

@@ -36,9 +36,10 @@ pub fn per_token(job: &Job) -> io::Result<Option<f64>> {
         delay: Nanos(0),
         foresee: false,
     };
+    let Some(speed) = job.work.speed() else { return Ok(None) };
     // A session that does nothing cannot fail.
-    let _ = measure::repeat(&mut session, job, settings, &events, &mut None);
-    let tokens = f64::from(job.work.speed().n_gen);
+    let _ = measure::repeat(&mut session, (job, speed), settings, &events, &mut None);
+    let tokens = f64::from(speed.n_gen);
     let fastest = session.fastest.get().filter(|_| tokens > 0.0);
     Ok(fastest.map(|ns| ns.seconds() * 1e9 / tokens))
 }

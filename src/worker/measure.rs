@@ -12,7 +12,7 @@ use crate::stats::warm::Warm;
 use crate::telemetry::traffic;
 use crate::units::Nanos;
 use crate::wire::{Event, Settings};
-use crate::work::Sample;
+use crate::work::{Sample, Speed};
 
 /// Most warm-up runs of one job.
 const WARMUP_RUNS: usize = 12;
@@ -48,7 +48,7 @@ pub struct Course {
 /// has stopped.
 pub fn repeat<S: Session>(
     session: &mut S,
-    job: &Job,
+    (job, speed): (&Job, &Speed),
     settings: Settings,
     events: &Events,
     depth_state: &mut Option<DepthState>,
@@ -57,7 +57,7 @@ pub fn repeat<S: Session>(
         // Its memory alone is wanted.
         return Ok(Course { steady: None, stop: StopReason::Repetitions, traffic: Vec::new() });
     }
-    let mut bench = Bench::new(session, job, events, depth_state);
+    let mut bench = Bench::new(session, (job, speed), events, depth_state);
     let started = bench.session.now();
     let warmth = bench.warm_up(settings)?;
     let warming = bench.session.now().since(started);
@@ -108,6 +108,7 @@ struct Timing {
 struct Bench<'a, S> {
     session: &'a mut S,
     job: &'a Job,
+    speed: &'a Speed,
     events: &'a Events,
     depth_state: &'a mut Option<DepthState>,
     phase: Phase,
@@ -117,11 +118,11 @@ impl<'a, S: Session> Bench<'a, S> {
     /// Nothing has happened yet.
     fn new(
         session: &'a mut S,
-        job: &'a Job,
+        (job, speed): (&'a Job, &'a Speed),
         events: &'a Events,
         depth_state: &'a mut Option<DepthState>,
     ) -> Self {
-        Self { session, job, events, depth_state, phase: Phase::Context }
+        Self { session, job, speed, events, depth_state, phase: Phase::Context }
     }
 
     /// Tells the parent where we are. Never between the two readings of a timed stretch.
@@ -142,7 +143,7 @@ impl<'a, S: Session> Bench<'a, S> {
             return Ok(Warmed { steady: None, runs: 1, run: None });
         }
         self.enter(Phase::Warmup);
-        let generates = self.job.work.speed().n_prompt == 0 && self.job.work.speed().n_gen > 0;
+        let generates = self.speed.n_prompt == 0 && self.speed.n_gen > 0;
         let (steady, run) = if generates { self.warm_generation()? } else { self.warm_runs()? };
         let runs = match settings.stop {
             // As many runs as were asked for, each its own sample, as llama-bench has it.
@@ -170,7 +171,7 @@ impl<'a, S: Session> Bench<'a, S> {
     /// Tokens, until they agree and the device has been at work for a moment; whether they came to, and the time
     /// of a run as the before of them have it.
     fn warm_generation(&mut self) -> Result<(Option<bool>, Nanos), Failure> {
-        let n_gen = self.job.work.speed().n_gen;
+        let n_gen = self.speed.n_gen;
         let mut warm = Warm::new(WARMUP_RUNS * (n_gen as usize).max(WARM_TOKENS), WARMUP_TIME);
         loop {
             self.empty(true)?;
@@ -203,20 +204,20 @@ impl<'a, S: Session> Bench<'a, S> {
         };
         let started = self.session.now();
         loop {
-            let rate = self.sample(runs)?;
+            let value = self.sample(runs)?;
             let elapsed = self.session.now().since(started) + before;
-            if let Some(reason) = stopping.push(rate, elapsed) {
+            if let Some(reason) = stopping.push(value, elapsed) {
                 return Ok(reason);
             }
         }
     }
 
-    /// Takes one sample of `runs` runs and sends it: its rate, in tokens per second.
+    /// Takes one sample of `runs` runs and sends it: its value, in the headline's unit; 0 of one that took no time.
     fn sample(&mut self, runs: u32) -> Result<f64, Failure> {
         let mut ns = 0;
         let mut first_token_ns = Vec::with_capacity(runs as usize);
         // Room for every token before the clock starts.
-        let steps = self.job.work.speed().n_gen as usize * runs as usize;
+        let steps = self.speed.n_gen as usize * runs as usize;
         let mut token_ns = Vec::with_capacity(steps);
         for _ in 0..runs {
             let timing = self.once(false, &mut token_ns)?;
@@ -224,9 +225,10 @@ impl<'a, S: Session> Bench<'a, S> {
             first_token_ns.extend(timing.first_token_ns);
         }
         let ns = Nanos(ns);
-        self.send(Sample::Run { runs, ns, first_token_ns, token_ns });
-        let rate = ns.rate(self.job.work.speed().tokens().saturating_mul(runs));
-        Ok(rate.map_or(0.0, |rate| rate.0))
+        let sample = Sample::Run { runs, ns, first_token_ns, token_ns };
+        let value = self.speed.rate(&sample);
+        self.send(sample);
+        Ok(value.unwrap_or(0.0))
     }
 
     /// One run from an empty context: fill to the depth, then the timed work. The times of generated
@@ -239,7 +241,7 @@ impl<'a, S: Session> Bench<'a, S> {
     /// A context with nothing in it but its depth.
     fn empty(&mut self, warmup: bool) -> Result<(), Failure> {
         self.session.clear();
-        if self.job.work.speed().n_depth > 0 {
+        if self.speed.n_depth > 0 {
             if !warmup {
                 self.enter(Phase::Depth);
             }
@@ -255,7 +257,7 @@ impl<'a, S: Session> Bench<'a, S> {
     /// Brings the context to its depth: from the saved state where it fits, and further from there by
     /// processing, so that a row of growing depths is filled in one pass.
     fn fill(&mut self) -> Result<(), EngineError> {
-        let depth = self.job.work.speed().n_depth;
+        let depth = self.speed.n_depth;
         let mut reached = 0;
         if let Some(saved) = self.depth_state.as_ref().filter(|saved| saved.depth <= depth) {
             if self.session.restore(&saved.state) {
@@ -278,7 +280,7 @@ impl<'a, S: Session> Bench<'a, S> {
     /// llama-bench has without it, and copying a shared prompt counts towards neither, as in
     /// llama-batched-bench.
     fn timed(&mut self, warmup: bool, token_ns: &mut Vec<Nanos>) -> Result<Timing, EngineError> {
-        let (n_prompt, n_gen) = (self.job.work.speed().n_prompt, self.job.work.speed().n_gen);
+        let (n_prompt, n_gen) = (self.speed.n_prompt, self.speed.n_gen);
         let mut timing = Timing::default();
         if n_prompt > 0 {
             if !warmup {

@@ -24,6 +24,7 @@ use crate::record::{DeviceMemory, Loaded, MemorySplit, Phase, Reading, Warning};
 use crate::setup::{Config, Process, Setup};
 use crate::units::{Bytes, Nanos};
 use crate::wire::{Event, Question, Request, Settings, VERSION};
+use crate::work::Work;
 
 /// How a worker is started.
 #[derive(Debug, Clone, Default)]
@@ -229,8 +230,12 @@ impl<E: Engine> Worker<'_, E> {
             self.phase(job, Phase::Idle);
             self.engine.rest(settings.delay);
         }
-        let course =
-            measure::repeat(&mut session, job, settings, self.events, &mut self.depth_state)?;
+        let (events, depth) = (self.events, &mut self.depth_state);
+        let course = match &job.work {
+            Work::Speed(speed) => {
+                measure::repeat(&mut session, (job, speed), settings, events, depth)?
+            }
+        };
         let reading = Reading {
             peak_rss: self.engine.peak_rss(),
             devices: stages(self.engine.device_memory(), &after_load, &after_context),
@@ -287,8 +292,9 @@ impl<E: Engine> Worker<'_, E> {
         self.load(job)?;
         let mut session = self.open(job)?;
         self.phase(job, Phase::Prompt);
-        let first =
-            session.prompt(job.work.speed().n_prompt).and_then(|()| session.sample_greedy());
+        let first = session
+            .prompt(job.work.speed().map_or(0, |speed| speed.n_prompt))
+            .and_then(|()| session.sample_greedy());
         let clock = Nanos::monotonic();
         first.map_err(|error| Failure { phase: Phase::Prompt, error })?;
         Ok(Event::FirstToken { job: job.id.clone(), clock })
@@ -319,7 +325,7 @@ impl<E: Engine> Worker<'_, E> {
         let Setup::Llama(config) = &job.setup;
         let session = self.engine.open(config, job.extent());
         let mut session = session.map_err(|error| Failure { phase: Phase::Context, error })?;
-        if let Some(text) = &job.work.speed().text {
+        if let Some(text) = job.work.speed().and_then(|speed| speed.text.as_ref()) {
             session.use_text(&text.tokens);
         }
         Ok(session)

@@ -70,7 +70,7 @@ impl Machine {
             max_time: Nanos(u64::MAX),
         });
         while stopping.push(self.rate(), Nanos(0)).is_none() {}
-        stopping.rates().to_vec()
+        stopping.values().to_vec()
     }
 }
 

@@ -65,7 +65,7 @@ impl Machine {
             let rate = call(&mut self.now);
             let spent = std::time::Duration::from_secs_f64(self.now - started);
             if stopping.push(rate, Nanos::from(spent)).is_some() {
-                let visit = Visit::of(stopping.rates()).unwrap();
+                let visit = Visit::of(stopping.values()).unwrap();
                 return (visit, f64::midpoint(started, self.now));
             }
         }
@@ -171,7 +171,7 @@ impl Trial {
                 called += usize::from(is_called(found));
                 same += usize::from(found == Verdict::Same);
                 let worse = Known { log_mean: b[row].log_mean + 0.97_f64.ln(), ..b[row] };
-                noticed[row] += usize::from(verdict(&worse) == Verdict::Slower);
+                noticed[row] += usize::from(verdict(&worse) == Verdict::Less);
                 held[row] += usize::from(a[row].interval(0.95).unwrap().contains(truth[row]));
                 precision[row] += a[row].precision() * share(1, pairs);
             }
@@ -189,7 +189,7 @@ impl Trial {
 
 /// Whether a verdict is one that stops a release.
 pub fn is_called(verdict: Verdict) -> bool {
-    matches!(verdict, Verdict::Faster | Verdict::Slower)
+    matches!(verdict, Verdict::Greater | Verdict::Less)
 }
 
 /// The mean of many other runs, of each row.

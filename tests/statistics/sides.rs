@@ -20,7 +20,7 @@ fn series(weather: Weather, n: usize, limits: Limits, pairs: u64) -> (f64, f64) 
         let (a, b) = (side(1), side(2));
         let worse: Vec<_> = b.iter().map(|rate| rate * 0.97).collect();
         called += usize::from(is_called(compare(&a, &b, limits).verdict));
-        noticed += usize::from(compare(&a, &worse, limits).verdict == Verdict::Slower);
+        noticed += usize::from(compare(&a, &worse, limits).verdict == Verdict::Less);
     }
     let pairs = usize::try_from(pairs).unwrap();
     (share(called, pairs), share(noticed, pairs))
@@ -81,7 +81,7 @@ fn turns(weather: Weather, rounds: usize, runs: u64) -> (f64, f64) {
         }
         share(hits, usize::try_from(runs).unwrap() * ROWS.len())
     };
-    (count(0.0, &is_called), count(0.03, &|verdict| verdict == Verdict::Slower))
+    (count(0.0, &is_called), count(0.03, &|verdict| verdict == Verdict::Less))
 }
 
 #[test]

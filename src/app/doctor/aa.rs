@@ -128,7 +128,7 @@ pub fn run(
     test.took = Some(start.elapsed().into());
     for (planned, rates) in plan.jobs.iter().zip(&rates) {
         let what =
-            if planned.job.work.speed().n_gen > 0 { "generation speed" } else { "prompt speed" };
+            if planned.job.work.class() == "prompt" { "prompt speed" } else { "generation speed" };
         test.tests.extend(Test::of(planned.job.work.test_name(), what, rates));
     }
     Ok(test)
@@ -171,7 +171,7 @@ fn once(
         let row = report.row(index);
         match row.cause() {
             Some(cause) => Err(format!("{}: {cause}", row.job.work.test_name())),
-            None => Ok(row.summary.samples_rate),
+            None => Ok(row.summary.values),
         }
     });
     Ok(rows.collect())
@@ -349,7 +349,7 @@ mod tests {
         assert_eq!(default_samples(sd), 6);
         let limits = Limits { floor: 0.004, floor_known: true, ..Limits::default() };
         let from = called_from(sd, limits.floor).unwrap();
-        for (factor, verdict) in [(1.05, Verdict::Faster), (0.95, Verdict::Unclear)] {
+        for (factor, verdict) in [(1.05, Verdict::Greater), (0.95, Verdict::Unclear)] {
             let new = around((factor * from).exp());
             assert_eq!(compare(&around(1.0), &new, limits).verdict, verdict, "{factor}");
         }

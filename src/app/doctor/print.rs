@@ -184,8 +184,8 @@ fn pairs(test: &Test) -> Line {
     let names = [
         (Verdict::Same, "SAME"),
         (Verdict::Unclear, "UNCLEAR"),
-        (Verdict::Faster, "FASTER"),
-        (Verdict::Slower, "SLOWER"),
+        (Verdict::Greater, "FASTER"),
+        (Verdict::Less, "SLOWER"),
     ];
     let counts = names.map(|(verdict, name)| (test.called(verdict), name));
     let counts = counts.iter().filter(|(count, _)| *count > 0);

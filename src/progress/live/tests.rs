@@ -39,7 +39,7 @@ impl Run {
 /// The speed of a row of the 18: prompts are faster, and so is what has more layers on the card.
 fn rate(run: &Run, row: usize) -> f64 {
     let job = &run.plan.jobs[row].job;
-    let Work::Speed(speed) = &job.work;
+    let speed = job.work.speed().unwrap();
     let crate::setup::Setup::Llama(config) = &job.setup;
     let layers = f64::from(config.n_gpu_layers);
     if speed.n_prompt > 0 { layers * 310.0 } else { layers * 3.4 }

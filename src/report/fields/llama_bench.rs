@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 
-use super::{Field, Shape, model, whole};
+use super::{Field, Shape, error, model, value, values, whole};
 use crate::machine::DeviceKind;
 use crate::units::rfc3339;
+use crate::work::speed;
 
 pub(super) static FIELDS: [Field; 44] = [
     Field::text("build_commit", "The engine's version", |row| {
@@ -70,29 +71,25 @@ pub(super) static FIELDS: [Field; 44] = [
     Field::axis("fit_target"),
     Field::axis("fit_min_ctx"),
     Field::int("n_prompt", "tokens", "Tokens of the prompt", |row| {
-        row.job.work.speed().n_prompt.into()
+        row.job.work.speed().map(|speed| speed.n_prompt).into()
     }),
-    Field::int("n_gen", "tokens", "Tokens generated", |row| row.job.work.speed().n_gen.into()),
+    Field::int("n_gen", "tokens", "Tokens generated", |row| {
+        row.job.work.speed().map(|speed| speed.n_gen).into()
+    }),
     Field::axis("n_depth"),
     Field::text("test_time", "When it started, in UTC", |row| {
         row.measured.started.map(rfc3339).into()
     }),
-    Field::int("avg_ns", "ns", "Mean time of a repetition", |row| {
-        whole(row.summary.ns.map(|ns| ns.mean))
-    }),
-    Field::int("stddev_ns", "ns", "Its standard deviation", |row| {
-        whole(row.summary.ns.and_then(|ns| ns.sd))
-    }),
+    Field::int("avg_ns", "ns", "Mean time of a repetition", |row| whole(value(row, &speed::TIME))),
+    Field::int("stddev_ns", "ns", "Its standard deviation", |row| whole(error(row, &speed::TIME))),
     Field::speed("avg_ts", "Mean speed over the repetitions", |row| {
-        row.summary.rate.as_ref().map(|rate| rate.mean).into()
+        value(row, &speed::RATE).into()
     }),
-    Field::speed("stddev_ts", "Its standard deviation", |row| {
-        row.summary.rate.as_ref().and_then(|rate| rate.sd).into()
-    }),
+    Field::speed("stddev_ts", "Its standard deviation", |row| error(row, &speed::RATE).into()),
     Field::list("samples_ns", &Shape::Int, "ns", "Time of each repetition", |row| {
         row.summary.samples_ns.iter().map(|ns| ns.0).collect::<Value>()
     }),
     Field::list("samples_ts", &Shape::Float, "tokens/s", "Speed of each repetition", |row| {
-        row.summary.samples_rate.iter().copied().collect::<Value>()
+        values(row, &speed::RATE).iter().copied().collect::<Value>()
     }),
 ];

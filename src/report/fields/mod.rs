@@ -1,6 +1,6 @@
 //! What can be read from a row, as data: JSON and CSV write this table, in this order. llama-bench's
 //! fields come first, with its names, types and order, so that its readers read ours; our own follow. A
-//! new field is one entry; an axis has its field by itself.
+//! new field is one entry; an axis and a metric have theirs by themselves.
 
 mod llama_bench;
 mod own;
@@ -13,6 +13,8 @@ use serde_json::Value;
 use super::Row;
 use crate::axis::{self, AXES, Axis, Grammar};
 use crate::setup::Model;
+use crate::work::metric::Names;
+use crate::work::{KINDS, Metric};
 pub use shape::Shape;
 
 /// What the values of a field are. Every field may also be null: absent is never 0.
@@ -55,6 +57,12 @@ enum Reader {
     Row(Get),
     /// It is an axis.
     Axis(&'static Axis),
+    /// It is what the row came to in a metric.
+    Figure(&'static Metric),
+    /// It is the error of that.
+    Error(&'static Metric),
+    /// It is the values behind it.
+    Values(&'static Metric),
 }
 
 type Get = fn(&Row<'_>) -> Value;
@@ -98,6 +106,23 @@ impl Field {
         Self { name, kind, unit, doc, places: None, items: None, reader: Reader::Axis(axis) }
     }
 
+    /// The fields of a metric: its figure, the error of that, and the values behind it.
+    fn of_metric(metric: &'static Metric) -> impl Iterator<Item = Self> {
+        let Names { value, error, samples } = metric.fields;
+        let number = |name, doc, reader| Self {
+            reader,
+            ..Self::float(name, metric.unit, doc, |_| Value::Null)
+        };
+        let figure = number(value, metric.doc, Reader::Figure(metric));
+        let error = error.map(|name| number(name, "Its error", Reader::Error(metric)));
+        let values = samples.map(|name| Self {
+            kind: Kind::List,
+            items: Some(&Shape::Float),
+            ..number(name, "The values behind it, in order", Reader::Values(metric))
+        });
+        [Some(figure), error, values].into_iter().flatten()
+    }
+
     const fn text(name: &'static str, doc: &'static str, get: Get) -> Self {
         Self::new(name, Kind::Text, "", doc, get)
     }
@@ -136,6 +161,9 @@ impl Field {
             Reader::Axis(axis) => {
                 row.job.value(axis).map_or(Value::Null, |value| axis.json(&value))
             }
+            Reader::Figure(metric) => value(row, metric).into(),
+            Reader::Error(metric) => error(row, metric).into(),
+            Reader::Values(metric) => values(row, metric).iter().copied().collect(),
         }
     }
 
@@ -148,7 +176,7 @@ impl Field {
     }
 }
 
-/// Every field: llama-bench's, then ours, then axes that have no place among them.
+/// Every field: llama-bench's, then ours, then axes and metrics that have no place among them.
 pub fn all() -> impl Iterator<Item = &'static Field> {
     placed().chain(FURTHER.iter())
 }
@@ -159,8 +187,9 @@ fn placed() -> impl Iterator<Item = &'static Field> {
 }
 
 static FURTHER: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    let further = AXES.iter().filter(|axis| placed().all(|field| field.name != axis.name));
-    further.map(Field::of_axis).collect()
+    let metrics = KINDS.iter().flat_map(|kind| kind.metrics.iter().copied());
+    let further = AXES.iter().map(Field::of_axis).chain(metrics.flat_map(Field::of_metric));
+    further.filter(|field| placed().all(|known| known.name != field.name)).collect()
 });
 
 /// The fields of llama-bench's JSON. Its CSV and its SQL have those that are no lists.
@@ -171,6 +200,21 @@ pub fn llama_bench() -> impl Iterator<Item = &'static Field> {
 /// What a model file says; null where there is none.
 fn model(row: &Row<'_>, read: fn(&Model) -> Value) -> Value {
     row.job.setup.model().map_or(Value::Null, read)
+}
+
+/// What a row came to in a metric.
+fn value(row: &Row<'_>, metric: &Metric) -> Option<f64> {
+    row.figure(metric).map(|figure| figure.value)
+}
+
+/// The error of that.
+fn error(row: &Row<'_>, metric: &Metric) -> Option<f64> {
+    row.figure(metric).and_then(|figure| figure.error)
+}
+
+/// The values of a row's headline; none where that is another one.
+fn values<'a>(row: &'a Row<'_>, headline: &Metric) -> &'a [f64] {
+    if row.job.work.headline() == headline { &row.summary.values } else { &[] }
 }
 
 /// A figure in nanoseconds, to the nearest whole one.

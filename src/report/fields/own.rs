@@ -2,18 +2,18 @@
 
 use serde_json::{Value, json};
 
-use super::{Field, Shape, model, shape, whole};
+use super::{Field, Shape, error, model, shape, value, whole};
 use crate::job::Job;
 use crate::machine::{DeviceKind, Link, Roof};
-use crate::report::summary::Part;
 use crate::report::{Against, Row, Visit};
 use crate::roofline;
 use crate::setup::{Numa, Word as _};
+use crate::stats::interval::Interval;
 use crate::stats::spread::Spread;
 use crate::stats::stopping::Rule;
 use crate::stats::verdict::Comparison;
 use crate::units::{Rate, rfc3339};
-use crate::work::Sample;
+use crate::work::{Metric, Text, speed};
 
 pub(super) static FIELDS: [Field; 122] = [
     Field::int("schema_version", "", "Version of the schema that the row follows", |_| {
@@ -54,10 +54,10 @@ pub(super) static FIELDS: [Field; 122] = [
     }),
     Field::int("n_samples", "", "Repetitions measured", |row| row.summary.samples_ns.len().into()),
     Field::int("ttft_avg_ns", "ns", "Mean time to first token, model loaded", |row| {
-        mean_of(row.summary.first_token_ns.as_ref())
+        whole(value(row, &speed::FIRST_TOKEN))
     }),
     Field::int("ttft_stddev_ns", "ns", "Its standard deviation", |row| {
-        sd_of(row.summary.first_token_ns.as_ref())
+        whole(error(row, &speed::FIRST_TOKEN))
     }),
     Field::list(
         "ttft_samples_ns",
@@ -67,10 +67,10 @@ pub(super) static FIELDS: [Field; 122] = [
         |row| row.first_token_samples().collect::<Value>(),
     ),
     Field::int("cold_avg_ns", "ns", "Mean time from process start to first token", |row| {
-        mean_of(row.summary.cold_ns.as_ref())
+        whole(value(row, &speed::COLD))
     }),
     Field::int("cold_stddev_ns", "ns", "Its standard deviation", |row| {
-        sd_of(row.summary.cold_ns.as_ref())
+        whole(error(row, &speed::COLD))
     }),
     Field::list("cold_samples_ns", &Shape::Int, "ns", "Each cold start", |row| {
         row.cold_samples().collect::<Value>()
@@ -110,24 +110,28 @@ pub(super) static FIELDS: [Field; 122] = [
         |row| row.links().map(|(endpoint, found)| link(endpoint, found)).collect::<Value>(),
     ),
     Field::text("prompt", "The prompt: random tokens, or the place of a text", |row| {
-        row.job.work.speed().text.as_ref().map_or("random", |text| text.name.as_str()).into()
+        row.job
+            .work
+            .speed()
+            .map(|speed| speed.text.as_ref().map_or("random", |text| &text.name))
+            .into()
     }),
     Field::text("prompt_hash", "SHA-256 of the text, its first 16 hex digits", |row| {
-        row.job.work.speed().text.as_ref().map(|text| text.hash.as_str()).into()
+        text(row).map(|text| text.hash.as_str()).into()
     }),
     Field::axis("n_parallel"),
     Field::axis("prompt_shared"),
     Field::int("t_pp_ns", "ns", "Mean time of the prompt's part of a test with both", |row| {
-        part(row.summary.prompt.as_ref(), |part| whole(Some(part.ns.mean)))
+        whole(value(row, &speed::PROMPT_TIME))
     }),
     Field::float("s_pp_ts", "tokens/s", "Mean speed of that part, all sequences together", |row| {
-        part(row.summary.prompt.as_ref(), |part| part.rate.mean.into())
+        value(row, &speed::PROMPT_RATE).into()
     }),
     Field::int("t_tg_ns", "ns", "Mean time of the generation's part", |row| {
-        part(row.summary.generation.as_ref(), |part| whole(Some(part.ns.mean)))
+        whole(value(row, &speed::GENERATION_TIME))
     }),
     Field::float("s_tg_ts", "tokens/s", "Mean speed of that part, all sequences together", |row| {
-        part(row.summary.generation.as_ref(), |part| part.rate.mean.into())
+        value(row, &speed::GENERATION_RATE).into()
     }),
     Field::axis("reserve_ctx"),
     Field::int("n_ctx", "tokens", "Size of the context", |row| row.memory.n_ctx.into()),
@@ -246,7 +250,7 @@ pub(super) static FIELDS: [Field; 122] = [
         "noise_floor",
         "share",
         "How runs of the same thing differ, by lbench doctor",
-        |row| row.facts.host.floors.map(|floors| row.job.work.floor(floors)).into(),
+        |row| row.facts.host.floors.and_then(|floors| row.job.work.floor(floors)).into(),
     ),
     Field::text("stop_reason", "Why its last visit has no more samples", |row| {
         json!(row.measured.reading.stop)
@@ -262,10 +266,10 @@ pub(super) static FIELDS: [Field; 122] = [
     }),
     Field::float("median_ts", "t/s", "Median speed", |row| rate(row, |spread| Some(spread.median))),
     Field::float("ci_low_ts", "t/s", "Lower end of the mean's 95 % interval", |row| {
-        row.interval().map(|interval| interval.low).into()
+        speeds(row).map(|interval| interval.low).into()
     }),
     Field::float("ci_high_ts", "t/s", "Upper end of the mean's 95 % interval", |row| {
-        row.interval().map(|interval| interval.high).into()
+        speeds(row).map(|interval| interval.high).into()
     }),
     Field::float("q1_ts", "t/s", "First quartile", |row| rate(row, |spread| Some(spread.q1))),
     Field::float("q3_ts", "t/s", "Third quartile", |row| rate(row, |spread| Some(spread.q3))),
@@ -279,13 +283,13 @@ pub(super) static FIELDS: [Field; 122] = [
         &Shape::Int,
         "",
         "Positions of outlying samples, from 0; they count",
-        |row| json!(row.summary.rate.as_ref().map_or(&[][..], |spread| &spread.outliers)),
+        |row| json!(spread(row, &speed::RATE).map_or(&[][..], |spread| &spread.outliers)),
     ),
     Field::int("ttft_p50_ns", "ns", "Median time to first token", |row| {
-        whole(row.summary.first_token_ns.as_ref().map(|spread| spread.median))
+        whole(spread(row, &speed::FIRST_TOKEN).map(|spread| spread.median))
     }),
     Field::int("ttft_p95_ns", "ns", "95th percentile of the time to first token", |row| {
-        whole(row.summary.first_token_ns.as_ref().map(|spread| spread.p95))
+        whole(spread(row, &speed::FIRST_TOKEN).map(|spread| spread.p95))
     }),
     Field::int("itl_p50_ns", "ns", "Median time of a generated token", |row| {
         whole(row.summary.latency.as_ref().map(|latency| latency.p50_ns))
@@ -321,7 +325,8 @@ pub(super) static FIELDS: [Field; 122] = [
         row.roof().and_then(|roof| roof.compute).into()
     }),
     Field::float("baseline_ts", "t/s", "Mean speed in the baseline", |row| {
-        row.against.as_ref().and_then(|against| against.ts).into()
+        let against = row.against.as_ref();
+        against.filter(|against| *against.metric == speed::RATE).and_then(|one| one.then).into()
     }),
     Field::float("baseline_change", "", "Change since the baseline, as a share", |row| {
         compared(row).and_then(|compared| compared.effect).into()
@@ -384,13 +389,18 @@ pub(super) static FIELDS: [Field; 122] = [
     }),
 ];
 
+/// The prompt, where it is a text.
+fn text<'a>(row: &Row<'a>) -> Option<&'a Text> {
+    row.job.work.speed()?.text.as_ref()
+}
+
 /// The visits of a row.
 fn visits(row: &Row<'_>) -> Value {
     let visits = &row.measured.visits;
     let of = |(at, visit): (usize, &Visit)| {
         let end = visits.get(at + 1).map_or(row.measured.samples.len(), |next| next.first);
         let samples = row.measured.samples.get(visit.first..end).unwrap_or_default();
-        let runs = samples.iter().filter(|sample| matches!(sample, Sample::Run { .. })).count();
+        let runs = samples.iter().filter(|sample| sample.is_measured()).count();
         json!({"round": visit.round, "started": rfc3339(visit.unix_time), "n_samples": runs})
     };
     visits.iter().enumerate().map(of).collect()
@@ -410,31 +420,28 @@ fn link(endpoint: &str, found: &Result<Link, String>) -> Value {
     })
 }
 
+/// The 95 % interval of a speed.
+fn speeds(row: &Row<'_>) -> Option<Interval> {
+    row.interval().filter(|_| row.job.work.speed().is_some())
+}
+
 /// A figure of the speeds.
 fn rate(row: &Row<'_>, pick: fn(&Spread) -> Option<f64>) -> Value {
-    row.summary.rate.as_ref().and_then(pick).into()
+    spread(row, &speed::RATE).and_then(pick).into()
+}
+
+/// How the values of a metric are spread.
+fn spread<'a>(row: &'a Row<'_>, metric: &Metric) -> Option<&'a Spread> {
+    row.figure(metric)?.spread.as_ref()
 }
 
 /// What share of its device's ceiling a row reaches.
 fn of_roof(row: &Row<'_>, share: fn(&Job, Rate, Roof) -> Option<f64>) -> Value {
-    let rate = row.summary.rate.as_ref().map(|spread| Rate(spread.mean));
+    let rate = value(row, &speed::RATE).map(Rate);
     rate.and_then(|rate| share(row.job, rate, row.roof()?)).into()
 }
 
 /// The row beside its baseline.
 fn compared(row: &Row<'_>) -> Option<Comparison> {
     row.against.as_ref()?.comparison
-}
-
-/// A figure of one part of a test that has both.
-fn part(part: Option<&Part>, read: fn(&Part) -> Value) -> Value {
-    part.map_or(Value::Null, read)
-}
-
-fn mean_of(spread: Option<&Spread>) -> Value {
-    whole(spread.map(|spread| spread.mean))
-}
-
-fn sd_of(spread: Option<&Spread>) -> Value {
-    whole(spread.and_then(|spread| spread.sd))
 }

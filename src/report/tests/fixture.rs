@@ -123,7 +123,7 @@ impl Run {
 
     /// The `nth` sample: a little slower each time, and different for each row.
     pub(super) fn sample(&mut self, index: usize, nth: u64) {
-        let work = self.plan.jobs[index].job.work.speed();
+        let work = self.plan.jobs[index].job.work.speed().unwrap();
         let ns = 1_000_000_000 + index as u64 * 77_000_000 + nth * 3_000_000;
         let token = Nanos(ns / 2);
         let sample = Sample::Run {
