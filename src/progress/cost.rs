@@ -233,16 +233,14 @@ impl Costs {
 
     /// What all rounds together may take.
     fn allowed(&self, ledger: &Ledger) -> f64 {
-        let (visits, loads) = self.sum(ledger, |_, entry| f64::from(u8::from(!entry.failed)));
         let run = |(place, entry): (usize, &Entry)| {
             let known = entry.run.map(Nanos::seconds);
             let priced = || Some(self.prices(place).of(&ledger.jobs()[place])?.0);
             f64::from(self.shown[place]) * known.or_else(priced).unwrap_or(0.0)
         };
         let runs: f64 = ledger.entries().iter().enumerate().map(run).sum();
-        let time =
-            |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX / 100);
-        budget(time(runs), time(visits), time(loads)).as_secs_f64()
+        let runs = Duration::try_from_secs_f64(runs).unwrap_or(Duration::MAX / 100);
+        budget(runs).as_secs_f64()
     }
 
     /// The price of so many visits to each place, and that of the loads they need.
@@ -364,10 +362,9 @@ mod tests {
         let mut run = run(Rule::default());
         run.visit(0, 1, 100.0, 0.0);
         run.visit(1, 1, 25.0, 0.0);
-        // Two rounds would take 21 s; llama-bench takes 5 · (1 + 4) s and a load, of which four fifths may be
-        // spent. Two samples and a load each are over.
+        // Half of llama-bench's 5 · (1 + 4) s. Two samples and a load each are over.
         let left = run.board.left(run.now).unwrap();
-        assert!((left.run.unwrap() - (0.8 * 25.5 - 11.0)).abs() < 1e-3, "{left:?}");
+        assert!((left.run.unwrap() - (12.5 - 11.0)).abs() < 1e-3, "{left:?}");
         assert!(left.round.abs() < 1e-9, "{left:?}");
         run.now += Duration::from_secs(100);
         run.start(0, 2);

@@ -12,7 +12,7 @@ use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_pcg::Pcg64Mcg;
 
-use crate::ledger::{Entry, Ledger};
+use crate::ledger::{Ledger, budget};
 use crate::stats::stopping::Rule;
 
 /// How much time rounds behind the first may take.
@@ -23,11 +23,6 @@ pub enum Budget {
     /// As much as the rule of measuring wants.
     Open,
 }
-
-/// Repetitions that llama-bench makes of a row.
-const REPETITIONS: f64 = 5.0;
-/// The share of their time that rounds may take together.
-const SHARE: f64 = 0.5;
 
 /// What visits cost, as far as that was seen.
 #[derive(Debug, Clone, Copy, Default)]
@@ -129,22 +124,11 @@ impl Schedule {
 
     /// Jobs that want another visit, the one that is known worst first.
     pub(super) fn wanted(&self, ledger: &Ledger) -> Vec<usize> {
-        let wants = |place: &usize| self.wants(ledger.entry(*place));
+        let wants = |place: &usize| ledger.entry(*place).wants(self.stop);
         let mut wanted: Vec<_> = self.groups.iter().flatten().copied().filter(wants).collect();
         let precision = |place: usize| ledger.entry(place).precision().unwrap_or(f64::INFINITY);
         wanted.sort_by(|a, b| precision(*b).total_cmp(&precision(*a)));
         wanted
-    }
-
-    fn wants(&self, entry: &Entry) -> bool {
-        let Rule::Precision { target, max_time, max_samples, .. } = self.stop else { return false };
-        let samples: usize =
-            entry.visits.iter().filter_map(|visited| visited.visit).map(|visit| visit.n).sum();
-        !entry.failed
-            && !entry.settled
-            && entry.precision().is_some_and(|reached| reached > target)
-            && entry.running() < max_time
-            && samples < max_samples as usize
     }
 
     /// The time that all rounds together may take.
@@ -156,7 +140,7 @@ impl Schedule {
                 f64::from(self.shown[place]) * run.seconds()
             })
             .sum();
-        Duration::from_secs_f64(runs * REPETITIONS * SHARE)
+        budget(Duration::from_secs_f64(runs))
     }
 
     /// As many of these as the time is good for.
