@@ -8,9 +8,9 @@
 //! | floor | room | what it holds |
 //! |---|---|---|
 //! | 1 | [`units`] | quantities that print themselves |
-//! | | [`text`] | text from outside, made harmless |
 //! | | [`dirs`] | folders of the user's |
 //! | | [`document`] | tables, sentences and notes as data, and the formats that write them. Pure |
+//! | | [`near`] | what was probably meant by a word that nobody knows |
 //! | | [`error`] | what ends a run early, and the exit codes |
 //! | 2 | [`stats`] | statistics of numbers. Pure |
 //! | | [`gguf`] | reading headers, writing synthetic models: pure bytes |
@@ -34,8 +34,8 @@
 //! | | [`runner`] | the parent's loop: spawn, watch, end, record |
 //! | | [`worker`] | the child's side: the measurements, generic over a session |
 //! | 10 | [`compare`] | two result files, row by row, with a verdict |
-//! | 11 | [`cli`] | flags as typed, their values, and defaults from files and the environment |
-//! | 12 | [`app`] | the commands |
+//! | 11 | [`cli`] | flags of a sweep as typed, their values, and defaults from files and the environment |
+//! | 12 | [`app`] | the commands: each a file with its arguments and its deed |
 //!
 //! Data flows one way: `cli → plan → runner → journal → report`.
 
@@ -54,6 +54,7 @@ pub mod journal;
 pub mod ledger;
 pub mod machine;
 pub mod models;
+pub mod near;
 pub mod plan;
 pub mod progress;
 pub mod record;

@@ -13,7 +13,7 @@ pub use measure::{measure, wanted};
 use crate::job::Job;
 use crate::machine::Host;
 use crate::machine::{Device, DeviceKind, Roof};
-use crate::setup::{CacheType, Setup};
+use crate::setup::Setup;
 use crate::units::Rate;
 
 /// A device as it is measured.
@@ -89,8 +89,8 @@ pub fn bytes_per_token(job: &Job) -> Option<f64> {
     let cost = config.model.token_cost?;
     let attention = cost.attention?;
     let seen = seen(speed.n_depth, speed.n_gen, attention.window)?;
-    let per_seen = float(attention.k) * element_bytes(config.type_k)
-        + float(attention.v) * element_bytes(config.type_v);
+    let per_seen = float(attention.k) * config.type_k.element_bytes()
+        + float(attention.v) * config.type_v.element_bytes();
     Some(float(cost.weight_bytes.0) + seen * per_seen)
 }
 
@@ -128,20 +128,6 @@ pub fn compute_share(job: &Job, rate: Rate, roof: Roof) -> Option<f64> {
 
 fn share(per_token: f64, rate: Rate, ceiling: f64) -> Option<f64> {
     Some(per_token * rate.0 / ceiling).filter(|share| share.is_finite())
-}
-
-/// Bytes of an element of the KV cache: those of a block, shared out.
-fn element_bytes(kind: CacheType) -> f64 {
-    let block = |bytes: f64| bytes / 32.0;
-    match kind {
-        CacheType::F32 => 4.0,
-        CacheType::F16 | CacheType::Bf16 => 2.0,
-        CacheType::Q8_0 => block(34.0),
-        CacheType::Q5_1 => block(24.0),
-        CacheType::Q5_0 => block(22.0),
-        CacheType::Q4_1 => block(20.0),
-        CacheType::Q4_0 | CacheType::Iq4Nl => block(18.0),
-    }
 }
 
 #[allow(clippy::cast_precision_loss)] // sizes below 2^53

@@ -1,6 +1,6 @@
 //! An earlier run beside the one under way.
 
-use super::tell;
+use super::out::tell;
 use crate::cli::HowArgs;
 use crate::compare::{self, Run};
 use crate::error::Error;

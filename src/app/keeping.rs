@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::tell;
+use super::out::tell;
 use crate::cli::BenchArgs;
 use crate::cli::defaults::{Asked, Request, settings_of};
 use crate::cli::flags::{self, Concern};
@@ -148,13 +148,13 @@ fn is_same(a: &Path, b: &Path) -> bool {
 }
 
 /// Where the journal goes: to the file that was named, to the one that is resumed, to the user's folder.
-/// Runs of the scripted engine are nobody's results.
+/// A script's runs are nobody's results.
 fn path(args: &BenchArgs, earlier: Option<&Journal>, unix_time: u64) -> Option<PathBuf> {
     if args.no_journal {
         return None;
     }
     let resumed = earlier.map(|journal| journal.path.clone());
-    let own = || journal::new_path(unix_time).filter(|_| args.scripted.is_none());
+    let own = || journal::new_path(unix_time).filter(|_| args.engine.is_real());
     args.journal.clone().or(resumed).or_else(own)
 }
 

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::tell;
-use crate::cli::BenchArgs;
+use super::out::tell;
 use crate::cli::defaults::Asked;
+use crate::cli::{BenchArgs, EngineArgs};
 use crate::error::Error;
 use crate::hub::{Hub, Shown};
 use crate::job::Job;
@@ -88,7 +88,7 @@ pub(super) fn find_models(args: &BenchArgs) -> Result<Vec<Model>, Error> {
             models::DEFAULT
         ));
     }
-    let write = !args.dry_run && args.scripted.is_none();
+    let write = !args.dry_run && args.engine.is_real();
     let found = models::resolve(&names, &args.models_dir, write, &mut |text| tell(&text));
     let mut models = found.map_err(|error| models::cut_at_comma(error, &args.model))?;
     if !wanted.is_empty() {
@@ -139,16 +139,16 @@ pub(super) fn predictions(runner: &mut Runner, plan: &Plan) -> Result<Vec<Option
 }
 
 /// The machine with what its engine and its driver tell.
-pub(super) fn host(runner: &mut Runner, scripted: bool) -> Result<Host, Error> {
+pub(super) fn host(runner: &mut Runner, engine: &EngineArgs) -> Result<Host, Error> {
     let mut host = Host::take(runner.describe()?);
-    host.cards = cards(scripted).unwrap_or_default();
+    host.cards = cards(engine).unwrap_or_default();
     Ok(host)
 }
 
 /// The GPUs of this machine. The scripted engine has devices of its own: unless a test plays the machine,
 /// what is there is none of its business.
-pub(super) fn cards(scripted: bool) -> Option<Cards> {
-    (!scripted || cards::is_played()).then(cards::look)
+pub(super) fn cards(engine: &EngineArgs) -> Option<Cards> {
+    (engine.is_real() || cards::is_played()).then(cards::look)
 }
 
 /// Share of a device's memory below which what is free is worth a word.

@@ -1,7 +1,41 @@
 //! `lbench rpc-server`: llama.cpp's own server, in this process.
 
-use crate::cli::RpcServerArgs;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::quantities;
 use crate::error::Error;
+
+/// In few words.
+pub(super) const BRIEF: &str = "Serve this machine's devices to others";
+
+/// Serve this machine's devices to llama.cpp's RPC on another, for trusted networks only.
+#[derive(Debug, Args)]
+pub struct RpcServerArgs {
+    /// Address to listen at
+    #[arg(short = 'H', long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub host: String,
+    /// Port to listen at
+    #[arg(short, long, value_name = "PORT", default_value_t = 50052)]
+    #[arg(value_parser = quantities::whole::<u16>(1..=65_535))]
+    pub port: u16,
+    /// Devices to serve [default: all GPUs, or else the CPU]
+    #[arg(short, long, value_name = "NAME,...", value_delimiter = ',')]
+    pub device: Vec<String>,
+    /// CPU threads [default: the number of physical cores]
+    #[arg(short, long, value_name = "N", value_parser = quantities::whole::<u32>(1..=512))]
+    pub threads: Option<u32>,
+    /// Folder in which weights are kept for the next run
+    #[arg(short, long, value_name = "DIR")]
+    pub cache: Option<PathBuf>,
+    /// Copy the engine's log to standard error
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// Folder of the engine's backend modules, where the build has any [default: backends, beside lbench]
+    #[arg(long, value_name = "DIR", env = "LBENCH_BACKENDS")]
+    pub backend_dir: Option<PathBuf>,
+}
 
 /// Serves until it is told to end.
 #[cfg(feature = "llama")]
@@ -10,7 +44,7 @@ pub(super) fn main(args: &RpcServerArgs) -> Result<u8, Error> {
     use crate::setup::Process;
 
     if args.host != "127.0.0.1" && args.host != "localhost" {
-        super::tell(&format!(
+        super::out::tell(&format!(
             "whoever reaches {}:{} can use this machine's devices and crash this server: the protocol has \
              no authentication and no encryption, and is for trusted networks only",
             args.host, args.port
@@ -45,7 +79,7 @@ fn end_on_signals() -> Result<(), Error> {
         .map_err(|e| Error::Worker(format!("signal handlers: {e}")))?;
     std::thread::spawn(move || {
         if signals.forever().next().is_some() {
-            super::tell("the RPC server ends");
+            super::out::tell("the RPC server ends");
             // No destructor may run while another thread is inside the engine.
             signal_hook::low_level::exit(exit::OK.into());
         }

@@ -1,7 +1,7 @@
 //! Shares and devices on the command line that may not mean what they seem to: where llama.cpp's other programs part
 //! those of one setting by commas, llama-bench and lbench part settings.
 
-use super::tell;
+use super::out::tell;
 use crate::axis::{AXES, Value};
 use crate::cli::AxisArgs;
 use crate::cli::defaults::Asked;
@@ -115,7 +115,7 @@ mod tests {
     use std::ffi::OsString;
 
     use super::*;
-    use crate::cli::Cli;
+    use crate::app::command::Cli;
     use crate::machine::Device;
 
     fn told(line: &str, gpus: usize) -> String {

@@ -4,7 +4,7 @@
 use std::io::{self, IsTerminal as _};
 use std::os::fd::AsFd;
 
-use super::tell;
+use super::out::tell;
 use crate::cli::BenchArgs;
 use crate::progress::Progress;
 use crate::report::{Report, Stream};

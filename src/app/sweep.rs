@@ -1,8 +1,10 @@
 //! A sweep, step by step: arguments to plan, plan to runner, records to journal and report.
 
 use super::beside::Beside;
+use super::out::{output_error, print, tell};
+use super::rooflines::rooflines;
 use super::showing::Showing;
-use super::{keeping, list_devices, output_error, prepare, print, rooflines, shares, tell};
+use super::{devices, keeping, prepare, shares};
 use crate::cli::BenchArgs;
 use crate::cli::defaults::{self, Request, Sources};
 use crate::compare::Run;
@@ -10,7 +12,7 @@ use crate::error::{Error, exit};
 use crate::journal::RunFacts;
 use crate::journal::{Kept, Wanted, Writer};
 use crate::ledger::{Ledger, Priors};
-use crate::machine::cache::{self, Cache};
+use crate::machine::cache;
 use crate::plan::{self, Plan};
 use crate::progress::{Limits, Progress, Wish};
 use crate::record::Record;
@@ -42,13 +44,13 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
 
     let settings = settings(args);
     // A script gives the same numbers each time.
-    let scripted = args.scripted.as_ref().map(|script| script.seed);
+    let scripted = args.engine.script().map(|script| script.seed);
     let seed = args.deprecated.seed().or(scripted).unwrap_or_else(some_seed);
     let sampler = prepare::sampler(args);
     let mut runner = Runner::new(runner_options(args, seed))?;
-    let mut host = prepare::host(&mut runner, args.scripted.is_some())?;
+    let mut host = prepare::host(&mut runner, &args.engine)?;
     if args.list_devices {
-        print(|out| list_devices(&host, out))?;
+        print(|out| devices::list(&host, out))?;
         return Ok(exit::OK);
     }
     args.deprecated.notes().iter().for_each(|note| tell(note));
@@ -62,18 +64,13 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
         return Ok(exit::OK);
     }
     prepare::warn(args, &host, &plan);
-    if args.scripted.is_none() {
-        host.floors = Cache::of_user("noise").get(&cache::key(&host));
-    }
+    host.floors = args.engine.cache("noise").get(&cache::key(&host));
     let version = crate::machine::build::NUMBER.to_string();
     let cold = request.sweeps.iter().map(|asked| asked.args.cold).max().unwrap_or(0);
     let stop = args.goal();
     // A row that is visited once has no order.
     let interleave = Some(seed).filter(|_| args.repetitions.is_none());
-    let priors = match args.scripted {
-        None => Cache::of_user("visits").get(&cache::key(&host)).unwrap_or_default(),
-        Some(_) => Priors::default(),
-    };
+    let priors = args.engine.cache("visits").get(&cache::key(&host)).unwrap_or_default();
     let (roofs, links) = (Vec::new(), Vec::new());
     let process = args.process.process();
     let mut facts =
@@ -84,7 +81,8 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     };
     if args.needs_roof(&columns) {
         let wanted = roofline::wanted(&plan, &facts.host);
-        facts.roofs = rooflines(&mut runner, &wanted, &facts.host, false)?;
+        facts.roofs =
+            rooflines(&mut runner, &wanted, &facts.host, &args.engine.cache("roofline"), false)?;
     }
     facts.links = prepare::links_of(&mut runner, &plan)?;
     prepare::watch_devices(&mut runner, sampler, &facts.host);
@@ -126,11 +124,7 @@ pub(super) fn runner_options(args: &BenchArgs, seed: u64) -> runner::Options {
     if let Some(folder) = &args.backend_dir {
         worker_args.push(format!("--backend-dir={}", folder.display()));
     }
-    if let Some(script) = &args.scripted {
-        // Parsed from JSON a moment ago, so it can be written as JSON.
-        worker_args
-            .push(format!("--scripted={}", serde_json::to_string(script).unwrap_or_default()));
-    }
+    worker_args.extend(args.engine.words(0));
     runner::Options {
         spawn: Spawn { args: worker_args, verbose: args.verbose },
         settings: settings(args),
@@ -140,8 +134,8 @@ pub(super) fn runner_options(args: &BenchArgs, seed: u64) -> runner::Options {
         seed,
         timeout: args.timeout,
         cold: args.cold,
-        // The scripted engine disturbs nobody, and nobody it.
-        neighbours: args.scripted.is_none(),
+        // A script disturbs nobody, and nobody it.
+        neighbours: args.engine.is_real(),
         try_all: args.try_all,
         max_vram: args.max_vram,
         least_memory: args.min_free,
@@ -160,11 +154,9 @@ struct Measuring<'a> {
 impl Measuring<'_> {
     /// Keeps what the run has shown of the machine's noise, for the next one.
     fn learn(&self, report: &Report, ledger: &Ledger) {
-        if self.args.scripted.is_some() {
-            return;
-        }
         let learnt = ledger.learnt();
-        Cache::of_user("visits").update(cache::key(&report.facts().host), |old: Option<Priors>| {
+        let cache = self.args.engine.cache("visits");
+        cache.update(cache::key(&report.facts().host), |old: Option<Priors>| {
             let mut all = old.unwrap_or_default();
             all.extend(learnt);
             all

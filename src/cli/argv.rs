@@ -1,7 +1,7 @@
 //! llama-bench's spellings for clap: `-ngl 99` would be `-n gl` to it, so flags of several letters behind
 //! one dash get their long form first.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 
 use super::flags;
 
@@ -48,21 +48,6 @@ pub fn long_form(short: &str) -> Option<&'static str> {
 /// llama-bench's flags of several letters behind one dash, with their long forms.
 pub fn spellings() -> impl Iterator<Item = (&'static str, &'static str)> {
     flags::all().flat_map(|flag| flag.spellings.iter().map(move |short| (*short, flag.long)))
-}
-
-/// Whether `-h` was typed, and no command.
-pub fn wants_brief_help(args: &[OsString]) -> bool {
-    !is_command(args) && args.iter().any(|arg| arg == "-h")
-}
-
-/// Whether the first word is a command and no flag.
-fn is_command(args: &[OsString]) -> bool {
-    args.get(1).and_then(|arg| arg.to_str()).is_some_and(|arg| !arg.starts_with('-'))
-}
-
-/// Whether this is the hidden worker role: known before anything is parsed.
-pub fn is_worker(args: &[OsString]) -> bool {
-    args.get(1).map(OsString::as_os_str) == Some(OsStr::new("worker"))
 }
 
 #[cfg(test)]

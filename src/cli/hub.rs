@@ -53,15 +53,15 @@ impl HubArgs {
 mod tests {
     use std::ffi::OsString;
 
-    use crate::cli::Cli;
+    use crate::cli::BenchArgs;
 
-    fn parse(line: &str) -> Cli {
-        Cli::parse_args(line.split(' ').map(OsString::from)).unwrap()
+    fn parse(line: &str) -> BenchArgs {
+        BenchArgs::parse(line.split(' ').map(OsString::from)).unwrap()
     }
 
     #[test]
     fn files_belong_to_the_repository_at_the_same_place() {
-        let hub = parse("lbench -hf a/b:Q8_0,c/d -hfr e/f -hff ,x.gguf").bench.hub;
+        let hub = parse("lbench -hf a/b:Q8_0,c/d -hfr e/f -hff ,x.gguf").hub;
         let wanted = hub.wanted().unwrap();
         let all: Vec<_> =
             wanted.iter().map(|w| (&*w.repo, w.quant.as_deref(), w.file.as_deref())).collect();
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said() {
-        let wrong = |line: &str| parse(line).bench.hub.wanted().unwrap_err().to_string();
+        let wrong = |line: &str| parse(line).hub.wanted().unwrap_err().to_string();
         let messages = [
             "lbench -hf model",
             "lbench -hf a/b/c",
@@ -91,9 +91,9 @@ mod tests {
     fn the_token_is_in_nothing_that_is_kept_or_printed() {
         for flag in ["-hft SECRET", "-hft=SECRET", "--hf-token SECRET", "--hf_token=SECRET"] {
             let line = format!("lbench -hf a/b {flag} -p 64");
-            let cli = parse(&line);
-            assert!(!format!("{cli:?}").contains("SECRET"));
-            let token = cli.bench.hub.token().unwrap();
+            let args = parse(&line);
+            assert!(!format!("{args:?}").contains("SECRET"));
+            let token = args.hub.token().unwrap();
             assert!(!format!("{token} {token:?}").contains("SECRET"));
         }
     }
@@ -108,7 +108,7 @@ mod tests {
             "lbench -hft",
             "lbench -hftSECRET",
         ] {
-            let error = Cli::parse_args(line.split(' ').map(OsString::from)).unwrap_err();
+            let error = BenchArgs::parse(line.split(' ').map(OsString::from)).unwrap_err();
             assert!(!error.to_string().contains("SECRET"), "{error}");
         }
     }

@@ -7,19 +7,27 @@ use std::ffi::OsString;
 use clap::{Arg, ArgAction, Command};
 
 use super::{argv, flags, foreign};
+use crate::axis::AXES;
+use crate::near;
 
 /// What is wrong with a command line, if it is any of these.
 pub fn slip(program: &Command, args: &[OsString]) -> Option<String> {
     let words: Vec<_> = args.iter().skip(1).map(|arg| arg.to_string_lossy()).collect();
     let first = words.first().map(AsRef::as_ref).unwrap_or_default();
     let command = program.find_subcommand(first);
-    let is_sweep = command.is_none_or(|command| command.get_name() == "config");
+    let is_sweep = command.is_none_or(takes_axes);
     if command.is_some_and(|command| command.is_hide_set() || command.get_name() == "help") {
         return None;
     }
     let line = Line { program, command: command.unwrap_or(program), is_sweep };
     let skipped = usize::from(command.is_some());
     line.slip(&words[skipped.min(words.len())..])
+}
+
+/// Whether a command takes the flags of a sweep.
+fn takes_axes(command: &Command) -> bool {
+    let has = |long: &str| command.get_arguments().any(|arg| arg.get_long() == Some(long));
+    AXES.iter().all(|axis| has(axis.long))
 }
 
 /// A command line of one command.
@@ -146,10 +154,8 @@ impl Line<'_> {
             return None;
         }
         let name = open(name);
-        let scored = argv::spellings()
-            .map(|(short, long)| (strsim::jaro_winkler(&name, short), short, long));
-        let nearest = scored.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|best| best.0 > 0.7);
-        let meant = nearest.map(|(_, short, long)| format!(": did you mean -{short} (--{long})?"));
+        let nearest = near::nearest(&name, argv::spellings(), |(short, _)| short);
+        let meant = nearest.map(|(short, long)| format!(": did you mean -{short} (--{long})?"));
         Some(format!("there is no flag -{name}{} (see --help)", meant.unwrap_or_default()))
     }
 
@@ -206,11 +212,8 @@ impl Line<'_> {
             );
         }
         let commands = self.program.get_subcommands().filter(|command| !command.is_hide_set());
-        let scored =
-            commands.map(|command| (strsim::jaro_winkler(word, command.get_name()), command));
-        let nearest = scored.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|best| best.0 > 0.8);
-        match nearest {
-            Some((_, command)) => {
+        match near::nearest(word, commands, |command| command.get_name()) {
+            Some(command) => {
                 format!(
                     "there is no command {word}: did you mean {}? If it is a model, give -m {word}",
                     command.get_name()

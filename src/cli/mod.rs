@@ -1,25 +1,20 @@
-//! Flags as typed. Parsed and checked, no I/O yet.
+//! Flags of a sweep as typed, parsed and checked, with no I/O yet; and what commands share with it.
 
 mod argv;
 mod axes;
-mod compare;
-mod config;
 pub mod defaults;
 mod deprecated;
-mod doctor;
+mod engine;
 pub mod flags;
 mod foreign;
-mod help;
+mod how;
 mod hub;
 mod line;
 mod message;
 mod pattern;
 mod process;
-mod quantities;
-mod report;
-mod rpc_server;
+pub mod quantities;
 pub mod settings;
-mod shell;
 mod values;
 mod works;
 
@@ -27,53 +22,25 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{ArgMatches, Args, FromArgMatches as _};
 use flags::Concern;
 use settings::{Flags, Setting};
 
-pub use argv::{is_worker, long_form};
+pub use argv::{long_form, spellings};
 pub use axes::AxisArgs;
-pub use compare::{CompareArgs, CompareFormat, HowArgs};
-pub use config::{ConfigArgs, ConfigWhat};
 pub use deprecated::DeprecatedArgs;
-pub use doctor::{DoctorArgs, DoctorFormat};
+pub use engine::EngineArgs;
+pub use how::HowArgs;
 pub use hub::HubArgs;
+pub use line::slip;
 pub use process::ProcessArgs;
-pub use report::ReportArgs;
-pub use rpc_server::RpcServerArgs;
-pub use shell::{CompletionsArgs, ManArgs, Shell, man_pages};
 pub use values::axis as parse_value;
 pub use works::WorkArgs;
 
-use crate::engine::scripted::Script;
 use crate::error::Error;
 use crate::report::{Extra, Format};
 use crate::stats::stopping::Rule;
 use crate::units::{Bytes, Nanos};
-
-/// Benchmark quantized GGUF models on llama.cpp: sweep prompt and generation sizes, batch sizes, threads
-/// and offload layers, and print a table that can be pasted.
-///
-/// llama-bench's flags work as they do there. Values are lists (64,128,512), ranges (1-8, 1-8+2, 64-1024*2)
-/// or repeated flags; every combination becomes a row.
-#[derive(Debug, Parser)]
-#[command(name = "lbench", version, disable_version_flag = true)]
-#[command(args_conflicts_with_subcommands = true, max_term_width = 100)]
-#[command(after_help = help::EXAMPLES)]
-pub struct Cli {
-    /// What to do instead of a sweep.
-    #[command(subcommand)]
-    pub command: Option<Command>,
-    /// The sweep.
-    #[command(flatten)]
-    pub bench: BenchArgs,
-    /// Print what this build is, with its engine, kernels and flavour, and stop
-    #[arg(long, help_heading = "Other")]
-    pub version: bool,
-    /// Print the version of lbench alone, and stop
-    #[arg(short = 'V', action = clap::ArgAction::Version, help_heading = "Other")]
-    short_version: Option<bool>,
-}
 
 /// Fewest samples that may be asked for as the most.
 const MIN_SAMPLES: i64 = 5;
@@ -88,65 +55,6 @@ const VISIT_SAMPLES: u32 = 2;
 /// Least time of a visit, of which the warm-up may be half: what a card or a scheduler does for tenths of seconds
 /// is then in it.
 const VISIT_TIME: Nanos = Nanos(750_000_000);
-
-/// What to do instead of a sweep.
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Make a GGUF model with random weights and the exact geometry of a real one.
-    Synth(SynthArgs),
-    /// Compare two result files, row by row: FASTER, SLOWER, SAME or UNCLEAR.
-    Compare(CompareArgs),
-    /// Show journals: any run, finished or not, in any format.
-    Report(ReportArgs),
-    /// Measure lbench itself and this machine: what differences can be told from noise here.
-    Doctor(DoctorArgs),
-    /// Print the JSON Schema of what -o json and -o jsonl write.
-    Schema,
-    /// Serve this machine's devices to llama.cpp's RPC on another, for trusted networks only.
-    RpcServer(RpcServerArgs),
-    /// Show every flag's value and where it came from: command line, environment, preset, file
-    Config(Box<ConfigArgs>),
-    /// Print completions for a shell
-    Completions(CompletionsArgs),
-    /// Print the manual page, or write those of all commands into a folder
-    Man(ManArgs),
-    /// The child process that measures.
-    #[command(hide = true)]
-    Worker(WorkerArgs),
-}
-
-/// Flags of `lbench synth`.
-#[derive(Debug, Args)]
-pub struct SynthArgs {
-    /// What to make, e.g. `llama-3.2-3b:q6_k`; `list` shows what there is.
-    pub spec: String,
-    /// File to write; its own name in the models folder if not given.
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// Folder of synthetic models.
-    #[arg(long, value_name = "DIR", default_value = "models", env = "LBENCH_MODELS")]
-    pub models_dir: PathBuf,
-}
-
-/// Flags of the hidden worker role.
-#[derive(Debug, Args)]
-pub struct WorkerArgs {
-    /// Process id of the parent.
-    #[arg(long)]
-    pub parent: Option<u32>,
-    /// Copy the engine's log to standard error.
-    #[arg(long)]
-    pub verbose: bool,
-    /// Folder of backend modules.
-    #[arg(long)]
-    pub backend_dir: Option<PathBuf>,
-    /// How it runs.
-    #[command(flatten)]
-    pub process: ProcessArgs,
-    /// Script of the scripted engine.
-    #[arg(long, value_parser = script)]
-    pub scripted: Option<Script>,
-}
 
 /// Flags of a sweep.
 #[derive(Debug, Args)]
@@ -295,68 +203,77 @@ pub struct BenchArgs {
     #[arg(long, value_name = "DIR", default_value = "models")]
     #[arg(help_heading = "Other")]
     pub models_dir: PathBuf,
-    /// Use the scripted engine: for tests.
-    #[arg(long, hide = true, value_parser = script)]
-    pub scripted: Option<Script>,
+    /// The engine.
+    #[command(flatten)]
+    pub engine: EngineArgs,
     /// What was typed, flag by flag.
     #[arg(skip)]
     pub typed: Vec<Setting>,
 }
 
-fn format(text: &str) -> Result<Format, String> {
+/// A format by its name.
+///
+/// # Errors
+/// A sentence with those that there are.
+pub fn format(text: &str) -> Result<Format, String> {
     text.parse()
 }
 
-fn script(text: &str) -> Result<Script, String> {
-    serde_json::from_str(text).map_err(|e| e.to_string())
+/// A sweep as a command of its own: the flags that every default, preset and journal speaks of.
+fn command() -> clap::Command {
+    BenchArgs::augment_args(clap::Command::new("lbench"))
 }
 
-impl Cli {
-    /// Reads the command line, llama-bench's spellings included.
-    ///
-    /// # Errors
-    /// A usage error in one line. `--help` and `--version` print and leave.
-    pub fn parse_args(args: impl IntoIterator<Item = OsString>) -> Result<Self, Error> {
-        let args: Vec<_> = args.into_iter().collect();
-        let mut command = Self::command();
-        command.build();
-        if let Some(text) = line::slip(&command, &args) {
-            return Err(Error::Usage(text));
-        }
-        let brief = argv::wants_brief_help(&args);
-        let matches = command.try_get_matches_from(argv::normalise(args));
-        let parsed = matches.and_then(|matches| {
-            let mut cli = Self::from_arg_matches(&matches)?;
-            match (&mut cli.command, matches.subcommand()) {
-                (Some(Command::Config(config)), Some((_, matches))) => {
-                    config.bench.typed = Flags::new().typed(matches);
-                }
-                (None, _) => cli.bench.typed = Flags::new().typed(&matches),
-                _ => {}
-            }
-            Ok(cli)
-        });
-        match parsed {
-            Ok(mut cli) => {
-                let typed = match &cli.command {
-                    Some(Command::Config(config)) => &config.bench.typed,
-                    _ => &cli.bench.typed,
-                };
-                if let Some(text) = flags::clash(&typed.iter().collect::<Vec<_>>()) {
-                    return Err(Error::Usage(text.into()));
-                }
-                cli.bench.deprecated.apply(&mut cli.bench.axes);
-                cli.bench.works.apply(&mut cli.bench.axes);
-                Ok(cli)
-            }
-            Err(error) if error.use_stderr() => Err(Error::Usage(message::one_line(&error))),
-            Err(_) if brief => help::exit(),
-            Err(help) => help.exit(),
-        }
+/// Reads arguments as a command has them, llama-bench's spellings included. The inner error is a wish for help.
+///
+/// # Errors
+/// A usage error in one line.
+pub fn matches(
+    mut command: clap::Command,
+    args: Vec<OsString>,
+) -> Result<Result<ArgMatches, clap::Error>, Error> {
+    command.build();
+    if let Some(text) = line::slip(&command, &args) {
+        return Err(Error::Usage(text));
+    }
+    match command.try_get_matches_from(argv::normalise(args)) {
+        Err(error) if error.use_stderr() => Err(usage(&error)),
+        other => Ok(other),
     }
 }
 
+/// A usage error in one line.
+pub fn usage(error: &clap::Error) -> Error {
+    Error::Usage(message::one_line(error))
+}
+
 impl BenchArgs {
+    /// Reads the flags of a sweep that were put together or written down.
+    ///
+    /// # Errors
+    /// A usage error in one line.
+    pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Self, Error> {
+        let matches = matches(command(), args.into_iter().collect())?;
+        let matches = matches.map_err(|help| usage(&help))?;
+        let mut args = Self::from_arg_matches(&matches).map_err(|error| usage(&error))?;
+        args.complete(&matches)?;
+        Ok(args)
+    }
+
+    /// Adds what the parser alone knows: what was typed, and what older spellings stand for.
+    ///
+    /// # Errors
+    /// When flags that exclude each other are given.
+    pub fn complete(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        self.typed = Flags::new().typed(matches);
+        if let Some(text) = flags::clash(&self.typed.iter().collect::<Vec<_>>()) {
+            return Err(Error::Usage(text.into()));
+        }
+        self.deprecated.apply(&mut self.axes);
+        self.works.apply(&mut self.axes);
+        Ok(())
+    }
+
     /// Whether any flag that was typed says what to measure or how, as opposed to how to show it and where
     /// to keep it.
     pub fn says_what(&self) -> bool {
@@ -413,6 +330,3 @@ impl BenchArgs {
         !self.no_roofline && (named || formats.iter().flatten().any(|f| whole.contains(f)))
     }
 }
-
-#[cfg(test)]
-mod tests;

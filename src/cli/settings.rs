@@ -5,9 +5,10 @@ use std::ffi::OsString;
 use std::fmt;
 
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, CommandFactory as _};
+use clap::{Arg, ArgAction, ArgMatches};
 
-use super::{Cli, flags, message};
+use super::{command, flags, message};
+use crate::near;
 
 /// What was given to a flag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +47,7 @@ pub struct Flags(clap::Command);
 impl Flags {
     /// All of them.
     pub fn new() -> Self {
-        let mut command = Cli::command();
+        let mut command = command();
         command.build();
         Self(command)
     }
@@ -105,10 +106,7 @@ impl Flags {
 
     /// The flag that was probably meant.
     pub fn nearest(&self, word: &str) -> Option<&str> {
-        let word = word.replace('_', "-");
-        let scored = self.shown().map(|long| (strsim::jaro_winkler(&word, long), long));
-        let best = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;
-        (best.0 > 0.8).then_some(best.1)
+        near::nearest(&word.replace('_', "-"), self.shown(), |long| long)
     }
 
     fn find(&self, long: &str) -> Option<&Arg> {
@@ -122,7 +120,7 @@ impl Flags {
     }
 
     /// What was typed, in the order of the help text.
-    pub(super) fn typed(&self, matches: &ArgMatches) -> Vec<Setting> {
+    pub fn typed(&self, matches: &ArgMatches) -> Vec<Setting> {
         let typed = |(long, arg): (&str, &Arg)| {
             let id = arg.get_id().as_str();
             let is_typed = matches.try_contains_id(id).is_ok()
@@ -195,7 +193,7 @@ pub fn command_line<'a>(settings: impl IntoIterator<Item = &'a Setting>) -> Vec<
 /// # Errors
 /// What the parser says, in one line.
 pub fn check(settings: &[&Setting]) -> Result<(), String> {
-    let parsed = Cli::command().try_get_matches_from(command_line(settings.iter().copied()));
+    let parsed = command().try_get_matches_from(command_line(settings.iter().copied()));
     parsed.map_err(|error| message::what(&error))?;
     flags::clash(settings).map_or(Ok(()), |text| Err(text.into()))
 }

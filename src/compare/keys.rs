@@ -4,6 +4,7 @@
 use std::sync::LazyLock;
 
 use crate::axis::{self, AXES, Axis};
+use crate::near;
 
 /// A setting that both rows of a pair must share.
 #[derive(Debug)]
@@ -174,7 +175,7 @@ impl Ignored {
 }
 
 fn unknown(name: &str) -> String {
-    let near = |known: &&str| strsim::jaro_winkler(known, name) > 0.8;
+    let near = |known: &&str| near::is_near(name, known);
     let close: Vec<_> = KEYS.iter().map(|key| key.name).filter(near).collect();
     let known = if close.is_empty() {
         vec![MODEL, "n_gpu_layers", "n_threads", "n_batch", "n_ubatch", "type_k", "flash_attn"]

@@ -7,81 +7,14 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use super::entries::{TensorInfo, Value};
 use super::error::HeaderError;
-use super::label;
 use super::mixture::layer_of;
-use super::parse::{self, Part};
-use super::types::GgmlType;
+use super::parse::{self, Shard};
 use crate::units::{Hex, counted};
 
 /// Metadata key of the seed in a model that lbench made.
 pub(super) const SEED_KEY: &str = "lbench.synthetic.seed";
-
-/// A metadata value. Numbers of every width are widened; of arrays only the length is kept.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Value {
-    /// An unsigned integer.
-    Unsigned(u64),
-    /// A signed integer.
-    Signed(i64),
-    /// A floating point number.
-    Float(f64),
-    /// A truth value.
-    Bool(bool),
-    /// A string of at most 64 KiB.
-    String(String),
-    /// A longer string.
-    LongString {
-        /// Its length.
-        bytes: u64,
-    },
-    /// An array.
-    Array {
-        /// Its elements.
-        len: u64,
-    },
-}
-
-impl Value {
-    /// The value as a count: an integer that is not negative.
-    pub fn count(&self) -> Option<u64> {
-        match self {
-            Self::Unsigned(n) => Some(*n),
-            Self::Signed(n) => u64::try_from(*n).ok(),
-            _ => None,
-        }
-    }
-
-    /// The value as a string.
-    pub fn text(&self) -> Option<&str> {
-        match self {
-            Self::String(text) => Some(text),
-            _ => None,
-        }
-    }
-}
-
-/// A tensor, as the tensor table has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TensorInfo {
-    /// Its name, e.g. `blk.0.attn_q.weight`.
-    pub name: String,
-    /// Its shape, row length first.
-    pub shape: Vec<u64>,
-    /// Its type; `None` for one that this version of lbench does not know.
-    pub ggml_type: Option<GgmlType>,
-    /// The number of its type.
-    pub type_id: u32,
-    /// Bytes of its data; for an unknown type, the room up to the next tensor.
-    pub bytes: u64,
-}
-
-impl TensorInfo {
-    /// Its elements.
-    pub fn elements(&self) -> u64 {
-        self.shape.iter().product()
-    }
-}
 
 /// The header of a model: metadata and tensor table, of all parts of a split model together.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,7 +42,7 @@ impl Header {
     pub fn read(path: &Path) -> Result<Self, HeaderError> {
         let mut hasher = Sha256::new();
         let (first, mut file_size) = read_part(path, &mut hasher)?;
-        let Part { metadata, mut tensors } = first;
+        let Shard { metadata, mut tensors } = first;
         let count = |key: &str| metadata.get(key).and_then(Value::count);
         let n_parts = count("split.count").unwrap_or(1);
         let part = count("split.no").unwrap_or(0);
@@ -226,12 +159,6 @@ impl Header {
         u32::try_from(size).ok()
     }
 
-    /// Family, size class and file type, e.g. `llama 3B Q6_K`: as llama.cpp prints it, except that the
-    /// size class is held against the number of parameters.
-    pub fn label(&self) -> String {
-        label::label(self)
-    }
-
     /// The seed of the weights, for a model that lbench made.
     pub fn synthetic_seed(&self) -> Option<u64> {
         self.metadata.get(SEED_KEY).and_then(Value::count)
@@ -243,7 +170,7 @@ impl Header {
     }
 }
 
-fn read_part(path: &Path, hasher: &mut Sha256) -> Result<(Part, u64), HeaderError> {
+fn read_part(path: &Path, hasher: &mut Sha256) -> Result<(Shard, u64), HeaderError> {
     let missing = |error: std::io::Error| match error.kind() {
         ErrorKind::NotFound => HeaderError::Missing,
         _ => HeaderError::Io(error),

@@ -3,14 +3,18 @@
 //! llama.cpp reads the size class off the number of layers, which goes wrong for models it does not
 //! know. Here a class counts only if the number of parameters bears it out.
 
+use super::entries::Value;
 use super::filetype;
-use super::header::{Header, Value};
+use super::header::Header;
 use super::mixture::layer_of;
 use super::types::GgmlType;
 
-/// `llama 3B Q6_K`.
-pub(super) fn label(header: &Header) -> String {
-    format!("{} {} {}", header.architecture, size_class(header), file_type(header))
+impl Header {
+    /// Family, size class and file type, e.g. `llama 3B Q6_K`: as llama.cpp prints it, except that the
+    /// size class is held against the number of parameters.
+    pub fn label(&self) -> String {
+        format!("{} {} {}", self.architecture, size_class(self), file_type(self))
+    }
 }
 
 fn file_type(header: &Header) -> String {
@@ -205,7 +209,7 @@ fn rounded(n_params: u64) -> String {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::header::TensorInfo;
+    use super::super::entries::TensorInfo;
     use super::*;
 
     fn header(arch: &str, layers: u64, n_params: u64, size_label: Option<&str>) -> Header {
@@ -247,7 +251,7 @@ mod tests {
             ("unknown", 3, 5_000, "5B"),
         ] {
             let header = header(arch, layers, millions * 1_000_000, None);
-            assert_eq!(label(&header), format!("{arch} {class} Q4_K - Medium"));
+            assert_eq!(header.label(), format!("{arch} {class} Q4_K - Medium"));
         }
         assert_eq!(size_class(&header("llama", 30, 134_515_008, None)), "135M");
         assert_eq!(size_class(&header("llama", 3, 12_345, None)), "13K");
@@ -272,6 +276,6 @@ mod tests {
     fn a_file_without_a_type_gets_a_guess() {
         let mut header = header("llama", 28, 3_213_000_000, None);
         header.metadata.remove("general.file_type");
-        assert_eq!(label(&header), "llama 3B (guessed) Q4_K - Medium");
+        assert_eq!(header.label(), "llama 3B (guessed) Q4_K - Medium");
     }
 }

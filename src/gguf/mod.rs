@@ -5,6 +5,7 @@
 //! [`synth`] writes a model of any geometry and file type at the speed of the disk: what weights say
 //! has no influence on how fast they are multiplied, so a benchmark needs no downloads.
 
+mod entries;
 mod error;
 mod filetype;
 mod header;
@@ -16,8 +17,9 @@ pub mod synth;
 mod tests;
 mod types;
 
+pub use entries::{TensorInfo, Value};
 pub use error::HeaderError;
 pub use filetype::FileType;
-pub use header::{Header, TensorInfo, Value};
+pub use header::Header;
 pub use mixture::Mixture;
 pub use types::GgmlType;

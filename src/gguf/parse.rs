@@ -6,8 +6,8 @@ use std::io::{ErrorKind, Read};
 
 use sha2::{Digest, Sha256};
 
+use super::entries::{TensorInfo, Value};
 use super::error::{HeaderError, describe_magic};
-use super::header::{TensorInfo, Value};
 use super::types::GgmlType;
 
 pub(super) const MAGIC: &[u8; 4] = b"GGUF";
@@ -25,13 +25,17 @@ const MAX_KEPT_STRING: u64 = 64 << 10;
 
 /// The header of one file.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(super) struct Shard {
     pub metadata: BTreeMap<String, Value>,
     pub tensors: Vec<TensorInfo>,
 }
 
 /// Reads the header at the start of `reader`, a file of `len` bytes, and adds its bytes to `hasher`.
-pub(super) fn parse(reader: impl Read, len: u64, hasher: &mut Sha256) -> Result<Part, HeaderError> {
+pub(super) fn parse(
+    reader: impl Read,
+    len: u64,
+    hasher: &mut Sha256,
+) -> Result<Shard, HeaderError> {
     let mut source = Source { reader, position: 0, len, hasher };
     source.start()?;
     let n_tensors = source.u64()?;
@@ -53,7 +57,7 @@ pub(super) fn parse(reader: impl Read, len: u64, hasher: &mut Sha256) -> Result<
     }
     let data_start = source.position.next_multiple_of(alignment);
     let tensors = place(entries, data_start, alignment, len)?;
-    Ok(Part { metadata, tensors })
+    Ok(Shard { metadata, tensors })
 }
 
 /// A row of the tensor table, before its bytes are known.

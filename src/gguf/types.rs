@@ -130,6 +130,12 @@ impl GgmlType {
         self.layout().bytes
     }
 
+    /// Bytes of an element: those of a block, shared out.
+    #[allow(clippy::cast_precision_loss)] // hundreds
+    pub fn element_bytes(self) -> f64 {
+        self.block_bytes() as f64 / self.block_elements() as f64
+    }
+
     /// Bytes of a row of `elements` elements; `None` where they do not fill whole blocks, or where the
     /// size passes 64 bits.
     pub fn row_bytes(self, elements: u64) -> Option<u64> {

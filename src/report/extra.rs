@@ -8,6 +8,7 @@ use super::Row;
 use super::fields::{Field, Kind, all};
 use crate::document::NOTHING;
 use crate::error::Error;
+use crate::near;
 use crate::units::{Bytes, Nanos};
 
 /// Short names, and the fields that they stand for. Several share a cell.
@@ -58,17 +59,11 @@ impl Extra {
         if let Some(field) = shown().find(|field| field.name == name) {
             return Ok(Self::Field(field));
         }
-        let mut near: Vec<_> = shown()
-            .map(|field| field.name)
-            .chain(SHORT.iter().map(|(short, _)| *short))
-            .map(|known| (strsim::jaro_winkler(known, &name), known))
-            .filter(|(likeness, _)| *likeness > 0.75)
-            .collect();
-        near.sort_by(|a, b| b.0.total_cmp(&a.0));
-        let near: Vec<_> = near.iter().take(3).map(|(_, known)| *known).collect();
+        let names = shown().map(|field| field.name);
+        let near = near::all(&name, names.chain(SHORT.iter().map(|(short, _)| *short)));
         let nearest = match near.as_slice() {
             [] => String::new(),
-            near => format!("nearest: {}; ", near.join(", ")),
+            near => format!("nearest: {}; ", near[..near.len().min(3)].join(", ")),
         };
         Err(format!("there is no column '{text}'; {nearest}--columns help lists them"))
     }

@@ -5,7 +5,7 @@ use crate::machine::Host;
 use crate::machine::cache::Cache;
 use crate::models::token_cost;
 use crate::plan::tests::{config, model};
-use crate::setup::{Attention, Config, Model, TokenCost};
+use crate::setup::{Attention, CacheType, Config, Model, TokenCost};
 use crate::units::Bytes;
 use crate::work::Work;
 

@@ -45,8 +45,8 @@ fn needs_more(job: &Job, other: &Job, trouble: Trouble) -> bool {
     let room = job.extent().n_ctx >= other.extent().n_ctx
         && a.n_batch >= b.n_batch
         && a.n_ubatch >= b.n_ubatch
-        && a.type_k.bits() >= b.type_k.bits()
-        && a.type_v.bits() >= b.type_v.bits();
+        && a.type_k.element_bytes() >= b.type_k.element_bytes()
+        && a.type_v.element_bytes() >= b.type_v.element_bytes();
     // Without flash attention a context needs more, and nobody knows what `auto` comes to.
     layers && room && bigger(a, b) && a.flash_attn == b.flash_attn && a.same_devices(b)
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::gguf::GgmlType;
+
 /// A setting that is one of a few words.
 pub trait Word: Copy + 'static {
     /// Every one, in the order that help texts list them.
@@ -58,18 +60,24 @@ impl Word for CacheType {
 }
 
 impl CacheType {
-    /// Bits of an element, its share of the block's scale included, times 32.
-    pub fn bits(self) -> u32 {
-        let bytes_of_32 = match self {
-            Self::F32 => 128,
-            Self::F16 | Self::Bf16 => 64,
-            Self::Q8_0 => 34,
-            Self::Q5_1 => 24,
-            Self::Q5_0 => 22,
-            Self::Q4_1 => 20,
-            Self::Q4_0 | Self::Iq4Nl => 18,
-        };
-        bytes_of_32 * 8
+    /// The type in ggml's own table.
+    pub fn ggml_type(self) -> GgmlType {
+        match self {
+            Self::F32 => GgmlType::F32,
+            Self::F16 => GgmlType::F16,
+            Self::Bf16 => GgmlType::Bf16,
+            Self::Q8_0 => GgmlType::Q8_0,
+            Self::Q4_0 => GgmlType::Q4_0,
+            Self::Q4_1 => GgmlType::Q4_1,
+            Self::Q5_0 => GgmlType::Q5_0,
+            Self::Q5_1 => GgmlType::Q5_1,
+            Self::Iq4Nl => GgmlType::Iq4Nl,
+        }
+    }
+
+    /// Bytes of an element, its share of the block's scale included.
+    pub fn element_bytes(self) -> f64 {
+        self.ggml_type().element_bytes()
     }
 }
 

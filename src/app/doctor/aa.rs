@@ -6,14 +6,13 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::axis::AXES;
-use crate::cli::DoctorArgs;
 use crate::error::Error;
 use crate::journal::{Kept, RunFacts};
 use crate::ledger::Priors;
 use crate::machine::{Floors, Host};
 use crate::plan::{self, Plan, Sweep};
 use crate::report::Report;
-use crate::runner::{End, Orders, Runner};
+use crate::runner::{End, Orders, Runner, Spawn};
 use crate::setup::Model;
 use crate::stats::Estimate;
 use crate::stats::interval::{count, t_quantile};
@@ -93,25 +92,29 @@ pub fn plan(model: &Model, host: &Host) -> Result<Plan, Error> {
     )
 }
 
+/// How the workers of a run are started, where that is another way in each.
+pub type Respawn<'a> = &'a dyn Fn(u64) -> Spawn;
+
 /// Measures the plan until the time is up.
 ///
 /// # Errors
 /// When no worker can be started, or the user ends it. A row that fails is told in the result.
 pub fn run(
-    args: &DoctorArgs,
+    quick: bool,
+    respawn: Option<Respawn<'_>>,
     runner: &mut Runner,
     plan: &Plan,
     host: &Host,
 ) -> Result<SelfTest, Error> {
-    let (budget, most) = if args.quick { (20.0, 8) } else { (60.0, 24) };
+    let (budget, most) = if quick { (20.0, 8) } else { (60.0, 24) };
     let start = Instant::now();
     let mut test = SelfTest::default();
     let mut rates: Vec<Vec<Vec<f64>>> = vec![Vec::new(); plan.jobs.len()];
     while test.runs < most
         && (test.runs % 2 == 1 || another_pair(test.runs, start.elapsed(), budget))
     {
-        if args.scripted.is_some() {
-            runner.set_spawn(super::spawn(args, test.runs));
+        if let Some(respawn) = respawn {
+            runner.set_spawn(respawn(test.runs));
         }
         match once(runner, plan, host)? {
             Ok(rows) => rates.iter_mut().zip(rows).for_each(|(all, row)| all.push(row)),
@@ -243,7 +246,7 @@ fn called_from(within: f64, floor: f64) -> Option<f64> {
 
 /// Samples after which the default rule stops at this noise.
 fn default_samples(within: f64) -> usize {
-    let Rule::Precision { min_samples, target, max_samples, .. } = super::default_rule() else {
+    let Rule::Precision { min_samples, target, max_samples, .. } = Rule::default() else {
         return 5;
     };
     let (least, most) = (min_samples as usize + 1, max_samples as usize);

@@ -3,74 +3,86 @@
 //!
 //! | file | what it holds |
 //! |---|---|
+//! | `checkup` | everything that was measured |
 //! | `timer` | the clock, the scheduler, lbench's own loop |
 //! | `aa` | the same thing measured again and again in fresh workers |
 //! | `print` | the report, and what to do about it |
 
-pub mod aa;
+mod aa;
+mod checkup;
 mod print;
-pub mod timer;
+mod timer;
 
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Serialize;
+use clap::{Args, ValueEnum};
 
-use crate::cli::{DoctorArgs, DoctorFormat};
+use super::out::{output_error, tell};
+use super::prepare;
+use super::rooflines::rooflines;
+use crate::cli::EngineArgs;
 use crate::error::{Error, exit};
 use crate::job::Job;
 use crate::machine::Host;
-use crate::machine::cache::{self, Cache};
-use crate::machine::system::{Machine, Watch};
+use crate::machine::cache;
+use crate::machine::system::Watch;
 use crate::plan;
-use crate::roofline::{Roofline, Target};
+use crate::roofline::Target;
 use crate::runner::{Budget, Options, Runner, Spawn};
 use crate::setup::Model;
-use crate::stats::stopping::Rule;
 use crate::units::Nanos;
 use crate::wire::Settings;
 use crate::work::Work;
-use crate::{app, models, worker};
+use crate::{models, worker};
 
-use aa::SelfTest;
-use timer::{Clock, Scheduler};
+use checkup::Checkup;
 
 /// Tokens of the generation with which lbench's own loop is timed.
 const LOOP_TOKENS: u32 = 20_000;
 
-/// Everything that was measured.
-#[derive(Debug, Serialize)]
-pub struct Checkup {
-    /// Version of lbench.
-    pub version: String,
-    /// The machine and the engine on it.
-    pub host: Host,
-    /// What the system tells.
-    pub machine: Machine,
-    /// The clock that times everything.
-    pub clock: Clock,
-    /// What a thread that only reads the clock notices of others.
-    pub scheduler: Scheduler,
-    /// Nanoseconds that lbench's loop adds to a generated token.
-    pub loop_ns_per_token: Option<f64>,
-    /// What the devices can do at best.
-    pub roofs: Vec<Roofline>,
-    /// The model that was compared with itself.
-    pub model: String,
-    /// How it compared.
-    pub self_test: SelfTest,
-    /// What should be different, and what to do about it.
-    pub advice: Vec<String>,
-    /// What differences can be told from noise, in a sentence.
-    pub conclusion: String,
+/// In few words.
+pub(super) const BRIEF: &str = "What differences this machine can tell from noise";
+
+/// Measure lbench itself and this machine: what differences can be told from noise here.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Model to compare with itself [default: synth:llama-135m:q4_0]
+    #[arg(short, long, value_name = "FILE")]
+    pub model: Option<String>,
+    /// A third of the comparisons: 20 seconds instead of a minute
+    #[arg(long)]
+    pub quick: bool,
+    /// Format of the report
+    #[arg(short = 'o', long, value_name = "FORMAT", value_enum, default_value = "text")]
+    pub output: DoctorFormat,
+    /// Copy the engine's log to standard error
+    #[arg(short, long)]
+    pub verbose: bool,
+    /// Folder of synthetic models
+    #[arg(long, value_name = "DIR", default_value = "models", env = "LBENCH_MODELS")]
+    pub models_dir: PathBuf,
+    /// The engine.
+    #[command(flatten)]
+    pub engine: EngineArgs,
+}
+
+/// A format of the doctor's report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DoctorFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
 }
 
 /// Does what `lbench doctor` is asked; the exit code is returned.
 ///
 /// # Errors
 /// When nothing can be measured: no worker starts, the model cannot be used, the user ends it.
-pub fn main(args: &DoctorArgs, tell: &mut dyn FnMut(&str)) -> Result<u8, Error> {
-    let checkup = check(args, tell)?;
+pub(super) fn main(args: &DoctorArgs) -> Result<u8, Error> {
+    let checkup = check(args)?;
     let mut out = std::io::stdout().lock();
     let written = match args.output {
         DoctorFormat::Text => print::text(&checkup, &mut out),
@@ -78,31 +90,31 @@ pub fn main(args: &DoctorArgs, tell: &mut dyn FnMut(&str)) -> Result<u8, Error> 
             .map_err(std::io::Error::from)
             .and_then(|()| writeln!(out)),
     };
-    written.map_err(|source| Error::Output { what: "standard output".into(), source })?;
+    written.map_err(output_error)?;
     Ok(if checkup.self_test.failure.is_some() { exit::SOME_FAILED } else { exit::OK })
 }
 
-fn check(args: &DoctorArgs, tell: &mut dyn FnMut(&str)) -> Result<Checkup, Error> {
-    let scripted = args.scripted.is_some();
+fn check(args: &DoctorArgs) -> Result<Checkup, Error> {
+    let is_real = args.engine.is_real();
     let name = args.model.clone().unwrap_or_else(|| models::DEFAULT.to_string());
-    let found = models::resolve(&[name], &args.models_dir, !scripted, &mut |text| tell(&text))?;
+    let found = models::resolve(&[name], &args.models_dir, is_real, &mut |text| tell(&text))?;
     let Some(model) = found.into_iter().next() else {
         return Err(Error::Usage("-m: no model".into()));
     };
     let watch = Watch::start();
     let mut runner = Runner::new(options(args))?;
-    let host = app::prepare::host(&mut runner, scripted)?;
+    let host = prepare::host(&mut runner, &args.engine)?;
     runner.rest();
 
     tell("clock and scheduler …");
     let clock = timer::clock();
-    let spin = if scripted { Duration::from_millis(20) } else { Duration::from_millis(1500) };
+    let spin = Duration::from_millis(if is_real { 1500 } else { 20 });
     let scheduler = timer::scheduler(spin);
     let loop_ns_per_token = worker::cost::per_token(&loop_job(&model, &host)).ok().flatten();
 
     tell("memory bandwidth and matrix rate …");
     let targets = Target::all(&host, host.default_threads());
-    let roofs = app::rooflines(&mut runner, &targets, &host, true)?;
+    let roofs = rooflines(&mut runner, &targets, &host, &args.engine.cache("roofline"), true)?;
 
     tell(if args.quick {
         "the same thing again and again, 20 s …"
@@ -110,10 +122,12 @@ fn check(args: &DoctorArgs, tell: &mut dyn FnMut(&str)) -> Result<Checkup, Error
         "the same thing again and again, a minute …"
     });
     let plan = aa::plan(&model, &host)?;
-    let self_test = aa::run(args, &mut runner, &plan, &host)?;
+    let anew = |run| spawn(args, run);
+    let anew: Option<aa::Respawn<'_>> = if is_real { None } else { Some(&anew) };
+    let self_test = aa::run(args.quick, anew, &mut runner, &plan, &host)?;
 
-    if let Some(floors) = self_test.floors().filter(|_| !scripted) {
-        Cache::of_user("noise").update(cache::key(&host), |_| floors);
+    if let Some(floors) = self_test.floors() {
+        args.engine.cache("noise").update(cache::key(&host), |_| floors);
     }
     let machine = watch.finish();
     let mut checkup = Checkup {
@@ -153,20 +167,13 @@ fn options(args: &DoctorArgs) -> Options {
     }
 }
 
-/// How the workers of a run are started. The scripted engine's noise is another one in each run, as a
-/// machine's is.
+/// How the workers of a run are started.
 fn spawn(args: &DoctorArgs, run: u64) -> Spawn {
     let mut worker_args = Vec::new();
     if args.verbose {
         worker_args.push("--verbose".to_string());
     }
-    if let Some(script) = &args.scripted {
-        let mut script = script.clone();
-        script.seed = script.seed.wrapping_add(run);
-        // Parsed from JSON a moment ago, so it can be written as JSON.
-        let text = serde_json::to_string(&script).unwrap_or_default();
-        worker_args.push(format!("--scripted={text}"));
-    }
+    worker_args.extend(args.engine.words(run));
     Spawn { args: worker_args, verbose: args.verbose }
 }
 
@@ -174,9 +181,4 @@ fn spawn(args: &DoctorArgs, run: u64) -> Spawn {
 fn loop_job(model: &Model, host: &Host) -> Job {
     let config = plan::config(model, host);
     Job::new(config, Work::generate(LOOP_TOKENS))
-}
-
-/// The rule by which rows are measured when nothing is asked for: what the sentence is about.
-fn default_rule() -> Rule {
-    Rule::default()
 }

@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::Checkup;
 use super::aa::{Test, percent};
+use super::checkup::Checkup;
 use crate::machine::DeviceKind;
 use crate::machine::system::Power;
 use crate::report::scaled;

@@ -7,6 +7,7 @@ use crate::cli::flags::{self, Places};
 use crate::cli::foreign;
 use crate::cli::settings::{self, Flags, Given, Setting, Takes};
 use crate::error::Error;
+use crate::near;
 
 /// The variable of a flag.
 pub fn variable(flag: &str) -> String {
@@ -29,9 +30,13 @@ pub(super) fn slips(parser: &Flags, names: impl Iterator<Item = OsString>) -> Ve
         if let Some(told) = foreign::told(&flag) {
             return Some(format!("{name} sets nothing: there is no such flag{told}"));
         }
-        let scored = known.iter().map(|known| (strsim::damerau_levenshtein(&name, known), known));
-        let (distance, near) = scored.min()?;
-        (distance <= 2).then(|| format!("{name} sets nothing: did you mean {near}?"))
+        // What all of them begin with makes none of them like another.
+        let rest = |name: &'_ String| name.trim_start_matches("LBENCH_").to_string();
+        let meant =
+            near::nearest(&rest(&name), known.iter().map(|known| (rest(known), known)), |known| {
+                &known.0
+            });
+        meant.map(|(_, known)| format!("{name} sets nothing: did you mean {known}?"))
     });
     told.collect()
 }

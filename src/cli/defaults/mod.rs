@@ -9,16 +9,20 @@
 //! |---|---|
 //! | `mod.rs` | where a setting comes from, and which one counts |
 //! | `file.rs` | the configuration file |
+//! | `source.rs` | its text, key by key |
 //! | `env.rs` | the environment |
-//! | `preset.rs` | named sweeps, built in and the user's |
+//! | `preset.rs` | named sweeps |
+//! | `house.rs` | those that lbench brings along |
 //! | `request.rs` | all of it together: what is to be run |
 //! | `show.rs` | `lbench config` |
 
 mod env;
 mod file;
+mod house;
 mod preset;
 mod request;
 mod show;
+mod source;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +30,8 @@ use std::fmt;
 use std::path::PathBuf;
 
 pub use file::path;
-pub use preset::{NAMES as PRESETS, Preset};
+pub use house::NAMES as PRESETS;
+pub use preset::Preset;
 pub use request::{Asked, Layered, Request, Sources, settings_of};
 pub use show::{presets as show_presets, settings as show};
 

@@ -1,21 +1,12 @@
 //! Presets: sweeps with a name, built in and the user's, in one grammar.
 
-use std::path::Path;
-
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::file::{self, Key, Source};
+use super::source::{Key, Source};
 use super::{Origin, Sourced};
 use crate::cli::flags;
-use crate::cli::settings::Flags;
 use crate::error::Error;
-
-/// The presets that lbench brings along.
-const BUILT_IN: &str = include_str!("presets.toml");
-
-/// Their names.
-pub const NAMES: [&str; 3] = ["report", "quick", "llama-bench"];
 
 /// Named sweeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,17 +24,6 @@ pub struct Part {
     pub title: Option<String>,
     /// What it sets.
     pub settings: Vec<Sourced>,
-}
-
-/// The presets that lbench brings along.
-///
-/// # Errors
-/// Never, if the tests passed.
-pub(super) fn built_in(flags: &Flags) -> Result<Vec<Preset>, Error> {
-    let file = file::parse(flags, Path::new("built in"), BUILT_IN)?;
-    let mut presets = file.presets;
-    presets.sort_by_key(|preset| NAMES.iter().position(|name| *name == preset.name));
-    Ok(presets)
 }
 
 /// Reads `[preset.NAME]`, or all of `[[preset.NAME]]`.

@@ -3,10 +3,10 @@
 use std::ffi::{OsStr, OsString};
 
 use super::file::{self, File};
-use super::{Origin, Preset, Sourced, env, preset, winning};
+use super::{Origin, Preset, Sourced, env, house, winning};
+use crate::cli::BenchArgs;
 use crate::cli::flags::{self, Concern};
 use crate::cli::settings::{Flags, Given, Setting, command_line};
-use crate::cli::{BenchArgs, Cli};
 use crate::error::Error;
 use crate::journal;
 
@@ -47,7 +47,7 @@ pub struct Asked {
 impl Asked {
     fn new(title: Option<String>, settings: Vec<Sourced>) -> Result<Self, Error> {
         let counting: Vec<_> = to_run(&settings).collect();
-        let args = Cli::parse_args(command_line(counting.iter().copied()))?.bench;
+        let args = BenchArgs::parse(command_line(counting.iter().copied()))?;
         let given = for_the_record(&counting);
         Ok(Self { title, args, given, settings })
     }
@@ -117,7 +117,7 @@ impl Sources {
     /// Never, if the tests passed.
     pub fn presets(&self) -> Result<Vec<Preset>, Error> {
         let own = &self.file.presets;
-        let mut others = preset::built_in(&self.flags)?;
+        let mut others = house::presets(&self.flags)?;
         others.retain(|preset| own.iter().all(|own| own.name != preset.name));
         Ok(own.iter().cloned().chain(others).collect())
     }
@@ -205,7 +205,7 @@ impl Request {
 /// When this lbench does not take them.
 pub fn settings_of(args: &[String]) -> Result<Vec<Setting>, Error> {
     let line = std::iter::once("lbench").chain(args.iter().map(String::as_str));
-    Ok(Cli::parse_args(line.map(OsString::from))?.bench.typed)
+    Ok(BenchArgs::parse(line.map(OsString::from))?.typed)
 }
 
 fn concern(setting: &Setting) -> Concern {

@@ -2,14 +2,14 @@ use std::ffi::OsString;
 
 use super::*;
 use crate::axis::AXES;
-use crate::cli::Cli;
+use crate::cli::BenchArgs;
 use crate::cli::flags::{self, Concern};
 use crate::cli::settings::{self, Takes};
 use crate::error::Error;
 
-fn typed(line: &str) -> crate::cli::BenchArgs {
+fn typed(line: &str) -> BenchArgs {
     let args = shlex::split(&format!("lbench {line}")).unwrap();
-    Cli::parse_args(args.into_iter().map(OsString::from)).unwrap().bench
+    BenchArgs::parse(args.into_iter().map(OsString::from)).unwrap()
 }
 
 fn request(line: &str, vars: &[(&str, &str)], file: &str) -> Result<Request, Error> {
@@ -270,7 +270,7 @@ fn a_resumed_run_has_what_the_table_says_of_both_command_lines() {
         let earlier = crate::journal::Given { title: None, args: line.clone() };
         let resume = |typed: &[String], earlier: &[crate::journal::Given]| {
             let line = ["lbench", "--resume"].into_iter().chain(typed.iter().map(String::as_str));
-            let typed = Cli::parse_args(line.map(OsString::from)).unwrap().bench;
+            let typed = BenchArgs::parse(line.map(OsString::from)).unwrap();
             let resumed = Request::new(&typed, &sources).unwrap().resuming(parser, earlier);
             resumed.unwrap().sweeps.swap_remove(0).given
         };

@@ -238,20 +238,7 @@ pub fn lonely(settings: &[Setting]) -> Option<String> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use clap::CommandFactory as _;
-
     use super::*;
-    use crate::cli::Cli;
-
-    #[test]
-    fn every_flag_of_the_parser_has_an_entry_and_every_entry_a_flag() {
-        let mut command = Cli::command();
-        command.build();
-        let parsed: BTreeSet<_> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
-        let entries: Vec<_> = all().map(|flag| flag.long).collect();
-        assert_eq!(entries.iter().copied().collect::<BTreeSet<_>>(), parsed);
-        assert_eq!(entries.len(), parsed.len(), "one entry for each");
-    }
 
     #[test]
     fn ties_lead_to_flags_and_spellings_are_used_once() {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::geometry::{Arch, Geometry, PRESETS};
 use super::{DEFAULT_SEED, Spec, SynthError};
 use crate::gguf::filetype::FileType;
+use crate::near;
 
 const KEYS: [&str; 12] = [
     "layers",
@@ -218,12 +219,8 @@ fn unknown_arch(name: &str) -> SynthError {
 
 /// `, did you mean ...?` where one of the names is close.
 fn suggest<'a>(typed: &str, names: impl Iterator<Item = &'a str>) -> String {
-    names
-        .map(|name| (strsim::jaro_winkler(typed, name), name))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, name)| format!(", did you mean {name}?"))
-        .unwrap_or_default()
+    let meant = near::nearest(typed, names, |name| name);
+    meant.map(|name| format!(", did you mean {name}?")).unwrap_or_default()
 }
 
 fn grammar(why: String) -> SynthError {

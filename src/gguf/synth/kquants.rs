@@ -1,7 +1,7 @@
 //! Numbers to super-blocks of 256: each has a scale of half precision, and its sub-blocks have small
 //! integer multiples of it. As in `encode`, values are rounded to the nearest and nothing is searched.
 
-use super::encode::{furthest, inverse, level, nearest, nearest_iq4, put_half, range};
+use super::rounding::{furthest, inverse, level, nearest, nearest_iq4, put_half, range};
 
 /// Bits of levels, packed as ggml does: within each stretch of `stretch` bytes, the first as many
 /// values have the lowest bits, the next as many the bits above.

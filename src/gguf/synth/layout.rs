@@ -6,7 +6,8 @@ use sha2::{Digest, Sha256};
 
 use super::Spec;
 use super::geometry::Arch;
-use crate::gguf::header::{Header, SEED_KEY, TensorInfo, Value};
+use crate::gguf::entries::{TensorInfo, Value};
+use crate::gguf::header::{Header, SEED_KEY};
 use crate::gguf::mixture::Mixture;
 use crate::gguf::parse::{DEFAULT_ALIGNMENT, MAGIC};
 use crate::gguf::types::GgmlType;

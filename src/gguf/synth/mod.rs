@@ -6,7 +6,7 @@
 //! | `geometry` | the numbers that make an architecture a model, and the presets |
 //! | `grammar` | specifications as typed |
 //! | `layout` | metadata and tensor table: the header, in memory |
-//! | `encode`, `kquants` | numbers to blocks, by rounding to the nearest |
+//! | `encode`, `kquants`, `rounding` | numbers to blocks, by rounding to the nearest |
 //! | `tile` | the weights: one stretch for each type, repeated |
 //! | `write` | the file |
 
@@ -15,6 +15,7 @@ mod geometry;
 mod grammar;
 mod kquants;
 mod layout;
+mod rounding;
 mod tile;
 mod write;
 

@@ -1,46 +1,10 @@
-//! Flags of `lbench compare`, and of a run beside a baseline.
-
-use std::path::PathBuf;
+//! How results are compared: flags of `lbench compare`, and of a run beside a baseline.
 
 use clap::Args;
 
 use super::quantities;
 use crate::compare::{FailOn, Options};
 use crate::stats::verdict::Limits;
-
-/// Flags of `lbench compare`.
-#[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
-pub struct CompareArgs {
-    /// Baseline: a result file of lbench or llama-bench (-o json, -o jsonl), or - for standard input
-    pub a: PathBuf,
-    /// What is compared with it
-    pub b: PathBuf,
-    /// Format of the comparison: md, json
-    #[arg(short = 'o', long, value_name = "FORMAT", default_value = "md")]
-    pub output: CompareFormat,
-    /// How.
-    #[command(flatten)]
-    pub how: HowArgs,
-}
-
-const EXAMPLES: &str = "\
-Examples:
-  lbench compare before.json after.json                     row by row, with a verdict
-  lbench compare main.jsonl branch.jsonl --fail-on slower   for CI: exit code 1 if any row is SLOWER
-  lbench compare t4.json t8.json --by n_threads             two settings instead of two builds
-  lbench -o jsonl --baseline main.jsonl                     measure, with the verdict as a column
-
-Exit codes: 0 compared, 1 a row is what --fail-on names, 2 bad flag or file, or not comparable.";
-
-/// Formats of a comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum CompareFormat {
-    /// A markdown table with notes.
-    Md,
-    /// A JSON array.
-    Json,
-}
 
 /// How results are compared; common to `lbench compare` and `--baseline`.
 #[derive(Debug, Default, Args)]

@@ -1,20 +1,23 @@
-//! What a shell wants to know, made from the flags as the parser has them: completions and manual pages.
-
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+//! `lbench completions`: what a shell wants to know, made from the flags as the parser has them.
 
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, Args, Command, CommandFactory as _, ValueEnum, ValueHint};
 use clap_complete::aot;
 
-use super::flags::{self, Choices};
-use super::{Cli, argv};
+use super::command::Cli;
+use super::out::print;
 use crate::axis::{AXES, Grammar};
-use crate::error::Error;
+use crate::cli::defaults::PRESETS;
+use crate::cli::flags::{self, Choices};
+use crate::cli::spellings;
+use crate::error::{Error, exit};
 use crate::report::Format;
 use crate::setup::{CacheType, LazyMode, LoadMode, Numa, SplitMode, Word};
 
-/// Flags of `lbench completions`.
+/// In few words.
+pub(super) const BRIEF: &str = "Print completions for a shell";
+
+/// Print completions for a shell
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct CompletionsArgs {
@@ -30,12 +33,11 @@ Examples:
   lbench completions fish > ~/.config/fish/completions/lbench.fish
   lbench completions powershell >> $PROFILE";
 
-/// Flags of `lbench man`.
-#[derive(Debug, Args)]
-pub struct ManArgs {
-    /// Write the pages of lbench and of all its commands into this folder
-    #[arg(short, long, value_name = "DIR")]
-    pub output: Option<PathBuf>,
+/// Prints a script.
+pub(super) fn main(args: &CompletionsArgs) -> Result<u8, Error> {
+    let script = args.shell.completions(&PRESETS);
+    print(|out| out.write_all(script.as_bytes()))?;
+    Ok(exit::OK)
 }
 
 /// A shell.
@@ -107,7 +109,7 @@ fn complete(presets: &[&str]) -> Command {
 
 /// A command that takes the flags of a sweep.
 fn sweep(mut command: Command, presets: &[&str]) -> Command {
-    for (short, long) in argv::spellings() {
+    for (short, long) in spellings() {
         if let Some(id) = id_of(&command, long) {
             command = command.mut_arg(id, |arg| arg.visible_alias(format!("{DASH}{short}")));
         }
@@ -158,7 +160,7 @@ fn formats() -> [&'static str; Format::NAMES.len()] {
 }
 
 /// Without what is hidden: generators write that down too.
-fn visible(command: &Command) -> Command {
+pub(super) fn visible(command: &Command) -> Command {
     let name = command.get_name().to_string();
     let mut shown = Command::new(name);
     if let Some(version) = command.get_version() {
@@ -175,53 +177,6 @@ fn visible(command: &Command) -> Command {
 fn id_of(command: &Command, long: &str) -> Option<clap::Id> {
     let mut args = command.get_arguments();
     args.find(|arg| arg.get_long() == Some(long)).map(|arg| arg.get_id().clone())
-}
-
-/// Manual pages, each with the name of its file: lbench's first, then those of its commands.
-///
-/// # Errors
-/// When a page cannot be put into memory.
-pub fn man_pages() -> Result<Vec<(String, Vec<u8>)>, Error> {
-    // A list of every flag is no synopsis.
-    let usage = "lbench [OPTIONS]\nlbench <COMMAND> ...";
-    let mut command = Cli::command().disable_help_subcommand(true).override_usage(usage);
-    command.build();
-    let commands = command.get_subcommands().filter(|command| !command.is_hide_set());
-    let pages = std::iter::once(&command).chain(commands).map(|command| {
-        let man = clap_mangen::Man::new(command.clone()).manual("lbench");
-        let name = man.get_filename();
-        let mut page = Vec::new();
-        match man.render(&mut page) {
-            Ok(()) => Ok((name, with_spellings(&String::from_utf8_lossy(&page)).into_bytes())),
-            Err(source) => Err(Error::Output { what: name, source }),
-        }
-    });
-    pages.collect()
-}
-
-/// A manual page with llama-bench's spellings beside the long flags, and examples on lines of their own.
-fn with_spellings(page: &str) -> String {
-    let mut page = page.replace(".SH EXTRA\n", ".SH NOTES\n");
-    let longs: BTreeSet<_> = argv::spellings().map(|(_, long)| long).collect();
-    for long in longs {
-        let of_long = argv::spellings().filter(|(_, other)| *other == long);
-        let shorts: Vec<_> = of_long.map(|(short, _)| format!("\\-{short}")).collect();
-        let flag = format!("\\fB\\-\\-{}\\fR", long.replace('-', "\\-"));
-        let all = shorts.iter().fold(String::new(), |all, short| all + "\\fB" + short + "\\fR, ");
-        page = page.replace(&format!("\n{flag}"), &format!("\n{all}{flag}"));
-        page = page.replace(&format!("\n[{}] ", shorts.join(", ")), "\n");
-    }
-    let mut lines: Vec<&str> = Vec::new();
-    let mut filled = true;
-    for line in page.lines() {
-        let is_example = line.starts_with("  ");
-        if is_example == filled {
-            lines.push(if is_example { ".nf" } else { ".fi" });
-        }
-        filled = !is_example;
-        lines.push(line);
-    }
-    lines.join("\n") + "\n"
 }
 
 #[cfg(test)]
@@ -243,7 +198,7 @@ mod tests {
             for long in longs() {
                 assert!(script.contains(&dashes(long)), "{shell:?}: --{long}");
             }
-            for (short, long) in argv::spellings() {
+            for (short, long) in spellings() {
                 if !longs().any(|shown| shown == long) {
                     continue;
                 }
@@ -257,23 +212,5 @@ mod tests {
             assert!(!script.contains("scripted"), "{shell:?}: what is hidden stays hidden");
             assert!(!script.contains("argparse -s"), "fish's parser would trip over -ngl");
         }
-    }
-
-    #[test]
-    fn the_manual_has_a_page_for_each_command_and_shows_both_spellings() {
-        let pages = man_pages().unwrap();
-        let names: Vec<_> = pages.iter().map(|(name, _)| name.as_str()).collect();
-        assert_eq!(names[0], "lbench.1");
-        assert!(names.contains(&"lbench-compare.1") && !names.contains(&"lbench-worker.1"));
-        let page = String::from_utf8(pages[0].1.clone()).unwrap();
-        assert!(page.contains(r"\fB\-ngl\fR, \fB\-\-n\-gpu\-layers\fR"), "{page}");
-        let command = visible(&Cli::command());
-        let shown: Vec<_> = command.get_arguments().filter_map(Arg::get_long).collect();
-        for (short, long) in argv::spellings().filter(|(_, long)| shown.contains(long)) {
-            let (short, long) = (format!(r"\fB\-{short}\fR, "), long.replace('-', r"\-"));
-            let line = page.lines().find(|line| line.contains(&format!(r", \fB\-\-{long}\fR")));
-            assert!(line.is_some_and(|line| line.contains(&short)), "{short} {long}");
-        }
-        assert!(!page.contains(r"[\-ngl]"));
     }
 }

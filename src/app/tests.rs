@@ -1,6 +1,11 @@
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use clap::CommandFactory as _;
 
+use super::command::Cli;
 use super::*;
+use crate::cli::{self, flags};
 use crate::machine::Host;
 use crate::work::Work;
 
@@ -14,7 +19,7 @@ fn parse_error(line: &str) -> String {
     let args: Vec<_> = shlex::split(line).unwrap().into_iter().map(OsString::from).collect();
     let mut command = Cli::command();
     command.build();
-    line::slip(&command, &args).unwrap_or_default()
+    cli::slip(&command, &args).unwrap_or_default()
 }
 
 /// Every llama-bench command of the report that lbench must make easy; the shell ends the one with
@@ -227,4 +232,14 @@ fn every_number_says_what_is_wanted() {
 fn help() {
     let mut command = Cli::command().term_width(100);
     insta::assert_snapshot!("help_short", command.render_help().to_string());
+}
+
+#[test]
+fn every_flag_of_the_parser_has_an_entry_and_every_entry_a_flag() {
+    let mut command = Cli::command();
+    command.build();
+    let parsed: BTreeSet<_> = command.get_arguments().filter_map(clap::Arg::get_long).collect();
+    let entries: Vec<_> = flags::all().map(|flag| flag.long).collect();
+    assert_eq!(entries.iter().copied().collect::<BTreeSet<_>>(), parsed);
+    assert_eq!(entries.len(), parsed.len(), "one entry for each");
 }

@@ -1,22 +1,11 @@
 //! `-h`: the flags that most people look for, on about one screen. `--help` has all of them.
 
+use std::ffi::OsString;
+
 use clap::{Command, CommandFactory as _};
 
-use super::Cli;
-use super::flags::{self, Brief};
-
-/// The commands, each in a few words. Those of the flags stand in their table.
-const COMMANDS: [(&str, &str); 9] = [
-    ("synth", "Make a model with random weights"),
-    ("compare", "Compare two result files, row by row"),
-    ("report", "Show any run again, from its journal"),
-    ("doctor", "What differences this machine can tell from noise"),
-    ("schema", "Print the JSON Schema of the results"),
-    ("rpc-server", "Serve this machine's devices to others"),
-    ("config", "Show each flag's value, and where it came from"),
-    ("completions", "Print completions for a shell"),
-    ("man", "Print the manual page"),
-];
+use super::command::{Cli, Command as Deed};
+use crate::cli::flags::{self, Brief};
 
 const MORE: &str = "\
 Examples:
@@ -47,8 +36,15 @@ command line wins over the environment, that over a preset, that over the file. 
 Exit codes: 0 all measured, 1 some rows failed or are what --fail-on names, 2 bad flag or file, 3 lbench itself \
 broke, 130 interrupted.";
 
+/// Whether `-h` was typed, and no command.
+pub(super) fn is_wanted(args: &[OsString]) -> bool {
+    let is_flag = |arg: &OsString| arg.to_str().is_none_or(|arg| arg.starts_with('-'));
+    args.get(1).is_none_or(is_flag) && args.iter().any(|arg| arg == "-h")
+}
+
 /// The command as `-h` shows it.
 pub(super) fn brief() -> Command {
+    let mut words = Deed::BRIEF.iter();
     Cli::command()
         .about("Benchmark quantized GGUF models on llama.cpp, with llama-bench's flags")
         .mut_args(|arg| {
@@ -58,9 +54,9 @@ pub(super) fn brief() -> Command {
             let arg = if let Some(heading) = heading { arg.help_heading(heading) } else { arg };
             if let Some(value) = value { arg.value_name(value) } else { arg }
         })
-        .mut_subcommands(|command| {
-            let words = COMMANDS.iter().find(|(name, _)| command.get_name() == *name);
-            words.map_or(command.clone(), |(_, words)| command.about(*words))
+        .mut_subcommands(|command| match words.next() {
+            Some(words) if !words.is_empty() => command.about(*words),
+            _ => command,
         })
         .disable_help_subcommand(true)
         .after_help(MORE)
