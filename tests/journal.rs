@@ -74,6 +74,15 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
+/// What was printed, less what a run in its midst knows less of than one that is over: how noisy rows like this
+/// one are.
+fn as_shown(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut parts = text.split("\"known\":");
+    let before = parts.next().unwrap().to_string();
+    parts.fold(before, |all, part| all + &part[part.find("\"marked\"").unwrap()..])
+}
+
 const SWEEP: [&str; 8] = ["-p", "512", "-n", "16", "-b", "64-512*2", "-r", "3"];
 
 #[test]
@@ -84,11 +93,7 @@ fn a_report_is_the_run_again() {
         let script = json!({"noise": 0.01, "rules": [crash]});
         let run = place.sweep(&script, &[&SWEEP[..], &["-o", format]].concat());
         let report = place.report(format);
-        assert_eq!(
-            String::from_utf8_lossy(&run.stdout),
-            String::from_utf8_lossy(&report.stdout),
-            "{format}"
-        );
+        assert_eq!(as_shown(&run), as_shown(&report), "{format}");
         assert_eq!((run.status.code(), report.status.code()), (Some(1), Some(1)));
         assert!(stderr(&run).contains("journal: "), "{}", stderr(&run));
     }
@@ -115,7 +120,7 @@ fn resuming_without_flags_is_the_same_sweep() {
     let place = Place::new();
     let first = place.sweep(&json!({}), &[&SWEEP[..], &["-o", "json"]].concat());
     let again = place.resume(&["-o", "json"]);
-    assert_eq!(rows(&first), rows(&again), "{}", stderr(&again));
+    assert_eq!(as_shown(&first), as_shown(&again), "{}", stderr(&again));
     assert!(place.finished().values().all(|times| *times == 1));
 }
 

@@ -27,6 +27,7 @@ impl Entry {
     pub fn wants(&self, stop: Rule) -> bool {
         let Rule::Precision { target, max_time, max_samples, .. } = stop else { return false };
         !self.failed
+            && !self.settled
             && self.precision().is_some_and(|reached| reached > target)
             && self.running() < max_time
             && self.samples() < max_samples as usize

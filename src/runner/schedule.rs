@@ -106,10 +106,8 @@ impl Schedule {
         spent: Duration,
         cost: &dyn Fn(usize) -> Cost,
     ) -> Vec<Vec<usize>> {
-        if self.rounds.is_some_and(|most| self.round >= most) {
-            return Vec::new();
-        }
-        self.round += 1;
+        let visits = ledger.entries().iter().flat_map(|entry| &entry.visits);
+        self.round = visits.map(|visited| visited.round).fold(self.round, u32::max) + 1;
         let wanted = self.wanted(ledger);
         let picked = match self.budget {
             Budget::Open => wanted,
@@ -137,14 +135,8 @@ impl Schedule {
     }
 
     fn wants(&self, entry: &Entry) -> bool {
-        let Rule::Precision { target, max_time, max_samples, .. } = self.stop else { return false };
-        let samples: usize =
-            entry.visits.iter().filter_map(|visited| visited.visit).map(|visit| visit.n).sum();
-        !entry.failed
-            && !entry.settled
-            && entry.precision().is_some_and(|reached| reached > target)
-            && entry.running() < max_time
-            && samples < max_samples as usize
+        let visits = u32::try_from(entry.visits.len()).unwrap_or(u32::MAX);
+        entry.wants(self.stop) && self.rounds.is_none_or(|most| visits < most)
     }
 
     /// The time that all rounds together may take.

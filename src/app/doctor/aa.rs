@@ -147,6 +147,7 @@ fn once(
         version: String::new(),
         host: host.clone(),
         stop: rule(),
+        bound: crate::journal::Bound::default(),
         cold: 0,
         interleave: None,
         priors: Priors::default(),

@@ -159,7 +159,7 @@ fn harmful_text_is_harmless_in_csv() {
     insta::assert_snapshot!(render(&hostile(), Format::Csv));
 }
 
-/// Two rows complete, the third with two samples, the rest never begun.
+/// Two rows complete, the third with two samples, the rest never begun; two are as fast as the second.
 fn interrupted() -> Report {
     let set = [("n_batch", vec![128, 256, 512])];
     let mut run = Run::new(cpu_host(), &set, &[PP, TG], 5);
