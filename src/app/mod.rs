@@ -140,7 +140,12 @@ fn report(args: &ReportArgs) -> Result<u8, Error> {
         return Ok(exit::OK);
     };
     let mut reports = Vec::new();
-    for path in args.paths()? {
+    let mut paths = args.files.clone();
+    if paths.is_empty() {
+        let none = || Error::Usage("report: there is no run yet: name a journal".into());
+        paths.push(keeping::last_journal().ok_or_else(none)?);
+    }
+    for path in paths {
         let journal = journal::read(&path)?;
         journal.notes.iter().for_each(|note| tell(note));
         let plan = journal.plan();

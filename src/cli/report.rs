@@ -4,8 +4,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::error::Error;
-use crate::journal;
 use crate::report::Format;
 
 /// Flags of `lbench report`.
@@ -30,18 +28,3 @@ Examples:
   lbench report --columns median,ci     with more columns
 
 Exit codes: 0 all rows are there, 1 some failed, 2 a file cannot be read.";
-
-impl ReportArgs {
-    /// The journals.
-    ///
-    /// # Errors
-    /// When none is named and there is none.
-    pub fn paths(&self) -> Result<Vec<PathBuf>, Error> {
-        if !self.files.is_empty() {
-            return Ok(self.files.clone());
-        }
-        let (last, _) = journal::last();
-        let none = || Error::Usage("report: there is no run yet: name a journal".into());
-        last.map(|path| vec![path]).ok_or_else(none)
-    }
-}

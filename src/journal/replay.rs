@@ -242,8 +242,15 @@ fn stand_together(of_job: &mut Vec<Attempt>) {
     for nth in rows {
         let of_row = || of_job.iter().enumerate().filter(|(_, attempt)| attempt.nth == nth);
         let ended = of_row().rfind(|(_, attempt)| attempt.outcome.is_some());
-        let Some((_, whole)) = of_row().rfind(|(_, attempt)| attempt.is_complete()) else {
-            for (at, _) in of_row().filter(|(at, _)| ended.is_none_or(|(last, _)| *at == last)) {
+        let whole = of_row().rfind(|(_, attempt)| attempt.is_complete());
+        let judged = of_row().rfind(|(_, attempt)| attempt.is_complete() || attempt.went_wrong());
+        // With -r, a job that began again was measured anew.
+        let alone = judged.filter(|(_, attempt)| {
+            matches!(attempt.header.facts.stop, Rule::Fixed { .. }) || whole.is_none()
+        });
+        let (None, Some((_, whole))) = (alone, whole) else {
+            let last = alone.or(ended).map(|(last, _)| last);
+            for (at, _) in of_row().filter(|(at, _)| last.is_none_or(|last| *at == last)) {
                 stands[at] = true;
             }
             continue;
