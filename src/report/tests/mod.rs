@@ -209,6 +209,29 @@ fn rows_wait_for_those_before_them() {
 }
 
 #[test]
+fn lines_that_stand_for_themselves_come_as_their_rows_finish() {
+    let set = [("n_gpu_layers", vec![29, 99, 10])];
+    let mut run = Run::new(gpu_host(1), &set, &[PP], 1);
+    let mut stream = Stream::new(Format::Jsonl);
+    let mut out = Vec::new();
+    let mut layers = |run: &Run, last: bool| -> Vec<i64> {
+        let step = if last { Stream::finish } else { Stream::advance };
+        step(&mut stream, &run.report, &mut out).unwrap();
+        let text = String::from_utf8(out.clone()).unwrap();
+        let rows =
+            text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        rows.map(|row| row["n_gpu_layers"].as_i64().unwrap()).collect()
+    };
+    assert_eq!(layers(&run, false), [0; 0]);
+    run.measure(2, Outcome::Completed, 1);
+    assert_eq!(layers(&run, false), [10]);
+    // The same measurement as the first row comes with it.
+    run.measure(0, Outcome::Completed, 1);
+    assert_eq!(layers(&run, false), [10, 29, 99]);
+    assert_eq!(layers(&run, true), [10, 29, 99]);
+}
+
+#[test]
 fn a_value_asked_for_twice_and_not_collapsed_is_two_rows() {
     let mut request = sweep(&cpu_host(), &[("n_threads", vec![2, 2])], &[TG]);
     request.collapse = false;
