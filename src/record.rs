@@ -3,10 +3,12 @@
 
 mod again;
 mod peaks;
+mod settled;
 
 use serde::{Deserialize, Serialize};
 
 pub use peaks::Peak;
+pub use settled::rows as settled_rows;
 
 use crate::job::JobId;
 use crate::stats::stopping::StopReason;
@@ -381,24 +383,4 @@ pub enum Record {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         check: Option<Check>,
     },
-}
-
-impl Record {
-    /// Rows that are as they will stay, each with its number among equal ones.
-    pub fn settled(rows: impl IntoIterator<Item = (JobId, usize)>) -> Self {
-        let (jobs, mut nth): (Vec<_>, Vec<_>) = rows.into_iter().unzip();
-        if nth.iter().all(|nth| *nth == 0) {
-            nth.clear();
-        }
-        Self::Settled { jobs, nth, check: None }
-    }
-}
-
-/// The rows that a [`Record::Settled`] is about, each with its number among equal ones.
-pub fn settled_rows<'a>(
-    jobs: &'a [JobId],
-    nth: &'a [usize],
-) -> impl Iterator<Item = (&'a JobId, usize)> {
-    let numbers = nth.iter().copied().chain(std::iter::repeat(0));
-    jobs.iter().zip(numbers)
 }

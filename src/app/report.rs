@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::keeping;
 use super::out::{print, tell};
 use crate::cli;
 use crate::error::{Error, exit};
@@ -45,9 +46,8 @@ impl ReportArgs {
         if !self.files.is_empty() {
             return Ok(self.files.clone());
         }
-        let (last, _) = journal::last();
         let none = || Error::Usage("report: there is no run yet: name a journal".into());
-        last.map(|path| vec![path]).ok_or_else(none)
+        keeping::last_journal().map(|path| vec![path]).ok_or_else(none)
     }
 }
 

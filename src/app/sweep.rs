@@ -9,7 +9,7 @@ use crate::cli::BenchArgs;
 use crate::cli::defaults::{self, Request, Sources};
 use crate::compare::Run;
 use crate::error::{Error, exit};
-use crate::journal::RunFacts;
+use crate::journal::{self, RunFacts};
 use crate::journal::{Kept, Wanted, Writer};
 use crate::ledger::{Ledger, Priors};
 use crate::machine::cache;
@@ -68,13 +68,14 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     let version = crate::machine::build::NUMBER.to_string();
     let cold = request.sweeps.iter().map(|asked| asked.args.cold).max().unwrap_or(0);
     let stop = args.goal();
+    let bound = journal::Bound { rounds: args.rounds, open: args.is_bounded() };
     // A row that is visited once has no order.
     let interleave = Some(seed).filter(|_| args.repetitions.is_none());
     let priors = args.engine.cache("visits").get(&cache::key(&host)).unwrap_or_default();
     let (roofs, links) = (Vec::new(), Vec::new());
     let process = args.process.process();
     let mut facts =
-        RunFacts { version, host, stop, cold, interleave, priors, roofs, links, process };
+        RunFacts { version, host, stop, bound, cold, interleave, priors, roofs, links, process };
     let beside = match &file {
         Some(file) => Some(Beside::new(file, &args.how, &plan, &facts)?),
         None => None,
@@ -87,7 +88,7 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     facts.links = prepare::links_of(&mut runner, &plan)?;
     prepare::watch_devices(&mut runner, sampler, &facts.host);
     let cold_of = plan.cold_starts();
-    let wanted = Wanted { facts: &facts, settings, stop, cold, cold_of: &cold_of };
+    let wanted = Wanted { facts: &facts, settings, cold_of: &cold_of };
     let kept = keeping::kept(earlier.as_ref(), &plan, &wanted);
     let journal = keeping::open(&request, (earlier.as_ref(), &kept), (&plan, &facts, settings))?;
     drop(earlier);

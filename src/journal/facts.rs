@@ -18,6 +18,9 @@ pub struct RunFacts {
     pub host: Host,
     /// When a row has been measured enough.
     pub stop: Rule,
+    /// What else ends its rounds.
+    #[serde(default)]
+    pub bound: Bound,
     /// Cold starts asked for; with 0 they have no column.
     pub cold: u32,
     /// Seed of the order, where jobs were measured in rounds.
@@ -35,7 +38,23 @@ pub struct RunFacts {
     pub process: Process,
 }
 
+/// What ends the rounds of a run beside its rule.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bound {
+    /// Most of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounds: Option<u32>,
+    /// Whether they may take more than a share of llama-bench's time.
+    #[serde(default)]
+    pub open: bool,
+}
+
 impl RunFacts {
+    /// Whether rows are measured here until the same is known of them as there.
+    pub fn wants_as_much(&self, other: &Self) -> bool {
+        (self.stop, self.bound, self.cold) == (other.stop, other.bound, other.cold)
+    }
+
     /// In what the machine, the engine or its process was another one than for other results, in words; empty
     /// where nothing that is known of both differs.
     pub fn differences(&self, other: &Self) -> Vec<String> {

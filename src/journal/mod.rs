@@ -22,7 +22,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-pub use facts::{Links, RunFacts};
+pub use facts::{Bound, Links, RunFacts};
 pub use read::{Journal, Stretch, parse, read};
 pub use replay::{Attempt, Kept, Wanted};
 pub use write::Writer;

@@ -26,6 +26,8 @@ pub struct Attempt {
     pub settled: bool,
     /// Whether it was made under what is not true of the run that takes it over.
     pub foreign: bool,
+    /// Whether its row stays as it is in that run too.
+    pub stays: bool,
     /// The look at the anchor behind it, in journals of schema 1.
     pub check: Option<Check>,
 }
@@ -75,15 +77,18 @@ pub struct Wanted<'a> {
     pub facts: &'a RunFacts,
     /// How it measures.
     pub settings: Settings,
-    /// When a row has been measured enough.
-    pub stop: Rule,
-    /// Cold starts of each job with a prompt.
-    pub cold: u32,
-    /// The same for single jobs.
+    /// Cold starts of single jobs, where not all get the same number.
     pub cold_of: &'a HashMap<JobId, u32>,
 }
 
 impl Wanted<'_> {
+    /// Whether a row stays as an attempt has it: it was measured elsewhere, or until as much was known as is
+    /// wanted now, or ended in a way that would come again.
+    fn leaves(&self, attempt: &Attempt) -> bool {
+        let enough = || attempt.header.facts.wants_as_much(self.facts);
+        attempt.foreign || attempt.settled && (!attempt.is_complete() || enough())
+    }
+
     /// Whether a job need not be tried again, or a visit is as good as one of this run. Of jobs that are not
     /// `timed`, memory alone is wanted.
     fn is_met(&self, (job, timed): (&Job, bool), attempt: &Attempt) -> bool {
@@ -97,14 +102,14 @@ impl Wanted<'_> {
         let count = |of: fn(&Sample) -> bool| attempt.samples().filter(|sample| of(sample)).count();
         let runs = count(Sample::is_measured);
         let cold = count(|sample| matches!(sample, Sample::Cold { .. }));
-        let enough = match self.stop {
+        let enough = match self.facts.stop {
             Rule::Fixed { n } => runs >= n as usize,
             Rule::Precision { .. } | Rule::Visit { .. } => runs > 0,
         };
         let may = job.work.may();
         let warm = attempt.header.settings.warmup || !self.settings.warmup || !may.warm_up;
         let first = matches!(attempt.records.first(), Some(Record::Started { round: 0 | 1, .. }));
-        let starts = self.cold_of.get(&job.id).copied().unwrap_or(self.cold) as usize;
+        let starts = self.cold_of.get(&job.id).copied().unwrap_or(self.facts.cold) as usize;
         enough && warm && (!may.start_cold || !first || cold >= starts)
     }
 }
@@ -143,11 +148,14 @@ impl Kept {
             let (rows, job) = rows[id];
             number(of_job, rows);
             of_job.retain(|attempt| attempt.nth < rows);
-            for attempt in of_job.iter_mut() {
+            for attempt in &mut *of_job {
                 attempt.say_whose(now);
             }
             if let Some(wanted) = wanted {
                 of_job.retain(|attempt| wanted.is_met(job, attempt));
+                for attempt in &mut *of_job {
+                    attempt.stays = wanted.leaves(attempt);
+                }
             }
             stand_together(of_job);
         }
@@ -174,8 +182,7 @@ impl Kept {
     }
 
     /// Hands every record of what stands to `fold`, with what was true of it, row after row in the order of
-    /// the plan. Rows are settled where `settle` says so, an earlier run did, or a visit of this one would be to
-    /// another machine.
+    /// the plan. Rows are settled where `settle` says so, or they stay as they are.
     pub fn replay(
         &self,
         plan: &Plan,
@@ -195,7 +202,7 @@ impl Kept {
             let Some(last) = of_row.iter().rfind(|attempt| attempt.outcome.is_some()) else {
                 continue;
             };
-            if settle || last.foreign || last.settled && !last.is_complete() {
+            if settle || last.stays {
                 let (jobs, nth, check) = (vec![job.id.clone()], vec![last.nth], last.check.clone());
                 fold(Some(&last.header), &Record::Settled { jobs, nth, check });
             }
@@ -235,8 +242,15 @@ fn stand_together(of_job: &mut Vec<Attempt>) {
     for nth in rows {
         let of_row = || of_job.iter().enumerate().filter(|(_, attempt)| attempt.nth == nth);
         let ended = of_row().rfind(|(_, attempt)| attempt.outcome.is_some());
-        let Some((_, whole)) = of_row().rfind(|(_, attempt)| attempt.is_complete()) else {
-            for (at, _) in of_row().filter(|(at, _)| ended.is_none_or(|(last, _)| *at == last)) {
+        let whole = of_row().rfind(|(_, attempt)| attempt.is_complete());
+        let judged = of_row().rfind(|(_, attempt)| attempt.is_complete() || attempt.went_wrong());
+        // With -r, a job that began again was measured anew.
+        let alone = judged.filter(|(_, attempt)| {
+            matches!(attempt.header.facts.stop, Rule::Fixed { .. }) || whole.is_none()
+        });
+        let (None, Some((_, whole))) = (alone, whole) else {
+            let last = alone.or(ended).map(|(last, _)| last);
+            for (at, _) in of_row().filter(|(at, _)| last.is_none_or(|last| *at == last)) {
                 stands[at] = true;
             }
             continue;
@@ -265,6 +279,7 @@ fn attempts(journal: &Journal) -> (HashMap<JobId, Vec<Attempt>>, Vec<Record>) {
                     outcome: None,
                     settled: false,
                     foreign: false,
+                    stays: false,
                     check: None,
                 });
             } else {

@@ -28,6 +28,7 @@ fn header(plan: &Plan) -> Header {
         version: "0.0.0".into(),
         host: Host::for_tests(),
         stop: Rule::default(),
+        bound: Bound::default(),
         cold: 0,
         interleave: None,
         priors: crate::ledger::Priors::default(),
@@ -96,7 +97,7 @@ fn to_resume(journal: &Journal, plan: &Plan) -> Kept {
     let cold_of = HashMap::new();
     let settings = journal.header().settings;
     let facts = &journal.header().facts;
-    let wanted = Wanted { facts, settings, stop: Rule::default(), cold: 0, cold_of: &cold_of };
+    let wanted = Wanted { facts, settings, cold_of: &cold_of };
     Kept::to_resume(journal, plan, &wanted)
 }
 

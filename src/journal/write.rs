@@ -91,7 +91,7 @@ impl Writer {
         if matches!(record, Record::Phase { .. }) {
             return None;
         }
-        let sync = matches!(record, Record::Finished { .. } | Record::Settled { .. });
+        let sync = matches!(record, Record::Finished { .. });
         self.append(&Line::Record(Box::new(record.clone())), sync)
     }
 

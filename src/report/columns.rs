@@ -126,6 +126,7 @@ impl Column {
     }
 }
 
+#[allow(clippy::redundant_closure_for_method_calls)] // a method of one lifetime is no column of any
 static BEFORE_AXES: [Column; 4] = [
     Column::text("model", 30, |row| row.job.setup.subject().to_string()),
     Column::number("size", 10, |row| of_model(row, |model| model.tensor_bytes.to_string())),

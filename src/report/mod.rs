@@ -78,8 +78,10 @@ pub struct Report {
     /// The rows that measure a job, in order: more than one where a value was asked for twice and each
     /// is to be measured.
     rows_of: HashMap<JobId, Vec<usize>>,
-    /// For each row whose measurement others show, the last one that does.
-    last_use: HashMap<usize, usize>,
+    /// For each row whose measurement others show, those that do.
+    users: HashMap<usize, Vec<usize>>,
+    /// Rows in the order in which they came to stay as they are.
+    settled: Vec<usize>,
     /// Rows whose details are forgotten.
     forgotten: usize,
     /// The row that a job's records are about.
@@ -92,13 +94,13 @@ impl Report {
     /// A report in which nothing has happened yet.
     pub fn new(plan: Plan, facts: RunFacts) -> Self {
         let mut rows_of: HashMap<_, Vec<_>> = HashMap::new();
-        let mut last_use = HashMap::new();
+        let mut users: HashMap<_, Vec<_>> = HashMap::new();
         for (index, planned) in plan.jobs.iter().enumerate() {
             if planned.same_as.as_ref().is_none_or(|same| same.own_memory) {
                 rows_of.entry(planned.job.id.clone()).or_default().push(index);
             }
             if let Some(same) = &planned.same_as {
-                last_use.insert(same.index, index);
+                users.entry(same.index).or_default().push(index);
             }
         }
         let measured = vec![Measured::default(); plan.jobs.len()];
@@ -111,7 +113,8 @@ impl Report {
             warnings: Vec::new(),
             baseline: None,
             rows_of,
-            last_use,
+            users,
+            settled: Vec::new(),
             forgotten: 0,
             open: HashMap::new(),
             ledger,
@@ -206,7 +209,14 @@ impl Report {
             let row = &mut self.measured[index];
             row.settled = row.outcome.is_some();
             row.check = check.cloned();
+            self.settled.push(index);
+            self.settled.extend(self.users.get(&index).into_iter().flatten());
         }
+    }
+
+    /// The rows that were said to stay as they are, in that order, each followed by those that show it too.
+    pub fn settled(&self) -> &[usize] {
+        &self.settled
     }
 
     /// The plan.
@@ -290,8 +300,9 @@ impl Report {
     pub fn forget_details(&mut self, shown: usize) {
         for index in self.forgotten..shown.min(self.len()) {
             let source = self.source(index);
-            let last_use = self.last_use.get(&source).copied().unwrap_or(source);
-            if last_use >= shown {
+            let last_use =
+                self.users.get(&source).and_then(|users| users.last()).unwrap_or(&source);
+            if *last_use >= shown {
                 continue;
             }
             for sample in &mut self.measured[source].samples {

@@ -41,6 +41,8 @@ pub struct Row<'a> {
     /// What was read of its memory.
     pub memory: &'a Reading,
     run_warnings: &'a [Warning],
+    /// When rows of the run have been measured enough. This one may be of an earlier run, with another rule.
+    goal: Rule,
 }
 
 /// What remote devices cost a row.
@@ -110,6 +112,7 @@ impl<'a> Row<'a> {
             against,
             memory: report.memory(index),
             run_warnings: &report.warnings,
+            goal: report.facts.stop,
         }
     }
 
@@ -380,7 +383,7 @@ impl<'a> Row<'a> {
 
     /// The precision that it reached, where that is not what was asked for.
     pub fn missed_precision(&self) -> Option<f64> {
-        let Rule::Precision { target, .. } = self.facts.stop else { return None };
+        let Rule::Precision { target, .. } = self.goal else { return None };
         let stop = self.measured.reading.stop;
         let missed = match stop {
             Some(StopReason::MaxSamples | StopReason::MaxTime) if !self.is_of_rounds() => true,

@@ -124,33 +124,58 @@ impl Renderer for Nothing {
     }
 }
 
-/// Writes rows as soon as they are finished, and in the order of the plan: a row waits for those before
-/// it, so that the output of a run does not depend on how its jobs were scheduled.
+/// Writes rows as soon as they are finished. In the order of the plan, so that a document does not depend on how
+/// its jobs were scheduled: a row waits for those before it. Lines that stand for themselves do not wait.
 pub struct Stream {
     renderer: Box<dyn Renderer>,
+    /// Whether rows are written in the order in which they finish.
+    as_they_come: bool,
     begun: bool,
     ended: bool,
+    /// The first row that is not written.
     next: usize,
+    /// Which rows are written; as long as it must be.
+    written: Vec<bool>,
+    /// How much of [`Report::settled`] was looked at.
+    seen: usize,
 }
 
 impl Stream {
     /// A stream that has written nothing yet.
     pub fn new(format: Format) -> Self {
-        Self { renderer: format.renderer(), begun: false, ended: false, next: 0 }
+        Self {
+            renderer: format.renderer(),
+            as_they_come: format == Format::Jsonl,
+            begun: false,
+            ended: false,
+            next: 0,
+            written: Vec::new(),
+            seen: 0,
+        }
     }
 
-    /// Writes the heading, if it is not there yet, and every row up to the first unfinished one. Returns
-    /// how many rows are behind it.
+    /// Writes the heading, if it is not there yet, and every row whose turn it is. Returns how many rows, from
+    /// the first on, are written.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn advance(&mut self, report: &Report, out: &mut dyn Write) -> io::Result<usize> {
         if !self.begun {
+            self.written = vec![false; report.len()];
             self.renderer.begin(report, out)?;
             self.begun = true;
             out.flush()?;
         }
-        while self.next < report.len() && report.is_finished(self.next) {
+        if self.as_they_come {
+            for &index in report.settled().get(self.seen..).unwrap_or_default() {
+                if !self.written[index] && report.is_finished(index) {
+                    self.write(report, index, out)?;
+                }
+            }
+            self.seen = report.settled().len();
+        }
+        while self.next < report.len() && (self.written[self.next] || report.is_finished(self.next))
+        {
             self.step(report, out)?;
         }
         Ok(self.next)
@@ -166,6 +191,10 @@ impl Stream {
             return Ok(self.next);
         }
         self.ended = true;
+        if !self.begun {
+            // Of a run that is over, nothing comes.
+            self.seen = report.settled().len();
+        }
         self.advance(report, out)?;
         while self.next < report.len() {
             self.step(report, out)?;
@@ -175,9 +204,15 @@ impl Stream {
         Ok(self.next)
     }
 
+    /// The next row of the plan.
     fn step(&mut self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
         let index = self.next;
         self.next += 1;
+        if self.written[index] { Ok(()) } else { self.write(report, index, out) }
+    }
+
+    fn write(&mut self, report: &Report, index: usize, out: &mut dyn Write) -> io::Result<()> {
+        self.written[index] = true;
         if report.is_shown(index) {
             self.renderer.row(report, index, out)?;
             out.flush()?;

@@ -12,7 +12,7 @@ use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
 use rand_pcg::Pcg64Mcg;
 
-use crate::ledger::{Ledger, budget};
+use crate::ledger::{Entry, Ledger, budget};
 use crate::stats::stopping::Rule;
 
 /// How much time rounds behind the first may take.
@@ -101,10 +101,8 @@ impl Schedule {
         spent: Duration,
         cost: &dyn Fn(usize) -> Cost,
     ) -> Vec<Vec<usize>> {
-        if self.rounds.is_some_and(|most| self.round >= most) {
-            return Vec::new();
-        }
-        self.round += 1;
+        let visits = ledger.entries().iter().flat_map(|entry| &entry.visits);
+        self.round = visits.map(|visited| visited.round).fold(self.round, u32::max) + 1;
         let wanted = self.wanted(ledger);
         let picked = match self.budget {
             Budget::Open => wanted,
@@ -124,11 +122,16 @@ impl Schedule {
 
     /// Jobs that want another visit, the one that is known worst first.
     pub(super) fn wanted(&self, ledger: &Ledger) -> Vec<usize> {
-        let wants = |place: &usize| ledger.entry(*place).wants(self.stop);
+        let wants = |place: &usize| self.wants(ledger.entry(*place));
         let mut wanted: Vec<_> = self.groups.iter().flatten().copied().filter(wants).collect();
         let precision = |place: usize| ledger.entry(place).precision().unwrap_or(f64::INFINITY);
         wanted.sort_by(|a, b| precision(*b).total_cmp(&precision(*a)));
         wanted
+    }
+
+    fn wants(&self, entry: &Entry) -> bool {
+        let visits = u32::try_from(entry.visits.len()).unwrap_or(u32::MAX);
+        entry.wants(self.stop) && self.rounds.is_none_or(|most| visits < most)
     }
 
     /// The time that all rounds together may take.

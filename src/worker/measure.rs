@@ -184,8 +184,8 @@ impl<'a, S: Session> Bench<'a, S> {
                 let verdict = warm.push(took);
                 before = now;
                 let run = Nanos(took.0 * u64::from(n_gen));
-                let least = WARM_LEAST.min(Nanos(run.0 * 2));
-                let steady = verdict == Warmth::Steady && warm.spent() >= least;
+                let enough = WARM_LEAST.min(Nanos(run.0 * 2));
+                let steady = verdict == Warmth::Steady && warm.spent() >= enough;
                 if steady || verdict == Warmth::GaveUp {
                     self.send(Sample::Warmup { ns: warm.spent() });
                     return Ok((Some(steady), run));

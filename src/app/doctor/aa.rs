@@ -150,6 +150,7 @@ fn once(
         version: String::new(),
         host: host.clone(),
         stop: rule(),
+        bound: crate::journal::Bound::default(),
         cold: 0,
         interleave: None,
         priors: Priors::default(),

@@ -85,6 +85,7 @@ impl Run {
             version: "0.0.0".into(),
             host,
             stop: Rule::Fixed { n: repetitions },
+            bound: crate::journal::Bound::default(),
             cold: 0,
             roofs: vec![],
             links: vec![],

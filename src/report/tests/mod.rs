@@ -159,7 +159,7 @@ fn harmful_text_is_harmless_in_csv() {
     insta::assert_snapshot!(render(&hostile(), Format::Csv));
 }
 
-/// Two rows complete, the third with two samples, the rest never begun.
+/// Two rows complete, the third with two samples, the rest never begun; two are as fast as the second.
 fn interrupted() -> Report {
     let set = [("n_batch", vec![128, 256, 512])];
     let mut run = Run::new(cpu_host(), &set, &[PP, TG], 5);
@@ -206,6 +206,29 @@ fn rows_wait_for_those_before_them() {
     run.measure(0, Outcome::Completed, 1);
     stream.advance(&run.report, &mut out).unwrap();
     assert_eq!(lines(&out), 3);
+}
+
+#[test]
+fn lines_that_stand_for_themselves_come_as_their_rows_finish() {
+    let set = [("n_gpu_layers", vec![29, 99, 10])];
+    let mut run = Run::new(gpu_host(1), &set, &[PP], 1);
+    let mut stream = Stream::new(Format::Jsonl);
+    let mut out = Vec::new();
+    let mut layers = |run: &Run, last: bool| -> Vec<i64> {
+        let step = if last { Stream::finish } else { Stream::advance };
+        step(&mut stream, &run.report, &mut out).unwrap();
+        let text = String::from_utf8(out.clone()).unwrap();
+        let rows =
+            text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        rows.map(|row| row["n_gpu_layers"].as_i64().unwrap()).collect()
+    };
+    assert_eq!(layers(&run, false), [0; 0]);
+    run.measure(2, Outcome::Completed, 1);
+    assert_eq!(layers(&run, false), [10]);
+    // The same measurement as the first row comes with it.
+    run.measure(0, Outcome::Completed, 1);
+    assert_eq!(layers(&run, false), [10, 29, 99]);
+    assert_eq!(layers(&run, true), [10, 29, 99]);
 }
 
 #[test]
