@@ -16,6 +16,9 @@ use serde_json::Value;
 
 const MODEL: &str = "synth:llama:layers=4,embd=256,ff=512,heads=4,vocab=512,tied:q8_0";
 
+/// Hides the machine's own card: what is on the other end of the link is to be the only device.
+const NO_CARD: (&str, &str) = ("CUDA_VISIBLE_DEVICES", "");
+
 struct Server {
     child: Child,
     endpoint: String,
@@ -25,6 +28,7 @@ impl Server {
     fn start(port: u16) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_lbench"))
             .args(["rpc-server", "-p", &port.to_string(), "-d", "CPU", "-t", "1"])
+            .env(NO_CARD.0, NO_CARD.1)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -64,7 +68,7 @@ fn lbench(folder: &Path, args: &[&str]) -> Command {
     command
         .args(["-m", MODEL, "-t", "1", "-o", "json", "--no-roofline", "--no-journal"])
         .args(args);
-    command.env("LBENCH_MODELS", folder).stdin(Stdio::null());
+    command.env("LBENCH_MODELS", folder).env(NO_CARD.0, NO_CARD.1).stdin(Stdio::null());
     command
 }
 

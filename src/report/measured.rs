@@ -79,6 +79,11 @@ impl Measured {
         }
     }
 
+    /// Whether nothing has gone wrong with it so far.
+    pub(super) fn ended_well(&self) -> bool {
+        matches!(self.outcome, None | Some(Outcome::Completed | Outcome::Interrupted))
+    }
+
     /// Whether there is something to show: an ending that says something, or samples.
     pub(super) fn is_shown(&self) -> bool {
         match self.outcome {

@@ -36,6 +36,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -53,6 +54,7 @@ use crate::ledger::Ledger;
 use crate::plan::Plan;
 use crate::record::{Check, Outcome, Reading, Record, Warning, settled_rows};
 use crate::stats::known::Known;
+use summary::Summary;
 
 /// How many rows came to what.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -73,6 +75,8 @@ pub struct Report {
     /// Columns of the table that were asked for.
     columns: Vec<Extra>,
     measured: Vec<Measured>,
+    /// What the samples of each come to, worked out when first asked for.
+    summaries: Vec<OnceCell<Summary>>,
     warnings: Vec<Warning>,
     baseline: Option<Baseline>,
     /// The rows that measure a job, in order: more than one where a value was asked for twice and each
@@ -106,6 +110,7 @@ impl Report {
         let measured = vec![Measured::default(); plan.jobs.len()];
         let ledger = Ledger::new(plan.measured(), facts.priors.clone());
         Self {
+            summaries: vec![OnceCell::new(); measured.len()],
             plan,
             facts,
             columns: Vec::new(),
@@ -149,6 +154,7 @@ impl Report {
             Record::Started { job, unix_time, round, nth } => {
                 if let Some(&row) = self.rows_of.get(job).and_then(|rows| rows.get(*nth)) {
                     self.open.insert(job.clone(), row);
+                    self.summaries[row].take();
                     self.measured[row].begin(*round, *unix_time, facts.cloned());
                 }
             }
@@ -199,6 +205,7 @@ impl Report {
     /// Changes the row that a record of `job` is about: that of its last visit.
     fn update(&mut self, job: &JobId, change: impl FnOnce(&mut Measured)) {
         if let Some(&row) = self.open.get(job) {
+            self.summaries[row].take();
             change(&mut self.measured[row]);
         }
     }
@@ -261,6 +268,13 @@ impl Report {
             .as_ref()
             .is_some_and(|own| !matches!(own, Outcome::Completed | Outcome::Interrupted));
         if failed || same.index >= self.len() { index } else { same.index }
+    }
+
+    /// What the samples of the row come to that `index` shows.
+    fn summary(&self, index: usize) -> &Summary {
+        let source = self.source(index);
+        let job = &self.plan.jobs[source].job;
+        self.summaries[source].get_or_init(|| Summary::of(&self.measured[source], job))
     }
 
     /// How well the speed of a row is known; `None` without a visit that came to its end.

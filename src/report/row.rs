@@ -1,6 +1,6 @@
 //! One row, looked at: a planned job, what was measured for it, and the figures that follow.
 
-use super::summary::{Summary, summarise};
+use super::summary::Summary;
 use super::{Against, Measured, Report};
 use crate::axis::{AXES, Axis};
 use crate::job::Job;
@@ -33,7 +33,7 @@ pub struct Row<'a> {
     pub measured: &'a Measured,
     /// The figures. Means and spreads are `None` where the measurement did not come to its end: a mean
     /// over what came before a crash would read like a result.
-    pub summary: Summary,
+    pub summary: &'a Summary,
     /// How well its speed is known; `None` where the measurement did not come to its end.
     pub known: Option<Known>,
     /// How it does against the baseline; `None` without one, or where that has no such row.
@@ -86,10 +86,7 @@ impl<'a> Row<'a> {
         let planned = &report.plan.jobs[index];
         let source = report.source(index);
         let measured = &report.measured[source];
-        let summary = summarise(&measured.samples, &planned.job);
-        let ended_well =
-            matches!(measured.outcome, None | Some(Outcome::Completed | Outcome::Interrupted));
-        let summary = if ended_well { summary } else { summary.without_figures() };
+        let (summary, ended_well) = (report.summary(index), measured.ended_well());
         let marked = is_marked(measured);
         let now = Side { values: &summary.values, known: report.known(index), marked };
         let now = Some(now).filter(|_| ended_well);

@@ -1,5 +1,6 @@
 //! Summary of one job: the figures that its samples come to. Raw and cooked are different types.
 
+use super::Measured;
 use crate::job::Job;
 use crate::stats::series::Latency;
 use crate::units::Nanos;
@@ -29,29 +30,24 @@ impl Summary {
         figure.as_ref()
     }
 
-    /// The same without figures: what a measurement that did not come to its end leaves. A mean over what came
-    /// before a crash would read like a result.
-    #[must_use]
-    pub fn without_figures(self) -> Self {
-        Self { figures: Vec::new(), ..self }
-    }
-}
-
-/// Sums up the samples of a job.
-pub fn summarise(samples: &[Sample], job: &Job) -> Summary {
-    let metrics = job.work.kind().metrics.iter();
-    let warmup = samples.iter().filter_map(|sample| match sample {
-        Sample::Warmup { ns } => Some(*ns),
-        _ => None,
-    });
-    let last = samples.iter().rfind(|sample| sample.is_measured());
-    Summary {
-        figures: metrics.map(|metric| (*metric, metric.of(&job.work, samples))).collect(),
-        values: (job.work.headline().values)(&job.work, samples),
-        latency: latency(samples, job),
-        samples_ns: samples.iter().filter_map(Sample::each).collect(),
-        runs_per_sample: last.and_then(Sample::runs).map(|(runs, _)| runs),
-        warmup_ns: warmup.collect(),
+    /// What was measured for a job, summed up. A measurement that did not come to its end has no figures: a mean
+    /// over what came before a crash would read like a result.
+    pub(super) fn of(measured: &Measured, job: &Job) -> Self {
+        let samples = &measured.samples;
+        let metrics = job.work.kind().metrics.iter().filter(|_| measured.ended_well());
+        let warmup = samples.iter().filter_map(|sample| match sample {
+            Sample::Warmup { ns } => Some(*ns),
+            _ => None,
+        });
+        let last = samples.iter().rfind(|sample| sample.is_measured());
+        Self {
+            figures: metrics.map(|metric| (*metric, metric.of(&job.work, samples))).collect(),
+            values: (job.work.headline().values)(&job.work, samples),
+            latency: latency(samples, job),
+            samples_ns: samples.iter().filter_map(Sample::each).collect(),
+            runs_per_sample: last.and_then(Sample::runs).map(|(runs, _)| runs),
+            warmup_ns: warmup.collect(),
+        }
     }
 }
 
@@ -77,7 +73,8 @@ mod tests {
             |ns| Sample::Run { runs: 1, ns: Nanos(ns), first_token_ns: vec![], token_ns: vec![] };
         let job = Job::new(crate::plan::tests::config(), Work::prompt(100));
         let samples: Vec<_> = (0..5).map(|i| run(10_000_000_000 + i * 1_000_000)).collect();
-        let summary = summarise(&samples, &job);
+        let measured = Measured { samples, ..Measured::default() };
+        let summary = Summary::of(&measured, &job);
         let ns = summary.figure(&speed::TIME).unwrap();
         assert!((ns.error.unwrap() - 1_581_138.83).abs() < 0.01, "{ns:?}");
     }

@@ -172,7 +172,7 @@ fn once(
         let row = report.row(index);
         match row.cause() {
             Some(cause) => Err(format!("{}: {cause}", row.job.work.test_name())),
-            None => Ok(row.summary.values),
+            None => Ok(row.summary.values.clone()),
         }
     });
     Ok(rows.collect())

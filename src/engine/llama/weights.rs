@@ -36,9 +36,10 @@ fn buffer(line: &str) -> Option<&str> {
     (size > 0.0).then_some(name)
 }
 
-/// Whether a buffer is memory of the host: the CPU's, mapped or repacked, or pinned for a device.
+/// Whether a buffer is memory of the host: the CPU's, mapped or repacked (for AMX under a name of its own), or
+/// pinned for a device.
 pub(super) fn is_of_host(buffer: &str) -> bool {
-    buffer.starts_with("CPU") || buffer.ends_with("_Host")
+    buffer.starts_with("CPU") || buffer == "AMX" || buffer.ends_with("_Host")
 }
 
 /// Whether `holder` is the device's buffer `name`, a variety of it (`MTL0_Mapped`), or one that the
@@ -65,6 +66,7 @@ mod tests {
         let log = [
             "load_tensors:   CPU_Mapped model buffer size =   205.49 MiB",
             "load_tensors:   CPU_REPACK model buffer size =   100.00 MiB",
+            "load_tensors:          AMX model buffer size =    80.00 MiB",
             "load_tensors:    CUDA_Host model buffer size =   205.49 MiB",
         ];
         assert_eq!(holders(&log, &[("CUDA0", "CUDA")]), "CPU");

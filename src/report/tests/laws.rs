@@ -8,6 +8,7 @@ use super::{PP, TG};
 use crate::job::JobId;
 use crate::record::{Outcome, Reading, Record, Warning};
 use crate::report::fields::{Kind, all};
+use crate::report::summary::Summary;
 use crate::report::{Format, Stream};
 use crate::units::Nanos;
 use crate::work::Sample;
@@ -119,6 +120,20 @@ proptest! {
         let measured = rows.iter().filter(|row| !row["avg_ts"].is_null()).count();
         prop_assert_eq!(count("llama_bench") as usize, measured);
         prop_assert_eq!(count("llama_bench WHERE avg_ts IS NULL"), 0);
+    }
+
+    #[test]
+    fn rows_are_summed_up_once_and_again_when_something_happens(happenings in happenings()) {
+        let mut run = run();
+        for &(place, what, ns) in &happenings {
+            let record = record(&run, place, what, ns);
+            run.report.fold(&record);
+            for index in 0..run.report.len() {
+                let (row, again) = (run.report.row(index), run.report.row(index));
+                prop_assert!(std::ptr::eq(row.summary, again.summary));
+                prop_assert_eq!(row.summary, &Summary::of(row.measured, row.job));
+            }
+        }
     }
 
     #[test]
