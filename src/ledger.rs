@@ -116,6 +116,8 @@ pub struct Ledger {
     stale: bool,
     /// Jobs that were visited once and for all since then.
     alone: Vec<usize>,
+    /// What the visits of rounds have in common over time.
+    trend: Option<Trend>,
 }
 
 impl Ledger {
@@ -145,6 +147,7 @@ impl Ledger {
             open: HashMap::new(),
             stale: false,
             alone: Vec::new(),
+            trend: None,
         }
     }
 
@@ -218,11 +221,17 @@ impl Ledger {
                 self.entries[*place].known = known;
             }
         }
+        self.trend = self.trend_of_rounds();
     }
 
-    /// How the machine changed over the run, as far as visits in rounds show it.
+    /// How the machine changed over the run, where that is more than chance and as much as 3 %; as of when
+    /// [`Ledger::settle`] was last called.
+    pub fn drift(&self) -> Option<Trend> {
+        self.trend.filter(Trend::drifts)
+    }
+
     #[allow(clippy::cast_precision_loss)] // seconds since 1970
-    pub fn trend(&self) -> Option<Trend> {
+    fn trend_of_rounds(&self) -> Option<Trend> {
         let of_row = |(row, entry): (usize, &Entry)| {
             let error = entry.known.map_or(0.0, |known| known.between.sd);
             let better = self.jobs[row].work.headline().sign_of_better();

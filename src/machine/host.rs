@@ -50,6 +50,19 @@ pub struct Floors {
 }
 
 impl Host {
+    /// The backends that a run here would use, joined as llama-bench does: all that have a device besides the CPU,
+    /// or else the CPU.
+    pub fn backends(&self) -> String {
+        let mut names: Vec<&str> = Vec::new();
+        for device in &self.engine.devices {
+            let name = device.backend.as_str();
+            if device.kind != super::DeviceKind::Cpu && !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        if names.is_empty() { "CPU".into() } else { names.join(",") }
+    }
+
     /// Looks at the machine; what the engine found is handed in.
     pub fn take(engine: Description) -> Self {
         let ram = sysinfo::MemoryRefreshKind::nothing().with_ram();

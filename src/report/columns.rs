@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use super::notes::Notes;
-use super::row::expected_backends;
 use super::{Against, Extra, Report, Row};
 use crate::axis::{AXES, Axis};
 use crate::document::text::quoted;
@@ -249,7 +248,7 @@ fn axis_cell(axis: &'static Axis, row: &Row<'_>, notes: Option<&mut Notes>) -> C
 /// layers wherever a device could take some, the threads where none can.
 fn axes(scope: &Scope<'_>) -> impl Iterator<Item = &'static Axis> {
     let report = scope.report;
-    let can_offload = expected_backends(&report.facts) != "CPU" && report.facts.host.can_offload;
+    let can_offload = report.facts.host.can_offload && report.facts.host.backends() != "CPU";
     let mut axes: Vec<_> = AXES
         .iter()
         .enumerate()

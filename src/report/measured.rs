@@ -79,6 +79,17 @@ impl Measured {
         }
     }
 
+    /// Whether it was measured in visits, as many as it needed.
+    pub(super) fn is_of_rounds(&self) -> bool {
+        self.visits.iter().any(|visit| visit.round > 0)
+    }
+
+    /// Whether the device was held back, or its runs did not come to agree.
+    pub(super) fn is_marked(&self) -> bool {
+        let throttled = self.reading.telemetry.iter().any(|seen| seen.throttled);
+        throttled || self.reading.steady == Some(false)
+    }
+
     /// Whether nothing has gone wrong with it so far.
     pub(super) fn ended_well(&self) -> bool {
         matches!(self.outcome, None | Some(Outcome::Completed | Outcome::Interrupted))

@@ -36,6 +36,11 @@ pub struct Row<'a> {
     pub summary: &'a Summary,
     /// How well its speed is known; `None` where the measurement did not come to its end.
     pub known: Option<Known>,
+    /// By how much the machine changed meanwhile, where it drifted: −0.03 is 3 % slower at the end.
+    pub drift: Option<f64>,
+    /// Whether it says of itself that it does not compare with others: the machine changed, the device was held
+    /// back, or its runs did not come to agree.
+    pub marked: bool,
     /// How it does against the baseline; `None` without one, or where that has no such row.
     pub against: Option<Against>,
     /// What was read of its memory.
@@ -87,7 +92,8 @@ impl<'a> Row<'a> {
         let source = report.source(index);
         let measured = &report.measured[source];
         let (summary, ended_well) = (report.summary(index), measured.ended_well());
-        let marked = is_marked(measured);
+        let drift = drift(report, measured);
+        let marked = drift.is_some() || measured.is_marked();
         let now = Side { values: &summary.values, known: report.known(index), marked };
         let now = Some(now).filter(|_| ended_well);
         let facts = measured.facts().unwrap_or(&report.facts);
@@ -106,6 +112,8 @@ impl<'a> Row<'a> {
                 .map(|same| Same { job: &report.plan.jobs[source].job, reason: &same.reason }),
             measured,
             summary,
+            drift,
+            marked,
             against,
             memory: report.memory(index),
             run_warnings: &report.warnings,
@@ -181,7 +189,7 @@ impl<'a> Row<'a> {
     /// Where it ran: what the engine said once the model was loaded; until then, what it would use.
     pub fn backends(&self) -> String {
         let loaded = self.measured.loaded.as_ref();
-        loaded.map_or_else(|| expected_backends(self.facts), |loaded| loaded.backends.clone())
+        loaded.map_or_else(|| self.facts.host.backends(), |loaded| loaded.backends.clone())
     }
 
     /// Layers that are on a device, as opposed to those asked for.
@@ -327,11 +335,6 @@ impl<'a> Row<'a> {
         })
     }
 
-    /// By how much the anchor behind it had drifted; `None` where it had not.
-    pub fn drift(&self) -> Option<f64> {
-        self.measured.check.as_ref()?.drift
-    }
-
     /// What a metric came to; `None` where the row has no such figure.
     pub fn figure(&self, metric: &Metric) -> Option<&Figure> {
         self.summary.figure(metric)
@@ -351,26 +354,15 @@ impl<'a> Row<'a> {
     pub fn precision(&self) -> Option<f64> {
         let own = || self.spread().and_then(Spread::precision);
         // Of journals of schema 1, nobody knows how processes differ: what rows said then is kept.
-        if self.is_of_rounds() { self.known.map(|known| known.precision()) } else { own() }
+        if self.measured.is_of_rounds() { self.known.map(|known| known.precision()) } else { own() }
     }
 
     /// The 95 % interval of the headline, in its unit.
     pub fn interval(&self) -> Option<Interval> {
-        if self.is_of_rounds() {
+        if self.measured.is_of_rounds() {
             return self.known?.interval(CONFIDENCE);
         }
         self.spread().and_then(Spread::interval)
-    }
-
-    /// Whether it says of itself that it does not compare with others: the machine changed, the device was held
-    /// back, or its runs did not come to agree.
-    pub fn is_marked(&self) -> bool {
-        is_marked(self.measured)
-    }
-
-    /// Whether it was measured in visits, as many as it needed.
-    fn is_of_rounds(&self) -> bool {
-        self.measured.visits.iter().any(|visit| visit.round > 0)
     }
 
     /// How many visits its figures come from; 1 for a row of one measurement.
@@ -383,32 +375,22 @@ impl<'a> Row<'a> {
         let Rule::Precision { target, .. } = self.goal else { return None };
         let stop = self.measured.reading.stop;
         let missed = match stop {
-            Some(StopReason::MaxSamples | StopReason::MaxTime) if !self.is_of_rounds() => true,
-            _ => self.is_of_rounds() && self.precision().is_some_and(|reached| reached > target),
+            Some(StopReason::MaxSamples | StopReason::MaxTime) if !self.measured.is_of_rounds() => {
+                true
+            }
+            _ => {
+                self.measured.is_of_rounds()
+                    && self.precision().is_some_and(|reached| reached > target)
+            }
         };
         self.precision().filter(|_| missed)
     }
 }
 
-fn is_marked(measured: &Measured) -> bool {
-    let reading = &measured.reading;
-    measured.check.as_ref().is_some_and(|check| check.drift.is_some())
-        || reading.telemetry.iter().any(|seen| seen.throttled)
-        || reading.steady == Some(false)
-}
-
-/// The backends that a run on this host would use, joined as llama-bench does: all that have a device
-/// besides the CPU, or else the CPU.
-pub(super) fn expected_backends(facts: &RunFacts) -> String {
-    let mut names: Vec<&str> = Vec::new();
-    for device in &facts.host.engine.devices {
-        let name = device.backend.as_str();
-        if device.kind != crate::machine::DeviceKind::Cpu && !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    if names.is_empty() {
-        return "CPU".into();
-    }
-    names.join(",")
+/// By how much the machine changed while the row was measured: over the rounds that visited it, or, by an anchor
+/// behind it, in journals of schema 1.
+fn drift(report: &Report, measured: &Measured) -> Option<f64> {
+    let checked = measured.check.as_ref().and_then(|check| check.drift);
+    let rounds = measured.is_of_rounds().then(|| report.ledger.drift()).flatten();
+    checked.or(rounds.map(|trend| trend.change))
 }

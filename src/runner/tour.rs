@@ -14,9 +14,8 @@ use crate::job::{Job, JobId};
 use crate::journal::Kept;
 use crate::ledger::Ledger;
 use crate::plan::{self, Plan, Planned};
-use crate::record::{Record, Warning};
+use crate::record::Record;
 use crate::stats::stopping::Rule;
-use crate::stats::trend::Trend;
 use crate::telemetry::neighbours::Neighbours;
 use crate::units::Nanos;
 use crate::wire::Settings;
@@ -120,7 +119,6 @@ impl<'a, 's> Tour<'a, 's> {
             self.keeper.stop();
             self.round(&next)?;
         }
-        self.say_drift()?;
         let all: Vec<_> = (0..self.ledger.jobs().len()).collect();
         self.settle(&all)
     }
@@ -143,19 +141,6 @@ impl<'a, 's> Tour<'a, 's> {
             groups.iter().map(of_group).filter(|group| !group.is_empty()).collect()
         };
         vec![half(true), half(false)]
-    }
-
-    /// Says that the machine became another one over the run, if it did.
-    fn say_drift(&mut self) -> Result<(), Halt> {
-        let Some(trend) = self.ledger.trend().filter(Trend::drifts) else { return Ok(()) };
-        let word = if trend.change < 0.0 { "slower" } else { "faster" };
-        let text = format!(
-            "over the {:.0} s of the run the machine became {:.1} % {word}: rows hold that in their intervals, and \
-             a quieter machine would know them better",
-            trend.seconds,
-            trend.change.abs() * 100.0
-        );
-        self.record(&Record::Warned { job: None, warning: Warning { text } })
     }
 
     /// Visits these jobs, grouped by what one loaded model can serve.

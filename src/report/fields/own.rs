@@ -226,8 +226,8 @@ pub(super) static FIELDS: [Field; 122] = [
     Field::float("precision", "", "Half-width of the 95 % interval reached, as a share", |row| {
         row.precision().into()
     }),
-    Field::float("drift", "share", "Drift of the first row, by lbench before its rounds", |row| {
-        row.drift().into()
+    Field::float("drift", "share", "Change of the machine over the run, where it drifted", |row| {
+        row.drift.into()
     }),
     Field::int("remeasured", "", "Repairs because of drift, by lbench before its rounds", |row| {
         row.measured.check.as_ref().map(|check| check.rounds).into()
@@ -238,7 +238,7 @@ pub(super) static FIELDS: [Field; 122] = [
         json!(row.known.into_iter().collect::<Vec<_>>())
     }),
     Field::flag("marked", "Whether it says of itself that it does not compare", |row| {
-        row.is_marked().into()
+        row.marked.into()
     }),
     Field::float("between_visits", "share", "Standard deviation between processes", |row| {
         row.known.map(|known| known.between.sd).into()

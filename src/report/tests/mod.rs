@@ -52,6 +52,43 @@ fn failures() -> Report {
     run.report
 }
 
+/// Two rows in four rounds of a minute, each run by so many nanoseconds longer than in the round before, and a second
+/// or more.
+fn slower_each_round(more: u64) -> Report {
+    let mut run = Run::new(cpu_host(), &[], &[PP, TG], 5);
+    for round in 1..5_u32 {
+        for index in 0..2 {
+            let unix_time = 1_777_636_800 + u64::from(round) * 60 + index as u64 * 20;
+            run.fold(index, |job| Record::Started { job, unix_time, round, nth: 0 });
+            for nth in 0..3 {
+                let ns = Nanos(1_000_000_000 + u64::from(round) * more + nth * 1000);
+                let sample = Sample::Run { runs: 1, ns, first_token_ns: vec![], token_ns: vec![] };
+                run.fold(index, |job| Record::Sampled { job, sample });
+            }
+            let (outcome, reading) = (Outcome::Completed, Reading::default());
+            run.fold(index, |job| Record::Finished { job, outcome, reading });
+        }
+    }
+    for index in 0..2 {
+        run.fold(index, |job| Record::settled([(job, 0)]));
+    }
+    run.report
+}
+
+#[test]
+fn rows_of_a_run_in_which_the_machine_changed_are_marked() {
+    let report = slower_each_round(20_000_000);
+    for row in (0..2).map(|index| report.row(index)) {
+        assert!(row.marked && (row.drift.unwrap() + 0.06).abs() < 0.01, "{:?}", row.drift);
+    }
+    let table = render(&report, Format::Markdown);
+    assert_eq!(table.matches(" D[1]").count(), 2, "{table}");
+    let says = |text: &str| table.contains(text);
+    assert!(says("- [1] D the machine became 6.") && says(" % slower over the run: "), "{table}");
+    let quiet = slower_each_round(2_000_000);
+    assert!((0..2).all(|index| !quiet.row(index).marked && quiet.row(index).drift.is_none()));
+}
+
 #[test]
 fn a_cpu_sweep() {
     insta::assert_snapshot!(render(&cpu_sweep(), Format::Markdown));
