@@ -33,6 +33,8 @@ pub enum Phase {
     Prompt,
     /// Generating.
     Generate,
+    /// Foretelling a text.
+    Score,
     /// Between jobs.
     Idle,
     /// Measuring the anchor again, to see whether the machine has changed.

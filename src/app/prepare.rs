@@ -30,13 +30,16 @@ pub(super) fn plan_of(
 ) -> Result<Plan, Error> {
     let sweep = |asked: &Asked| {
         let args = &asked.args;
-        let (axes, works) = (args.axes.resolve(host), args.works.works()?);
+        let (axes, mut works) = (args.axes.resolve(host), args.works.works()?);
+        works.extend(args.works.quality.works()?);
+        let reference = args.works.quality.reference.as_deref();
+        let reference = reference.map(models::of_reference).transpose()?;
         let texts = match &args.works.prompt_file {
             Some(path) => texts_of(path, models, runner)?,
             None => Vec::new(),
         };
         let (models, collapse) = (models.to_vec(), !args.no_collapse);
-        let sweep = Sweep { models, axes, works, texts, collapse };
+        let sweep = Sweep { models, axes, works, texts, reference, collapse };
         Ok(Titled { title: asked.title.clone().unwrap_or_default(), cold: args.cold, sweep })
     };
     let sweeps: Vec<_> = sweeps.iter().map(sweep).collect::<Result<_, Error>>()?;

@@ -112,7 +112,7 @@ const SERVING: &str = "lbench serves nobody, but for devices: lbench rpc-server"
 const CHATTING: &str = "lbench measures, and does not talk";
 const SPECULATING: &str = "lbench measures one model, without a draft";
 const SEEING: &str = "lbench measures text models";
-const QUALITY: &str = "lbench measures speed";
+const QUALITY: &str = "lbench asks how well a text is foretold (--quality), and nothing else about what a model knows";
 const AS_IS: &str = "a model is measured as its file has it";
 const CONTEXT: &str = "each test has a context of its own, which is never full";
 
@@ -185,8 +185,9 @@ static WITHOUT_EQUAL: &[Entry] = &[
         &["mm", "mmproj*", "mmu", "image*", "audio", "video*", "tts-*", "mtmd-*", "diffusion-*"],
         Nothing(SEEING),
     ),
-    (&["ppl*", "perplexity", "hellaswag*", "winogrande*", "multiple-choice*"], Nothing(QUALITY)),
-    (&["kl-divergence*", "chunks", "save-all-logits", "check"], Nothing(QUALITY)),
+    (&["perplexity", "kl-divergence", "ppl"], Give("--quality")),
+    (&["ppl-*", "hellaswag*", "winogrande*", "multiple-choice*"], Nothing(QUALITY)),
+    (&["kl-divergence-base", "save-all-logits", "check"], Nothing(QUALITY)),
     (
         &["lora*", "control-vector*", "rope-*", "yarn-*", "override-kv", "check-tensors"],
         Nothing(AS_IS),

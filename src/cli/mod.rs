@@ -13,6 +13,7 @@ mod line;
 mod message;
 mod pattern;
 mod process;
+mod quality;
 pub mod quantities;
 pub mod settings;
 mod values;
@@ -34,6 +35,7 @@ pub use how::HowArgs;
 pub use hub::HubArgs;
 pub use line::slip;
 pub use process::ProcessArgs;
+pub use quality::QualityArgs;
 pub use values::axis as parse_value;
 pub use works::WorkArgs;
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{AxisArgs, values};
+use super::{AxisArgs, QualityArgs, values};
 use crate::axis::{AXES, Value};
 use crate::error::Error;
 use crate::work::Work;
@@ -32,6 +32,9 @@ pub struct WorkArgs {
     #[arg(long, value_name = "MAX[+STEP]", value_parser = curve, help_heading = "Sweep")]
     #[arg(allow_hyphen_values = true)]
     depth_curve: Option<Counts>,
+    /// Text to foretell.
+    #[command(flatten)]
+    pub quality: QualityArgs,
 }
 
 /// What one occurrence of a flag stands for. A type of its own, since clap would flatten a `Vec`.
@@ -86,7 +89,7 @@ impl WorkArgs {
         let pairs = self.prompt_gen.iter().filter(|pair| **pair != (0, 0));
         let pairs = pairs.map(|&(n_prompt, n_gen)| Work::prompt_generate(n_prompt, n_gen));
         let works: Vec<_> = prompts.chain(generations).chain(pairs).collect();
-        if works.is_empty() && self.prompt_file.is_none() {
+        if works.is_empty() && self.prompt_file.is_none() && !self.quality.is_wanted() {
             let text = "-p 0 and -n 0 leave nothing to measure: give one of -p, -n, -pg a length";
             return Err(Error::Usage(text.into()));
         }

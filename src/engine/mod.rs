@@ -142,6 +142,28 @@ pub trait Session {
     /// When there are no logits.
     fn sample_greedy(&mut self) -> Result<Token, EngineError>;
 
+    /// The tokens of a text in the model's vocabulary, with those that it wants at the beginning. Names of special
+    /// tokens in it are text like any other.
+    ///
+    /// # Errors
+    /// When the model has no vocabulary for text.
+    fn tokens_of(&self, text: &str) -> Result<Vec<Token>, EngineError>;
+
+    /// The token that opens a text, where the vocabulary wants one.
+    fn opening_token(&self) -> Option<Token>;
+
+    /// Processes tokens of one sequence from an empty context, and hands over the logits behind each from `first` on,
+    /// in order: its place, and a number for every token of the vocabulary.
+    ///
+    /// # Errors
+    /// As [`Session::prompt`], and where the model gives no logits.
+    fn score(
+        &mut self,
+        tokens: &[Token],
+        first: usize,
+        each: &mut dyn FnMut(usize, &[f32]),
+    ) -> Result<(), EngineError>;
+
     /// Copies the state of all tokens so far; `None` when the engine cannot.
     fn save(&mut self) -> Option<Vec<u8>>;
 

@@ -2,6 +2,7 @@
 
 mod cost;
 pub mod prompts;
+pub mod texts;
 
 pub use cost::token_cost;
 
@@ -135,6 +136,19 @@ pub fn of_hub(found: &Found) -> Result<Model, Error> {
         other => other,
     })?;
     Ok(Model { source: Some(found.source.clone()), ..model })
+}
+
+/// Reads the header of the model that others are held against.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn of_reference(path: &Path) -> Result<Model, Error> {
+    file(path).map_err(|error| match error {
+        Error::Model { path, reason } => {
+            Error::Usage(format!("--reference {}: {reason}", path.display()))
+        }
+        other => other,
+    })
 }
 
 fn file(path: &Path) -> Result<Model, Error> {

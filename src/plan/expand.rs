@@ -10,6 +10,7 @@ use crate::job::{Job, JobId};
 use crate::machine::Host;
 use crate::setup::{Config, Model, Setup};
 use crate::work::Work;
+use crate::work::quality::Role;
 
 /// Most jobs in one plan. A sweep beyond it is a slip of the keyboard.
 const MAX_JOBS: usize = 1_000_000;
@@ -91,6 +92,7 @@ impl Rows {
             })?;
 
         self.jobs.reserve(total);
+        let references = self.add_references(sweep, host)?;
         for (number, model) in sweep.models.iter().enumerate() {
             let base = Setup::from(Config { model: model.clone(), ..Config::default() });
             let texts = sweep.texts.get(number).into_iter().flatten().cloned().map(Work::text);
@@ -104,11 +106,10 @@ impl Rows {
                     if again.any(|(axis, _)| is_foreign(axis)) {
                         continue;
                     }
-                    let (mut setup, mut work) = (base.clone(), work.clone());
-                    for (axis, (values, &at)) in AXES.iter().zip(sweep.axes.iter().zip(&place)) {
-                        axis.set(&mut setup, &mut work, values[at].clone());
+                    let job = job_at(&base, work, &sweep.axes, &place);
+                    if let Some(job) = held_against(job, &references) {
+                        self.push(job, sweep.collapse, host)?;
                     }
-                    self.push(Job::new(setup, work), sweep.collapse, host)?;
                 }
                 if !advance(&mut place, &sweep.axes) {
                     break;
@@ -116,6 +117,24 @@ impl Rows {
             }
         }
         Ok(())
+    }
+
+    /// Rows that the quality of others is held against, one for each text: the largest model, or the one that was
+    /// named, at the first value of every axis. None where there is nothing to hold against it.
+    fn add_references(&mut self, sweep: &Sweep, host: &Host) -> Result<Vec<Job>, Error> {
+        let is_several = sweep.models.len() > 1 || sweep.axes.iter().any(|values| values.len() > 1);
+        let largest = sweep.models.iter().rev().max_by_key(|model| model.tensor_bytes);
+        let model = sweep.reference.as_ref().or(largest.filter(|_| is_several));
+        let Some(model) = model else { return Ok(Vec::new()) };
+        let base = Setup::from(Config { model: model.clone(), ..Config::default() });
+        let mut references = Vec::new();
+        for work in sweep.works.iter().filter(|work| work.quality().is_some()) {
+            let work = work.clone().with_role(&Role::Reference);
+            let job = job_at(&base, &work, &sweep.axes, &vec![0; AXES.len()]);
+            references.push(job.clone());
+            self.push(job, sweep.collapse, host)?;
+        }
+        Ok(references)
     }
 
     fn push(&mut self, job: Job, collapse: bool, host: &Host) -> Result<(), Error> {
@@ -130,6 +149,33 @@ impl Rows {
         self.jobs.push(Planned { job, same_as });
         Ok(())
     }
+}
+
+/// A work under one combination of values.
+fn job_at(base: &Setup, work: &Work, axes: &[Vec<Value>], place: &[usize]) -> Job {
+    let (mut setup, mut work) = (base.clone(), work.clone());
+    for (axis, (values, &at)) in AXES.iter().zip(axes.iter().zip(place)) {
+        axis.set(&mut setup, &mut work, values[at].clone());
+    }
+    Job::new(setup, work)
+}
+
+/// The same job, held against the reference of its text, if it has one; `None` where it is that reference itself.
+fn held_against(job: Job, references: &[Job]) -> Option<Job> {
+    if job.work.quality().is_none() || references.is_empty() {
+        return Some(job);
+    }
+    let alike = Job::new(job.setup.clone(), job.work.clone().with_role(&Role::Reference));
+    let of_text = |reference: &&Job| {
+        let passage = |job: &Job| job.work.quality().map(|quality| quality.passage.clone());
+        passage(reference) == passage(&alike)
+    };
+    let reference = references.iter().find(of_text)?;
+    if reference.id == alike.id {
+        return None;
+    }
+    let role = Role::Against { reference: reference.id.0.clone() };
+    Some(Job::new(job.setup, job.work.with_role(&role)))
 }
 
 /// Counts through all combinations, the last axis fastest. `false` after the last one.

@@ -32,6 +32,8 @@ pub struct Sweep {
     pub works: Vec<Work>,
     /// For each model, prompts that are texts, in its tokens; none at all where there are none.
     pub texts: Vec<Vec<Text>>,
+    /// The model that the quality of the others is held against; `None` for the largest of them.
+    pub reference: Option<Model>,
     /// Whether jobs that are the same thing are measured once.
     pub collapse: bool,
 }
@@ -222,6 +224,7 @@ pub(crate) mod tests {
             axes: axes.collect(),
             works: works.to_vec(),
             texts: Vec::new(),
+            reference: None,
             collapse: true,
         }
     }

@@ -12,7 +12,7 @@ use crate::plan::Part as Sweep;
 use crate::record::Outcome;
 use crate::setup::{Model, Setup};
 use crate::work::metric::Face;
-use crate::work::{KINDS, Metric, Work};
+use crate::work::{Metric, Work, metric};
 
 /// One column of the table.
 #[derive(Clone, Copy)]
@@ -160,10 +160,10 @@ static MEMORY: [Column; 2] = [
 
 /// The metrics that have a column in a table: the headlines of its rows and their parts, or the others.
 fn metrics<'a>(scope: &'a Scope<'_>, judged_by: bool) -> impl Iterator<Item = Column> + 'a {
-    let all = KINDS.iter().flat_map(|kind| kind.metrics.iter().map(|metric| (*kind, *metric)));
-    all.filter_map(move |(kind, metric)| {
+    metric::all().filter_map(move |metric| {
+        let is_headline = || scope.works().any(|work| work.headline() == metric);
         let face = metric.face.filter(|face| {
-            judged_by == (face.is_part || metric == kind.headline())
+            judged_by == (face.is_part || is_headline())
                 && scope.works().any(|work| (face.shows)(work, scope.cold))
         })?;
         Some(Column {

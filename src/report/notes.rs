@@ -283,6 +283,7 @@ fn phase_words(phase: Phase) -> &'static str {
         Phase::Depth => "while filling the context to its depth",
         Phase::Prompt => "while processing the prompt",
         Phase::Generate => "while generating",
+        Phase::Score => "while foretelling the text",
         Phase::Idle => "between tests",
         Phase::Anchor => "while measuring the anchor",
     }

@@ -189,7 +189,8 @@ impl Keeper {
     /// Has what is seen count from where the measured runs begin.
     pub(super) fn note_phase(&self, event: &Event) {
         let Event::Phase { phase, .. } = event else { return };
-        let measured = matches!(phase, Phase::Depth | Phase::Prompt | Phase::Generate);
+        let measured =
+            matches!(phase, Phase::Depth | Phase::Prompt | Phase::Generate | Phase::Score);
         if let Some(sampler) = self.sampler.as_ref().filter(|_| measured) {
             sampler.measure();
         }

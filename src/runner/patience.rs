@@ -81,7 +81,9 @@ impl Patience {
             Phase::Start | Phase::Load => LEAST + load,
             Phase::Context => LEAST,
             Phase::Idle | Phase::Anchor => LEAST + delay.duration(),
-            Phase::Warmup | Phase::Depth | Phase::Prompt | Phase::Generate => LEAST + runs,
+            Phase::Warmup | Phase::Depth | Phase::Prompt | Phase::Generate | Phase::Score => {
+                LEAST + runs
+            }
         })
     }
 }

@@ -101,6 +101,7 @@ impl<'a, 's> Tour<'a, 's> {
         let started = Instant::now();
         self.look_around()?;
         let first = self.schedule.first(&self.ledger);
+        let first = self.references_first(first);
         // Where time is short, those jobs first that show every value once.
         for part in self.in_halves(first) {
             self.round(&part)?;
@@ -123,6 +124,16 @@ impl<'a, 's> Tour<'a, 's> {
         self.settle(&all)
     }
 
+    /// The same jobs, those first that others are held against.
+    fn references_first(&self, mut groups: Vec<Vec<usize>>) -> Vec<Vec<usize>> {
+        let is_other = |place: &usize| !self.ledger.jobs()[*place].work.is_reference();
+        for group in &mut groups {
+            group.sort_by_key(is_other);
+        }
+        groups.sort_by_key(|group| group.iter().all(is_other));
+        groups
+    }
+
     /// The same jobs, those first that show every value once where the time for the run is limited.
     fn in_halves(&self, groups: Vec<Vec<usize>>) -> Vec<Vec<Vec<usize>>> {
         if self.clock.left().is_none() {
@@ -132,8 +143,10 @@ impl<'a, 's> Tour<'a, 's> {
         let jobs: Vec<_> = places.iter().map(|&place| &self.ledger.jobs()[place]).collect();
         let (first, _) = plan::cover(&jobs);
         let first: HashSet<_> = first.into_iter().map(std::ptr::from_ref).collect();
-        let is_first =
-            |place: usize| first.contains(&std::ptr::from_ref(&self.ledger.jobs()[place]));
+        let is_first = |place: usize| {
+            let job = &self.ledger.jobs()[place];
+            job.work.is_reference() || first.contains(&std::ptr::from_ref(job))
+        };
         let half = |wanted: bool| {
             let of_group = |group: &Vec<usize>| -> Vec<usize> {
                 group.iter().copied().filter(|&place| is_first(place) == wanted).collect()

@@ -2,7 +2,7 @@
 //!
 //! Raw and cooked are different types: [`Sample`]s are what was measured, a [`Figure`] is what they come to.
 
-use super::{Sample, Work};
+use super::{KINDS, Sample, Work};
 use crate::document::NOTHING;
 use crate::stats::sides::{Side, compare_sides};
 use crate::stats::spread::Spread;
@@ -23,6 +23,16 @@ impl Kind {
     pub fn headline(&self) -> &'static Metric {
         self.metrics[0]
     }
+}
+
+/// Every metric, once, in the order of the kinds.
+pub fn all() -> impl Iterator<Item = &'static Metric> {
+    let of_kinds = |kinds: &'static [&'static Kind]| kinds.iter().flat_map(|kind| kind.metrics);
+    KINDS.iter().enumerate().flat_map(move |(place, kind)| {
+        let is_new =
+            move |metric: &&&Metric| of_kinds(&KINDS[..place]).all(|known| known != *metric);
+        kind.metrics.iter().filter(is_new).copied()
+    })
 }
 
 /// Number that a kind of work yields.
@@ -223,12 +233,8 @@ impl Figure {
 mod tests {
     use std::collections::HashSet;
 
-    use super::super::{KINDS, speed};
+    use super::super::speed;
     use super::*;
-
-    fn all() -> impl Iterator<Item = &'static Metric> {
-        KINDS.iter().flat_map(|kind| kind.metrics.iter().copied())
-    }
 
     #[test]
     fn no_name_field_or_heading_is_used_twice() {

@@ -1,11 +1,13 @@
 //! Work: what is measured, and what a measurement is made of.
 
 pub mod metric;
+pub mod quality;
 pub mod speed;
 
 use serde::{Deserialize, Serialize};
 
 pub use metric::{Figure, Kind, Metric};
+pub use quality::Quality;
 pub use speed::{Speed, Text};
 
 use crate::machine::Floors;
@@ -17,10 +19,12 @@ use crate::units::Nanos;
 pub enum Work {
     /// How fast prompts are processed and tokens generated.
     Speed(Speed),
+    /// How well a text is foretold.
+    Quality(Quality),
 }
 
 /// Every kind of work.
-pub static KINDS: [&Kind; 1] = [&speed::KIND];
+pub static KINDS: [&Kind; 3] = [&speed::KIND, &quality::AGAINST, &quality::ALONE];
 
 /// What may be done with a work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,10 +101,33 @@ impl Work {
         self
     }
 
+    /// The same as a row that is this among others over the same text.
+    #[must_use]
+    pub fn with_role(mut self, role: &quality::Role) -> Self {
+        if let Self::Quality(quality) = &mut self {
+            quality.role = role.clone();
+        }
+        self
+    }
+
+    /// Whether others are held against it.
+    pub fn is_reference(&self) -> bool {
+        matches!(self, Self::Quality(Quality { role: quality::Role::Reference, .. }))
+    }
+
     /// The tokens that are timed, and what is around them; `None` where no speed is measured.
     pub fn speed(&self) -> Option<&Speed> {
         match self {
             Self::Speed(speed) => Some(speed),
+            Self::Quality(_) => None,
+        }
+    }
+
+    /// The chunks that are foretold; `None` where something else is measured.
+    pub fn quality(&self) -> Option<&Quality> {
+        match self {
+            Self::Quality(quality) => Some(quality),
+            Self::Speed(_) => None,
         }
     }
 
@@ -108,6 +135,7 @@ impl Work {
     pub fn speed_mut(&mut self) -> Option<&mut Speed> {
         match self {
             Self::Speed(speed) => Some(speed),
+            Self::Quality(_) => None,
         }
     }
 
@@ -115,6 +143,8 @@ impl Work {
     pub fn kind(&self) -> &'static Kind {
         match self {
             Self::Speed(_) => &speed::KIND,
+            Self::Quality(Quality { role: quality::Role::Against { .. }, .. }) => &quality::AGAINST,
+            Self::Quality(_) => &quality::ALONE,
         }
     }
 
@@ -127,6 +157,7 @@ impl Work {
     pub fn may(&self) -> May {
         match self {
             Self::Speed(speed) => speed.may(),
+            Self::Quality(quality) => quality.may(),
         }
     }
 
@@ -134,6 +165,7 @@ impl Work {
     pub fn cost(&self) -> f64 {
         match self {
             Self::Speed(speed) => speed.cost(),
+            Self::Quality(quality) => quality.cost(),
         }
     }
 
@@ -141,6 +173,7 @@ impl Work {
     pub fn class(&self) -> &'static str {
         match self {
             Self::Speed(speed) => speed.class(),
+            Self::Quality(_) => "quality",
         }
     }
 
@@ -148,6 +181,7 @@ impl Work {
     pub fn floor(&self, floors: Floors) -> Option<f64> {
         match self {
             Self::Speed(speed) => Some(speed.floor(floors)),
+            Self::Quality(_) => None,
         }
     }
 
@@ -155,6 +189,7 @@ impl Work {
     pub fn extent(&self) -> Extent {
         match self {
             Self::Speed(speed) => speed.extent(),
+            Self::Quality(quality) => quality.extent(),
         }
     }
 
@@ -162,6 +197,7 @@ impl Work {
     pub fn test(&self) -> String {
         match self {
             Self::Speed(speed) => speed.test(),
+            Self::Quality(quality) => quality.test(),
         }
     }
 
@@ -169,6 +205,7 @@ impl Work {
     pub fn test_name(&self) -> String {
         match self {
             Self::Speed(speed) => speed.test_name(),
+            Self::Quality(quality) => quality.test(),
         }
     }
 }
@@ -196,11 +233,36 @@ pub enum Sample {
         /// Time of each generated token of each run, in order; empty where nothing is generated.
         token_ns: Vec<Nanos>,
     },
+    /// What the model thinks of a chunk of a text.
+    Chunk {
+        /// Which chunk of the text, from 0.
+        chunk: u32,
+        /// Tokens of it that were foretold.
+        scored: u32,
+        /// Sum over these of −ln p, p being the probability of the token that comes, in 10⁻⁹ nats.
+        nll: i64,
+        /// The same chunk by the reference; `None` without one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        against: Option<Sums>,
+        /// Time inside the engine, and of the sums.
+        ns: Nanos,
+    },
     /// One fresh process, from its start through load and prompt to the first token.
     Cold {
         /// From spawning the process to holding the first token.
         ns: Nanos,
     },
+}
+
+/// A chunk held against a reference: sums over the tokens that were foretold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sums {
+    /// Of the reference's −ln p, in 10⁻⁹ nats.
+    pub nll: i64,
+    /// Of the Kullback-Leibler divergences from the reference, in 10⁻⁹ nats.
+    pub kld: i64,
+    /// How many have the same likeliest continuation.
+    pub same_top: u32,
 }
 
 impl Sample {
@@ -212,7 +274,7 @@ impl Sample {
     /// How often the work was run for it, and the time of all runs together; `None` of a cold start.
     pub fn runs(&self) -> Option<(u32, Nanos)> {
         match self {
-            Self::Warmup { ns } => Some((1, *ns)),
+            Self::Warmup { ns } | Self::Chunk { ns, .. } => Some((1, *ns)),
             Self::Run { runs, ns, .. } => Some((*runs, *ns)),
             Self::Cold { .. } => None,
         }

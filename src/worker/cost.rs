@@ -95,6 +95,23 @@ impl Session for Nothing {
         Ok(0)
     }
 
+    fn tokens_of(&self, _: &str) -> Result<Vec<Token>, EngineError> {
+        Ok(Vec::new())
+    }
+
+    fn opening_token(&self) -> Option<Token> {
+        None
+    }
+
+    fn score(
+        &mut self,
+        _: &[Token],
+        _: usize,
+        _: &mut dyn FnMut(usize, &[f32]),
+    ) -> Result<(), EngineError> {
+        Ok(())
+    }
+
     fn save(&mut self) -> Option<Vec<u8>> {
         None
     }

@@ -7,6 +7,7 @@
 pub mod cost;
 mod events;
 mod measure;
+mod quality;
 
 use std::io::BufRead as _;
 use std::path::PathBuf;
@@ -234,6 +235,11 @@ impl<E: Engine> Worker<'_, E> {
         let course = match &job.work {
             Work::Speed(speed) => {
                 measure::repeat(&mut session, (job, speed), settings, events, depth)?
+            }
+            Work::Quality(quality) => {
+                let engine = self.engine.describe();
+                let engine = format!("{} {}", engine.engine, engine.build_commit);
+                quality::foretell(&mut session, (job, quality), &engine, events)?
             }
         };
         let reading = Reading {

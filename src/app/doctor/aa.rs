@@ -87,7 +87,14 @@ pub fn plan(model: &Model, host: &Host) -> Result<Plan, Error> {
     let axes = AXES.iter().map(|axis| vec![axis.default(host)]).collect();
     let works = vec![Work::prompt(PROMPT), Work::generate(GENERATE)];
     plan::expand(
-        &Sweep { models: vec![model.clone()], axes, works, texts: Vec::new(), collapse: true },
+        &Sweep {
+            models: vec![model.clone()],
+            axes,
+            works,
+            texts: Vec::new(),
+            reference: None,
+            collapse: true,
+        },
         host,
     )
 }

@@ -246,8 +246,8 @@ fn a_standing_token_waits_for_a_model_of_the_hub() {
 /// A value that the parser takes for this flag.
 fn sample(flags: &Flags, flag: &str) -> Setting {
     let words = [
-        "7", "1", "f16", "on", "layer", "0x1", "a=CPU", "8,4", "slower", "md", "a:1", "mmap",
-        "isolate", "{}",
+        "7", "1", "512", "f16", "on", "layer", "0x1", "a=CPU", "8,4", "slower", "md", "a:1",
+        "mmap", "isolate", "{}",
     ];
     let values = words.iter().map(|word| Given::Values(vec![word.into()]));
     let settings = std::iter::once(Given::On).chain(values);

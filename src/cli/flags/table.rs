@@ -5,6 +5,7 @@ use super::{Choices, Flag, Places};
 
 const OF_A_COMPARISON: &str =
     "is about a comparison: give --baseline FILE too, or use `lbench compare`";
+const NO_QUALITY: &str = "is about a text that is foretold: give --quality too";
 const OLDER: &str = "-mmp and -dio are older spellings of -lm: give -lm alone";
 
 /// Every flag of a sweep, but for axes of which there is nothing to say that does not follow from their own
@@ -33,6 +34,16 @@ pub static FLAGS: &[Flag] = &[
         .of_a_sweep()
         .brief("[-pg] Prompt and generation in one test"),
     Flag::new("prompt-file", Measuring).of_a_sweep(),
+    Flag::new("quality", Measuring)
+        .of_a_sweep()
+        .brief("Also perplexity, and KL divergence"),
+    Flag::new("text", Measuring).of_a_sweep().needs("quality", NO_QUALITY),
+    Flag::new("reference", Measuring).of_a_sweep().needs("quality", NO_QUALITY),
+    Flag::new("quality-ctx", Measuring).of_a_sweep().needs("quality", NO_QUALITY),
+    Flag::new("chunks", Measuring).of_a_sweep().needs("quality", NO_QUALITY),
+    Flag::new("first-chunks", Measuring).of_a_sweep().needs("quality", NO_QUALITY),
+    Flag::new("chunk-seed", Measuring).of_a_sweep().needs("quality", NO_QUALITY),
+    Flag::new("quality-precision", Measuring).of_a_sweep().needs("quality", NO_QUALITY),
     Flag::new("depth-curve", Measuring)
         .of_a_sweep()
         .excludes("n-depth", "--depth-curve and -d both give depths: give one of them"),

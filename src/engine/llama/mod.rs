@@ -147,7 +147,7 @@ impl Engine for LlamaEngine {
 
     fn tokenize(&mut self, model: &Path, texts: &[String]) -> Result<Vec<Vec<Token>>, EngineError> {
         let vocabulary = Model::vocabulary(Rc::clone(&self.backend), model)?;
-        texts.iter().map(|text| vocabulary.tokenize(text)).collect()
+        texts.iter().map(|text| vocabulary.tokenize(text, true)).collect()
     }
 
     fn load(&mut self, config: &Config, extent: Extent) -> Result<Loaded, EngineError> {

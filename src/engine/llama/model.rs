@@ -69,9 +69,9 @@ impl Model {
     }
 
     /// The tokens of a text, with those that the vocabulary wants at its beginning; names of special
-    /// tokens in it stand for these.
-    pub(super) fn tokenize(&self, text: &str) -> Result<Vec<Token>, EngineError> {
-        let too_long = |_| EngineError("a prompt is too long".into());
+    /// tokens in it stand for these where `special` says so.
+    pub(super) fn tokenize(&self, text: &str, special: bool) -> Result<Vec<Token>, EngineError> {
+        let too_long = |_| EngineError("a text is too long".into());
         let length = i32::try_from(text.len()).map_err(too_long)?;
         // A token stands for a byte or more, but for a few that are added.
         let mut tokens = vec![0; text.len() + 8];
@@ -85,7 +85,7 @@ impl Model {
                 ));
             }
             let text = text.as_ptr().cast();
-            sys::llama_tokenize(vocabulary, text, length, tokens.as_mut_ptr(), room, true, true)
+            sys::llama_tokenize(vocabulary, text, length, tokens.as_mut_ptr(), room, true, special)
         };
         let count = usize::try_from(count)
             .map_err(|_| EngineError("its vocabulary cannot take the text apart".into()))?;

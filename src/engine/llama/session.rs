@@ -20,6 +20,9 @@ use crate::work::Extent;
 /// to the next, so that the samples of a row differ in their tokens and two runs do not.
 const SEED: u64 = 1;
 
+/// Most bytes of logits that are kept at a time. A decode that would give more is made in parts.
+const LOGITS: usize = 256 << 20;
+
 /// One context on a loaded model, with its own threads. Keeps the model in memory.
 pub struct LlamaSession {
     // In the order in which they must go.
@@ -204,11 +207,16 @@ impl LlamaSession {
 
     /// Logits of the last token.
     fn logits(&mut self) -> Result<&[f32], EngineError> {
+        self.logits_of(-1)
+    }
+
+    /// Logits of the token at this place in the batch, which was to be an output; -1 for the last one.
+    fn logits_of(&mut self, place: i32) -> Result<&[f32], EngineError> {
         if !self.has_logits {
             return Err(EngineError("nothing was decoded, so there are no logits".into()));
         }
-        // SAFETY: a live context; the last token of every batch is an output.
-        let logits = unsafe { sys::llama_get_logits_ith(self.context.get(), -1) };
+        // SAFETY: a live context; the engine gives null for a token that is no output.
+        let logits = unsafe { sys::llama_get_logits_ith(self.context.get(), place) };
         if logits.is_null() {
             return Err(reason::failure("there are no logits"));
         }
@@ -283,6 +291,46 @@ impl Session for LlamaSession {
     fn sample_greedy(&mut self) -> Result<Token, EngineError> {
         let best = greatest(self.logits()?).and_then(|index| Token::try_from(index).ok());
         best.ok_or_else(|| EngineError("no logit is a number: this model computes nothing".into()))
+    }
+
+    fn tokens_of(&self, text: &str) -> Result<Vec<Token>, EngineError> {
+        self.model.tokenize(text, false)
+    }
+
+    fn opening_token(&self) -> Option<Token> {
+        self.model.opening_token()
+    }
+
+    fn score(
+        &mut self,
+        tokens: &[Token],
+        first: usize,
+        each: &mut dyn FnMut(usize, &[f32]),
+    ) -> Result<(), EngineError> {
+        self.clear();
+        let row = self.n_vocab.unsigned_abs() as usize * size_of::<f32>();
+        let most_outputs = (LOGITS / row.max(1)).max(1);
+        let most = self.batch.capacity() as usize;
+        let mut done = 0;
+        while done < tokens.len() {
+            let outputs_from = first.saturating_sub(done);
+            let part =
+                (tokens.len() - done).min(most).min(outputs_from.saturating_add(most_outputs));
+            self.batch.clear();
+            for &token in &tokens[done..done + part] {
+                let is_output = self.position.unsigned_abs() as usize >= first;
+                self.batch.push(token, SEQUENCE, self.position, is_output)?;
+                self.position += 1;
+            }
+            self.decode()?;
+            self.synchronize();
+            for place in outputs_from.min(part)..part {
+                let place_in_batch = i32::try_from(place).unwrap_or(i32::MAX);
+                each(done + place, self.logits_of(place_in_batch)?);
+            }
+            done += part;
+        }
+        Ok(())
     }
 
     fn save(&mut self) -> Option<Vec<u8>> {

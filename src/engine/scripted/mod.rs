@@ -4,6 +4,7 @@
 //! virtual unless the script says otherwise, so a sweep that measures for an hour takes milliseconds
 //! and gives the same numbers on every machine.
 
+mod foretelling;
 pub mod noise;
 mod script;
 mod world;
@@ -12,6 +13,7 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 
+use self::foretelling::Foretelling;
 use self::noise::Source;
 use self::script::fail;
 pub use self::script::{Fault, RawPipe, Rule, Script, Slow};
@@ -204,6 +206,7 @@ impl Engine for Scripted {
             n_ctx: extent.n_ctx.next_multiple_of(256),
             prompt_rate: rule.prompt_rate.unwrap_or(self.script.prompt_rate),
             step_rate: rule.step_rate.unwrap_or(self.script.step_rate),
+            foretelling: Foretelling::new(config, &rule),
             rule,
             pipe: Rc::clone(&self.pipe),
             clock: Rc::clone(&self.clock),
@@ -249,6 +252,7 @@ pub struct ScriptedSession {
     n_ctx: u32,
     prompt_rate: f64,
     step_rate: f64,
+    foretelling: Foretelling,
     rule: Rule,
     pipe: RawPipe,
     clock: Rc<RefCell<Clock>>,
@@ -322,6 +326,31 @@ impl Session for ScriptedSession {
     fn sample_greedy(&mut self) -> Result<Token, EngineError> {
         self.clock.borrow_mut().pass(50_000);
         Ok(0)
+    }
+
+    fn tokens_of(&self, text: &str) -> Result<Vec<Token>, EngineError> {
+        Ok(Foretelling::tokens_of(text))
+    }
+
+    fn opening_token(&self) -> Option<Token> {
+        Some(foretelling::OPENING)
+    }
+
+    fn score(
+        &mut self,
+        tokens: &[Token],
+        first: usize,
+        each: &mut dyn FnMut(usize, &[f32]),
+    ) -> Result<(), EngineError> {
+        if self.prompts == 0 {
+            fail(&self.rule, Phase::Score, &self.pipe)?;
+        }
+        self.prompts += 1;
+        #[allow(clippy::cast_precision_loss)] // as many tokens as a context holds
+        let seconds = tokens.len() as f64 / self.prompt_rate;
+        self.clock.borrow_mut().spend(seconds);
+        self.foretelling.score(tokens, first, each);
+        Ok(())
     }
 
     fn save(&mut self) -> Option<Vec<u8>> {

@@ -123,6 +123,11 @@ pub struct Rule {
     pub prompt_rate: Option<f64>,
     /// Another generation speed.
     pub step_rate: Option<f64>,
+    /// How far, in nats, logits are off those of the undamaged model; what the bits of a weight come to, if nothing
+    /// is said. No number, where that is what it gives.
+    pub damage: Option<f64>,
+    /// Chunks of a text that give no numbers: how many are left out between two of them.
+    pub nan_every: Option<u32>,
     /// Where to fail.
     pub phase: Option<Phase>,
     /// How to fail.

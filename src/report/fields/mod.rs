@@ -14,7 +14,7 @@ use super::Row;
 use crate::axis::{self, AXES, Axis, Grammar};
 use crate::setup::Model;
 use crate::work::metric::Names;
-use crate::work::{KINDS, Metric};
+use crate::work::{Metric, metric};
 pub use shape::Shape;
 
 /// What the values of a field are. Every field may also be null: absent is never 0.
@@ -187,8 +187,7 @@ fn placed() -> impl Iterator<Item = &'static Field> {
 }
 
 static FURTHER: LazyLock<Vec<Field>> = LazyLock::new(|| {
-    let metrics = KINDS.iter().flat_map(|kind| kind.metrics.iter().copied());
-    let further = AXES.iter().map(Field::of_axis).chain(metrics.flat_map(Field::of_metric));
+    let further = AXES.iter().map(Field::of_axis).chain(metric::all().flat_map(Field::of_metric));
     further.filter(|field| placed().all(|known| known.name != field.name)).collect()
 });
 
