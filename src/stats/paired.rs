@@ -9,7 +9,8 @@ use super::verdict::{Comparison, Limits, Verdict, judge};
 ///
 /// The effect is the ratio of the figures, and its error is the jackknife's (Tukey 1958): the ratio is worked out
 /// without each place in turn, on both sides at once. It holds for a mean and for what is made of one, such as
-/// `exp(mean)`. UNCLEAR, without an effect, where the series are not of one length, or a figure is not positive.
+/// `exp(mean)`. Where one series stopped earlier, what the other has beyond that is left out. UNCLEAR, without an effect,
+/// with fewer than two places, or where a figure is not positive.
 pub fn compare(
     baseline: &[f64],
     new: &[f64],
@@ -21,9 +22,11 @@ pub fn compare(
         let ratio = (figure(b)? / figure(a)?).ln();
         ratio.is_finite().then_some(ratio)
     };
-    if baseline.len() != new.len() {
+    let both = baseline.len().min(new.len());
+    if both < 2 {
         return unclear;
     }
+    let (baseline, new) = (&baseline[..both], &new[..both]);
     let Some(difference) = ratio(baseline, new) else { return unclear };
     if baseline == new {
         return judge(0.0, |_| Some(0.0), limits);
@@ -86,6 +89,8 @@ mod tests {
     #[test]
     fn what_has_no_partner_cannot_be_told() {
         let compared = |a: &[f64], b: &[f64]| compare(a, b, exp_mean, Limits::default());
+        let (long, short) = (windows(0.0, 0.0), windows(0.02, 0.001));
+        assert_eq!(compared(&long, &short[..50]), compared(&long[..50], &short[..50]));
         for (a, b) in [(&[1.0, 2.0][..], &[1.0][..]), (&[], &[]), (&[1.0], &[2.0])] {
             assert_eq!(compared(a, b).verdict, Verdict::Unclear);
         }

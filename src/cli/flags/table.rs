@@ -34,9 +34,7 @@ pub static FLAGS: &[Flag] = &[
         .of_a_sweep()
         .brief("[-pg] Prompt and generation in one test"),
     Flag::new("prompt-file", Measuring).of_a_sweep(),
-    Flag::new("quality", Measuring)
-        .of_a_sweep()
-        .brief("Also perplexity, and KL divergence"),
+    Flag::new("quality", Measuring).of_a_sweep().brief("Also perplexity, and KL divergence"),
     Flag::new("text", Measuring).of_a_sweep().needs("quality", NO_QUALITY),
     Flag::new("reference", Measuring).of_a_sweep().needs("quality", NO_QUALITY),
     Flag::new("quality-ctx", Measuring).of_a_sweep().needs("quality", NO_QUALITY),
