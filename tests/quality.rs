@@ -109,8 +109,9 @@ fn the_reference_is_asked_once_and_kept() {
 #[test]
 fn texts_of_the_users_own_are_rows_of_their_own() {
     let folder = tempfile::tempdir().unwrap();
-    let text =
-        |words: usize| (0..words).map(|at| format!("w{} ", at * at % 997)).collect::<String>();
+    let text = |words: usize| {
+        (0..words).map(|at| format!("w{}", at * at % 997)).collect::<Vec<_>>().join(" ")
+    };
     std::fs::write(folder.path().join("a.txt"), text(9000)).unwrap();
     std::fs::write(folder.path().join("b.txt"), text(600)).unwrap();
     std::fs::write(folder.path().join("short.txt"), text(100)).unwrap();

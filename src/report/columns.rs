@@ -137,6 +137,15 @@ static BEFORE_AXES: [Column; 4] = [
 
 static TEST: Column = Column::number("test", 15, |row| row.job.work.test_name());
 
+/// A file type's name says little of a small model, whose odd rows fall back to larger types.
+static BITS: Column = Column::measured(
+    "bpw",
+    |scope| scope.works().any(|work| work.quality().is_some()).then_some(5),
+    Read::Row(|row| {
+        row.bits_per_weight().map_or_else(|| NOTHING.into(), |bits| format!("{bits:.2}"))
+    }),
+);
+
 static AGAINST: Column = Column::measured(
     "vs base",
     |scope| scope.report.baseline.is_some().then_some(15),
@@ -181,7 +190,7 @@ fn metrics<'a>(scope: &'a Scope<'_>, judged_by: bool) -> impl Iterator<Item = Co
 pub(super) fn of(scope: &Scope<'_>) -> Vec<Column> {
     let before = BEFORE_AXES.iter().copied();
     let figures = metrics(scope, true).chain([AGAINST]).chain(metrics(scope, false));
-    let after = [TEST].into_iter().chain(figures).chain(MEMORY);
+    let after = [BITS, TEST].into_iter().chain(figures).chain(MEMORY);
     let extras = scope.report.columns.iter().map(|extra| Column {
         right: extra.is_number(),
         ..Column::measured(extra.heading(), |_| Some(10), Read::Extra(*extra))

@@ -186,6 +186,13 @@ impl<'a> Row<'a> {
         }
     }
 
+    /// Bits of the model's tensors for each of its parameters.
+    #[allow(clippy::cast_precision_loss)] // 2^53 bits are a petabyte
+    pub fn bits_per_weight(&self) -> Option<f64> {
+        let model = self.job.setup.model().filter(|model| model.n_params.0 > 0)?;
+        Some(model.tensor_bytes.0 as f64 * 8.0 / model.n_params.0 as f64)
+    }
+
     /// Where it ran: what the engine said once the model was loaded; until then, what it would use.
     pub fn backends(&self) -> String {
         let loaded = self.measured.loaded.as_ref();

@@ -4,6 +4,7 @@
 
 mod llama_bench;
 mod own;
+mod quality;
 pub mod shape;
 
 use std::sync::LazyLock;
@@ -183,7 +184,7 @@ pub fn all() -> impl Iterator<Item = &'static Field> {
 
 /// Fields that have a place.
 fn placed() -> impl Iterator<Item = &'static Field> {
-    llama_bench::FIELDS.iter().chain(&own::FIELDS)
+    llama_bench::FIELDS.iter().chain(&own::FIELDS).chain(&quality::FIELDS)
 }
 
 static FURTHER: LazyLock<Vec<Field>> = LazyLock::new(|| {

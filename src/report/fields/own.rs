@@ -110,14 +110,16 @@ pub(super) static FIELDS: [Field; 122] = [
         |row| row.links().map(|(endpoint, found)| link(endpoint, found)).collect::<Value>(),
     ),
     Field::text("prompt", "The prompt: random tokens, or the place of a text", |row| {
-        row.job
-            .work
+        let work = &row.job.work;
+        let foretold = work.quality().map(|quality| quality.passage.name.as_str());
+        let processed = work
             .speed()
-            .map(|speed| speed.text.as_ref().map_or("random", |text| &text.name))
-            .into()
+            .map(|speed| speed.text.as_ref().map_or("random", |text| text.name.as_str()));
+        foretold.or(processed).into()
     }),
     Field::text("prompt_hash", "SHA-256 of the text, its first 16 hex digits", |row| {
-        text(row).map(|text| text.hash.as_str()).into()
+        let foretold = row.job.work.quality().map(|quality| quality.passage.hash.as_str());
+        text(row).map(|text| text.hash.as_str()).or(foretold).into()
     }),
     Field::axis("n_parallel"),
     Field::axis("prompt_shared"),
