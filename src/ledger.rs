@@ -239,7 +239,8 @@ impl Ledger {
             let moment = move |visited: &Visited| {
                 Some(Moment {
                     row,
-                    at: visited.unix_time as f64 + visited.running.seconds() / 2.0,
+                    // Not the middle of the visit: a slow one has a later middle, which would look like drift.
+                    at: visited.unix_time as f64,
                     log_mean: visited.visit?.log_mean * better,
                     error,
                 })

@@ -10,6 +10,9 @@ use super::interval::{Interval, correlation_time, count};
 /// The change over the run that is drift: 3 %.
 pub const BOUND: f64 = 0.03;
 
+/// The least time over which a machine drifts, in seconds: visits are timed to the second.
+const LEAST_SECONDS: f64 = 10.0;
+
 /// Confidence of the interval that must exclude zero.
 const CONFIDENCE: f64 = 0.99;
 
@@ -24,7 +27,7 @@ const LEAST_ERROR: f64 = 1e-5;
 pub struct Moment {
     /// Which row it is of.
     pub row: usize,
-    /// When: the middle of its measuring, in seconds from any beginning.
+    /// When it began, in seconds from any beginning.
     pub at: f64,
     /// Mean of the logarithms of its rates.
     pub log_mean: f64,
@@ -76,10 +79,11 @@ impl Trend {
         })
     }
 
-    /// Whether that is drift: the interval excludes zero, and the change is 3 % or more, up or down.
+    /// Whether that is drift: over ten seconds or more, the interval excludes zero, and the change is 3 % or more, up
+    /// or down.
     pub fn drifts(&self) -> bool {
         let excludes_zero = self.interval.low > 0.0 || self.interval.high < 0.0;
-        excludes_zero && self.change.abs() >= BOUND
+        self.seconds >= LEAST_SECONDS && excludes_zero && self.change.abs() >= BOUND
     }
 }
 

@@ -16,6 +16,7 @@
 //! | `memory` | what it takes of each device, and would take |
 //! | `handles` | owners of a context, a batch and threads |
 //! | `session` | a context, and the operations that are timed |
+//! | `scoring` | the logits behind the tokens of a text |
 //! | `roofline` | what a device can do at best |
 //! | `rpc` | remote devices, on either end of the link |
 //! | `process` | memory of this process |
@@ -33,6 +34,7 @@ mod process;
 mod reason;
 mod roofline;
 pub mod rpc;
+mod scoring;
 mod session;
 mod weights;
 

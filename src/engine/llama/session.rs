@@ -20,23 +20,20 @@ use crate::work::Extent;
 /// to the next, so that the samples of a row differ in their tokens and two runs do not.
 const SEED: u64 = 1;
 
-/// Most bytes of logits that are kept at a time. A decode that would give more is made in parts.
-const LOGITS: usize = 256 << 20;
-
 /// One context on a loaded model, with its own threads. Keeps the model in memory.
 pub struct LlamaSession {
     // In the order in which they must go.
-    batch: Batch,
+    pub(super) batch: Batch,
     context: Context,
     _threads: Threads,
     model: Rc<Model>,
     flash_attn: Option<bool>,
     rng: Pcg64Mcg,
     /// Position of the next token, the same in every sequence.
-    position: sys::llama_pos,
+    pub(super) position: sys::llama_pos,
     /// The tokens that the next step processes, one for each sequence.
     tokens: Vec<Token>,
-    n_vocab: Token,
+    pub(super) n_vocab: Token,
     /// What prompts begin with, if it is not random.
     text: Vec<Token>,
     /// Sequences side by side.
@@ -103,7 +100,7 @@ impl LlamaSession {
 
     /// Processes the batch, and counts the tokens in it.
     #[inline]
-    fn decode(&mut self) -> Result<(), EngineError> {
+    pub(super) fn decode(&mut self) -> Result<(), EngineError> {
         // SAFETY: both are alive, and the batch was made for this context.
         let code = unsafe {
             let decode = sys::LLAMA_PROCESS_TYPE_DECODE;
@@ -192,7 +189,7 @@ impl LlamaSession {
 
     /// Waits for the device.
     #[inline]
-    fn synchronize(&mut self) {
+    pub(super) fn synchronize(&mut self) {
         // SAFETY: a live context.
         unsafe { sys::llama_synchronize(self.context.get()) }
     }
@@ -211,7 +208,7 @@ impl LlamaSession {
     }
 
     /// Logits of the token at this place in the batch, which was to be an output; -1 for the last one.
-    fn logits_of(&mut self, place: i32) -> Result<&[f32], EngineError> {
+    pub(super) fn logits_of(&mut self, place: i32) -> Result<&[f32], EngineError> {
         if !self.has_logits {
             return Err(EngineError("nothing was decoded, so there are no logits".into()));
         }
@@ -307,30 +304,7 @@ impl Session for LlamaSession {
         first: usize,
         each: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<(), EngineError> {
-        self.clear();
-        let row = self.n_vocab.unsigned_abs() as usize * size_of::<f32>();
-        let most_outputs = (LOGITS / row.max(1)).max(1);
-        let most = self.batch.capacity() as usize;
-        let mut done = 0;
-        while done < tokens.len() {
-            let outputs_from = first.saturating_sub(done);
-            let part =
-                (tokens.len() - done).min(most).min(outputs_from.saturating_add(most_outputs));
-            self.batch.clear();
-            for &token in &tokens[done..done + part] {
-                let is_output = self.position.unsigned_abs() as usize >= first;
-                self.batch.push(token, SEQUENCE, self.position, is_output)?;
-                self.position += 1;
-            }
-            self.decode()?;
-            self.synchronize();
-            for place in outputs_from.min(part)..part {
-                let place_in_batch = i32::try_from(place).unwrap_or(i32::MAX);
-                each(done + place, self.logits_of(place_in_batch)?);
-            }
-            done += part;
-        }
-        Ok(())
+        self.score_in_parts(tokens, first, each)
     }
 
     fn save(&mut self) -> Option<Vec<u8>> {
