@@ -23,8 +23,11 @@ const ARCHITECTURES: [(&str, &str); 6] = [
     ("clef", "a decision model, which chooses among options: give a model of texts"),
 ];
 
+/// Whether a tensor is one of those that no model has.
+type IsOne = fn(&str) -> bool;
+
 /// Endings and beginnings of tensors' names, where a header says nothing else.
-const TENSORS: [(fn(&str) -> bool, &str); 4] = [
+const TENSORS: [(IsOne, &str); 4] = [
     (|name| name.ends_with(".lora_a") || name.ends_with(".lora_b"), ADAPTER),
     (|name| name.ends_with(".in_sum2"), IMATRIX),
     (|name| name.starts_with("direction."), CONTROL_VECTOR),
@@ -51,7 +54,7 @@ pub(super) fn other_than_model(
     };
     let of_architecture = || known(&ARCHITECTURES, text("general.architecture")?);
     let of_tensors = || {
-        let is_any = |is: &fn(&str) -> bool| tensors.iter().any(|tensor| is(&tensor.name));
+        let is_any = |is: &IsOne| tensors.iter().any(|tensor| is(&tensor.name));
         let has_table = tensors.iter().any(|tensor| tensor.name == "token_embd.weight");
         let found = TENSORS.iter().find(|(is, _)| is_any(is)).map(|(_, what)| (*what).to_owned());
         found.filter(|_| !has_table)

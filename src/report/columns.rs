@@ -9,7 +9,7 @@ use crate::axis::{AXES, Axis};
 use crate::document::text::quoted;
 use crate::document::{Align, Cell, Heading, LONGEST, NOTHING};
 use crate::machine::DeviceKind;
-use crate::plan::Part as Sweep;
+use crate::plan::{self, Part as Sweep};
 use crate::record::Outcome;
 use crate::setup::{Model, Setup};
 use crate::work::metric::Face;
@@ -67,6 +67,11 @@ impl Scope<'_> {
     /// What its rows measure.
     fn works(&self) -> impl Iterator<Item = &Work> {
         self.report.plan.jobs[self.rows.clone()].iter().map(|planned| &planned.job.work)
+    }
+
+    /// What is to be said of the models of its rows.
+    pub(super) fn remarks(&self) -> Vec<String> {
+        plan::remarks(&self.report.plan.jobs[self.rows.clone()])
     }
 }
 

@@ -52,6 +52,7 @@ use crate::journal::{Header, Kept, RunFacts};
 use crate::ledger::Ledger;
 use crate::plan::Plan;
 use crate::record::{Check, Outcome, Reading, Record, Warning, settled_rows};
+use crate::setup::Setup;
 use crate::stats::known::Known;
 
 /// How many rows came to what.
@@ -86,6 +87,8 @@ pub struct Report {
     forgotten: usize,
     /// The row that a job's records are about.
     open: HashMap<JobId, usize>,
+    /// What the engine calls each model that was loaded, by the hash of its header.
+    descriptions: HashMap<String, String>,
     /// How well the speed of each row is known.
     ledger: Ledger,
 }
@@ -96,14 +99,15 @@ impl Report {
         let mut rows_of: HashMap<_, Vec<_>> = HashMap::new();
         let mut users: HashMap<_, Vec<_>> = HashMap::new();
         for (index, planned) in plan.jobs.iter().enumerate() {
-            if planned.same_as.as_ref().is_none_or(|same| same.own_memory) {
+            if planned.is_visited() {
                 rows_of.entry(planned.job.id.clone()).or_default().push(index);
             }
             if let Some(same) = &planned.same_as {
                 users.entry(same.index).or_default().push(index);
             }
         }
-        let measured = vec![Measured::default(); plan.jobs.len()];
+        let measured: Vec<_> = plan.jobs.iter().map(Measured::before).collect();
+        let settled = (0..measured.len()).filter(|&row| measured[row].settled).collect();
         let ledger = Ledger::new(plan.measured(), facts.priors.clone());
         Self {
             plan,
@@ -114,9 +118,10 @@ impl Report {
             baseline: None,
             rows_of,
             users,
-            settled: Vec::new(),
+            settled,
             forgotten: 0,
             open: HashMap::new(),
+            descriptions: HashMap::new(),
             ledger,
         }
     }
@@ -154,6 +159,12 @@ impl Report {
             }
             Record::Loaded { job, facts } => {
                 self.update(job, |row| row.loaded = Some(facts.clone()));
+                let row = self.open.get(job).map(|&row| &self.plan.jobs[row].job.setup);
+                if let Some(model) =
+                    row.and_then(Setup::model).filter(|_| !facts.description.is_empty())
+                {
+                    self.descriptions.insert(model.header_hash.clone(), facts.description.clone());
+                }
             }
             Record::Sampled { job, sample } => {
                 self.update(job, |row| row.samples.push(sample.clone()));
@@ -250,6 +261,13 @@ impl Report {
     /// When there is no such row.
     pub fn row(&self, index: usize) -> Row<'_> {
         Row::new(self, index)
+    }
+
+    /// What the engine calls a row's model, as far as any row has loaded it; what lbench does, where none has.
+    fn description(&self, index: usize) -> &str {
+        let setup = &self.plan.jobs[index].job.setup;
+        let named = setup.model().and_then(|model| self.descriptions.get(&model.header_hash));
+        named.map_or(setup.subject(), String::as_str)
     }
 
     /// The row whose measurement a row shows: its own, or that of an equal one. A row that only lends its speed,

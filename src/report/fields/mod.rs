@@ -3,6 +3,7 @@
 //! new field is one entry; an axis and a metric have theirs by themselves.
 
 mod llama_bench;
+mod of_model;
 mod own;
 pub mod shape;
 
@@ -183,7 +184,7 @@ pub fn all() -> impl Iterator<Item = &'static Field> {
 
 /// Fields that have a place.
 fn placed() -> impl Iterator<Item = &'static Field> {
-    llama_bench::FIELDS.iter().chain(&own::FIELDS)
+    llama_bench::FIELDS.iter().chain(&own::FIELDS).chain(&of_model::FIELDS)
 }
 
 static FURTHER: LazyLock<Vec<Field>> = LazyLock::new(|| {
