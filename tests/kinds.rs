@@ -84,7 +84,7 @@ fn a_text_is_never_cut_into_pieces() {
     let args = ["-p", "512", "-n", "0", "-b", "32,512,1024", "-o", "json"];
     let output = sweep(&place, &draft::bert(512), &args);
     let ends = endings(&output);
-    let reason = "an encoder takes a text at once, and never in pieces: -b 32 does not hold 512 tokens: give -b 512";
+    let reason = "an encoder takes a text at once, never in pieces, and -b 32 does not hold 512 tokens: give -b 512";
     assert_eq!(ends[0], ("pp512".into(), "skipped".into(), reason.into()));
     assert_eq!((&*ends[1].1, &*ends[2].1), ("completed", "completed"));
     let all = rows(&output);
@@ -226,6 +226,8 @@ fn settings_that_find_nothing_are_one_measurement() {
     );
     assert_eq!(experts[2]["same_as"], experts[1]["job_id"]);
     assert_eq!(experts[0]["warnings"], json!(["-ot `exps` matches no tensor of this model"]));
+    let nowhere = sweep(&dense, &["-ot", "exps=GPU9,none"]);
+    assert_eq!(reasons(&nowhere), ["own", "own"], "the engine knows whether there is such a place");
     let none = "-ncmoe matches no tensor of this model: it has no experts";
     assert_eq!(reasons(&sweep(&dense, &["-ncmoe", "0,1,999"])), ["own", none, none]);
     let mixture = sweep(&draft::mixture(), &["-ncmoe", "0,1,2,999"]);
@@ -279,10 +281,10 @@ fn model_type_is_the_engines_word_and_the_table_has_ours() {
     let (old, new) = (place.0.path().join("old.json"), place.0.path().join("new.json"));
     std::fs::write(&new, serde_json::to_string(&all).unwrap()).unwrap();
     let mut before = all.clone();
-    before.iter_mut().for_each(|row| {
+    for row in &mut before {
         row["model_type"] = label.clone().into();
         row.as_object_mut().unwrap().remove("model_label");
-    });
+    }
     std::fs::write(&old, serde_json::to_string(&before).unwrap()).unwrap();
     let path = |path: &Path| path.to_str().unwrap().to_string();
     let compared = place.run(&["compare", &path(&old), &path(&new)]);

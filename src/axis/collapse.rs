@@ -120,13 +120,17 @@ pub(super) const EXPERTS: Collapse = by_model(
 );
 
 pub(super) const PLACES: Collapse = by_model(
-    |(config, ..)| {
+    |(config, _, host)| {
         if config.loading.fits() {
             return Some(Value::Overrides(Vec::new()));
         }
         let overrides = &config.loading.overrides;
         let placed = config.model.tensors.placed_by(overrides)?;
-        let kept = overrides.iter().zip(placed).filter(|(_, placed)| *placed);
+        // A buffer that is not there is an error of the engine's, whatever would go into it.
+        let is_there = |one: &Override| {
+            one.buffer == "CPU" || host.engine.devices.iter().any(|had| had.name == one.buffer)
+        };
+        let kept = overrides.iter().zip(placed).filter(|(one, placed)| *placed || !is_there(one));
         Some(Value::Overrides(kept.map(|(one, _)| one.clone()).collect()))
     },
     |(config, ..)| {

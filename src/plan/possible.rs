@@ -9,14 +9,15 @@ use crate::work::Speed;
 /// Why a job cannot be measured, in words; `None` if nothing is known against it.
 pub(super) fn obstacle(job: &Job) -> Option<String> {
     let (Setup::Llama(config), speed) = (&job.setup, job.work.speed()?);
-    let kind = config.model.kind;
-    let of_kind = if kind.reads_at_once() { of_one_text(config, speed) } else { None };
-    of_kind.or_else(|| positions(config, speed))
+    let whole = config.model.kind.reads_at_once();
+    let of_kind = || if whole { of_one_text(config.model.kind, speed) } else { None };
+    // Larger batches would not help beyond the positions.
+    let of_batches = || if whole { too_small(config, speed.n_prompt) } else { None };
+    of_kind().or_else(|| positions(config, speed)).or_else(of_batches)
 }
 
 /// What a model that takes a text at once cannot do.
-fn of_one_text(config: &Config, speed: &Speed) -> Option<String> {
-    let kind = config.model.kind;
+fn of_one_text(kind: ModelKind, speed: &Speed) -> Option<String> {
     let name = kind.in_words();
     if kind.is_mute() && speed.n_gen > 0 {
         let what = match kind {
@@ -34,8 +35,7 @@ fn of_one_text(config: &Config, speed: &Speed) -> Option<String> {
     if speed.n_parallel > 1 {
         return Some(format!("{name} is given one text at a time here, so there is no -np"));
     }
-    too_small(config, speed.n_prompt)
-        .map(|flags| format!("{name} takes a text at once, and never in pieces: {flags}"))
+    None
 }
 
 /// The batches that do not hold a text, and what to give instead.
@@ -49,7 +49,12 @@ fn too_small(config: &Config, n_prompt: u32) -> Option<String> {
         |of: &dyn Fn(&(&str, u32)) -> String| small.iter().map(of).collect::<Vec<_>>().join(" ");
     let given = words(&|(flag, size)| format!("{flag} {size}"));
     let wanted = words(&|(flag, _)| format!("{flag} {n_prompt}"));
-    Some(format!("{given} does not hold {}: give {wanted}", counted(n_prompt, "token")))
+    let verb = if small.len() == 1 { "does" } else { "do" };
+    Some(format!(
+        "{} takes a text at once, never in pieces, and {given} {verb} not hold {}: give {wanted}",
+        config.model.kind.in_words(),
+        counted(n_prompt, "token")
+    ))
 }
 
 /// More tokens than there are positions for.
@@ -92,10 +97,7 @@ mod tests {
         said(Work::prompt(4).with_parallel(2, false), "no -np");
         said(Work::prompt(4).with_parallel(2, true), "no -np");
         said(Work::prompt(513), "-ub 512 does not hold 513 tokens: give -ub 513");
-        said(
-            Work::prompt(4096),
-            "-b 2048 -ub 512 does not hold 4096 tokens: give -b 4096 -ub 4096",
-        );
+        said(Work::prompt(4096), "-b 2048 -ub 512 do not hold 4096 tokens: give -b 4096 -ub 4096");
         let small = |config: &mut Config| config.n_batch = 32;
         let why = why(ModelKind::Encoder, small, Work::prompt(512)).unwrap();
         assert!(why.ends_with("-b 32 does not hold 512 tokens: give -b 512"), "{why}");
@@ -117,6 +119,16 @@ mod tests {
         assert!(plain(EncoderDecoder, Work::prompt(4).with_depth(9)).is_some());
         assert!(plain(EncoderDecoder, Work::generate(4).with_parallel(2, false)).is_some());
         assert!(plain(EncoderDecoder, Work::prompt(513)).is_some());
+    }
+
+    #[test]
+    fn larger_batches_are_offered_where_they_help() {
+        let of_64 = |config: &mut Config| {
+            (config.model.n_positions, config.n_ubatch) = (Some(64), 32);
+        };
+        let why = |n| why(ModelKind::Encoder, of_64, Work::prompt(n)).unwrap();
+        assert!(why(64).ends_with("give -ub 64"));
+        assert_eq!(why(65), "65 tokens, and this model has positions for 64");
     }
 
     #[test]

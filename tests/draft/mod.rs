@@ -128,7 +128,9 @@ impl Draft {
         for (name, shape, ty) in &self.tensors {
             out.extend(text(name));
             out.extend(u32::try_from(shape.len()).unwrap().to_le_bytes());
-            shape.iter().for_each(|n| out.extend(n.to_le_bytes()));
+            for n in shape {
+                out.extend(n.to_le_bytes());
+            }
             out.extend(u32::from(*ty == Type::F16).to_le_bytes());
             out.extend(offset.to_le_bytes());
             let size = if *ty == Type::F16 { 2 } else { 4 };
