@@ -271,6 +271,17 @@ fn model_type_is_the_engines_word_and_the_table_has_ours() {
     let all = rows(&sweep_with(&place, &script, &draft::gpt2(64), &args));
     let types: Vec<_> = all.iter().map(|row| row["model_type"].as_str().unwrap()).collect();
     assert_eq!(types, ["gpt2 ?B F16"; 2], "the second row was not begun, and is of the same model");
+    // However the lines come.
+    let types = |script: &Value| -> Vec<String> {
+        let args = ["-p", "65,64", "-n", "0", "-o", "jsonl"];
+        let lines = text(&sweep_with(&place, script, &draft::gpt2(64), &args));
+        let rows = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        rows.map(|row| row["model_type"].as_str().unwrap().to_string()).collect()
+    };
+    let failing = json!({"rules": [{"phase": "load", "fault": {"fail": "no such thing"}}]});
+    let ours = types(&failing);
+    assert!(ours.iter().all(|name| name.ends_with("K F16")), "the engine said nothing: {ours:?}");
+    assert_eq!(types(&script), ["gpt2 ?B F16"; 2]);
     let label = all[0]["model_label"].as_str().unwrap().to_string();
     assert!(label.starts_with("gpt2 ") && label.ends_with("K F16"), "{label}");
     let csv = text(&place.report("csv"));

@@ -67,7 +67,7 @@ fn training(model: &Model, rows: &[&Planned]) -> Option<String> {
     let verb = if tests.len() == 1 { "goes" } else { "go" };
     let (tests, label) = (join(&tests)?, &model.label);
     Some(format!(
-        "{tests} {verb} beyond the {} that {label} was trained with: its speed is that, what it would say is not",
+        "{tests} {verb} beyond the {} that {label} was trained with: the speed holds, what it computes may make no sense",
         counted(trained, "token")
     ))
 }

@@ -47,8 +47,7 @@ impl Measured {
     /// What there is of a row before anything is measured: how it ended, where it cannot begin.
     pub(super) fn before(planned: &Planned) -> Self {
         let reason = planned.impossible.clone();
-        let outcome = reason.map(|reason| Outcome::Skipped { reason });
-        Self { settled: outcome.is_some(), outcome, ..Self::default() }
+        Self { outcome: reason.map(|reason| Outcome::Skipped { reason }), ..Self::default() }
     }
 
     /// Another visit begins. What went wrong before is over and done with.

@@ -36,7 +36,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 pub(crate) use baseline::percent;
@@ -47,12 +47,11 @@ pub use row::{Row, Same};
 pub use schema::write as write_schema;
 pub use stream::{Format, Renderer, Stream, write_all};
 
-use crate::job::JobId;
+use crate::job::{Job, JobId};
 use crate::journal::{Header, Kept, RunFacts};
 use crate::ledger::Ledger;
 use crate::plan::Plan;
 use crate::record::{Check, Outcome, Reading, Record, Warning, settled_rows};
-use crate::setup::Setup;
 use crate::stats::known::Known;
 
 /// How many rows came to what.
@@ -83,6 +82,8 @@ pub struct Report {
     users: HashMap<usize, Vec<usize>>,
     /// Rows in the order in which they came to stay as they are.
     settled: Vec<usize>,
+    /// Rows that cannot begin and are not settled yet, by the hash of their model's header.
+    waiting: BTreeMap<String, Vec<usize>>,
     /// Rows whose details are forgotten.
     forgotten: usize,
     /// The row that a job's records are about.
@@ -107,7 +108,7 @@ impl Report {
             }
         }
         let measured: Vec<_> = plan.jobs.iter().map(Measured::before).collect();
-        let settled = (0..measured.len()).filter(|&row| measured[row].settled).collect();
+        let waiting = waiting(&plan);
         let ledger = Ledger::new(plan.measured(), facts.priors.clone());
         Self {
             plan,
@@ -118,11 +119,33 @@ impl Report {
             baseline: None,
             rows_of,
             users,
-            settled,
+            settled: Vec::new(),
+            waiting,
             forgotten: 0,
             open: HashMap::new(),
             descriptions: HashMap::new(),
             ledger,
+        }
+        .with_rows_of_no_load()
+    }
+
+    /// The same, with rows settled that cannot begin and whose model no other row loads.
+    fn with_rows_of_no_load(mut self) -> Self {
+        let loads: HashSet<_> = self.plan.measured().filter_map(hash_of).cloned().collect();
+        let all: Vec<_> =
+            self.waiting.keys().filter(|hash| !loads.contains(*hash)).cloned().collect();
+        for hash in &all {
+            self.release(hash);
+        }
+        self
+    }
+
+    /// Rows that cannot begin are as they will stay once it is known what the engine calls their model, or that it
+    /// will not say.
+    fn release(&mut self, model: &str) {
+        for row in self.waiting.remove(model).unwrap_or_default() {
+            self.measured[row].settled = true;
+            self.settled.push(row);
         }
     }
 
@@ -159,11 +182,12 @@ impl Report {
             }
             Record::Loaded { job, facts } => {
                 self.update(job, |row| row.loaded = Some(facts.clone()));
-                let row = self.open.get(job).map(|&row| &self.plan.jobs[row].job.setup);
-                if let Some(model) =
-                    row.and_then(Setup::model).filter(|_| !facts.description.is_empty())
-                {
-                    self.descriptions.insert(model.header_hash.clone(), facts.description.clone());
+                let row = self.open.get(job).map(|&row| &self.plan.jobs[row].job);
+                if let Some(hash) = row.and_then(hash_of).cloned() {
+                    self.release(&hash);
+                    if !facts.description.is_empty() {
+                        self.descriptions.insert(hash, facts.description.clone());
+                    }
                 }
             }
             Record::Sampled { job, sample } => {
@@ -222,6 +246,9 @@ impl Report {
             row.check = check.cloned();
             self.settled.push(index);
             self.settled.extend(self.users.get(&index).into_iter().flatten());
+            if let Some(hash) = hash_of(&self.plan.jobs[index].job).cloned() {
+                self.release(&hash);
+            }
         }
     }
 
@@ -342,4 +369,19 @@ impl Report {
         }
         tally
     }
+}
+
+/// The hash of the header of a job's model.
+fn hash_of(job: &Job) -> Option<&String> {
+    job.setup.model().map(|model| &model.header_hash)
+}
+
+/// The rows that cannot begin, by the hash of their model's header.
+fn waiting(plan: &Plan) -> BTreeMap<String, Vec<usize>> {
+    let mut waiting: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (row, planned) in plan.jobs.iter().enumerate().filter(|(_, row)| !row.is_possible()) {
+        let hash = hash_of(&planned.job).cloned().unwrap_or_default();
+        waiting.entry(hash).or_default().push(row);
+    }
+    waiting
 }
