@@ -317,4 +317,10 @@ fn long_settings_stand_once_and_in_no_line() {
         assert!(lines.iter().all(|line| line.chars().count() < 220), "{output}");
         assert_eq!(output.matches(&format!("ot `{long}`\n")).count(), 1, "{output}");
     }
+    let equal = format!("{long},{long};exps=CPU");
+    let column = ["-p", "8", "-n", "0", "-ot", &equal, "--columns", "tensor_buft_overrides"];
+    let table = text(&sweep(&place, &draft::llama(512), &column));
+    let same = table.lines().find(|line| line.contains("the same measurement as")).unwrap();
+    assert!(same.contains("the row with ot blk") && same.len() < 280, "{same}");
+    assert_eq!(table.matches(&format!("] tensor_buft_overrides `{long}`\n")).count(), 1, "{table}");
 }

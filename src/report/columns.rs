@@ -117,7 +117,10 @@ impl Column {
                 headline(row, face, notes)
             }
             Read::Figure(metric, face) => face.cell(row.figure(metric)).into(),
-            Read::Extra(extra) => extra.cell(row).into(),
+            Read::Extra(extra) => match notes {
+                Some(notes) => notes.references.setting(extra.heading(), &extra.cell(row)),
+                None => extra.cell(row).into(),
+            },
         }
     }
 
