@@ -183,11 +183,9 @@ impl Report {
             Record::Loaded { job, facts } => {
                 self.update(job, |row| row.loaded = Some(facts.clone()));
                 let row = self.open.get(job).map(|&row| &self.plan.jobs[row].job);
-                if let Some(hash) = row.and_then(hash_of).cloned() {
-                    self.release(&hash);
-                    if !facts.description.is_empty() {
-                        self.descriptions.insert(hash, facts.description.clone());
-                    }
+                let is_described = !facts.description.is_empty();
+                if let Some(hash) = row.and_then(hash_of).filter(|_| is_described) {
+                    self.descriptions.insert(hash.clone(), facts.description.clone());
                 }
             }
             Record::Sampled { job, sample } => {
