@@ -1,5 +1,7 @@
 //! `lbench doctor`, the roofline in results, and columns on request, with the scripted engine.
 
+mod draft;
+
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -44,6 +46,18 @@ fn doctor_prints_every_section_and_its_sentence() {
         "On this machine, differences below about #.# % in prompt speed and #.# % in generation speed \
          cannot be told from noise."
     );
+}
+
+/// A model that generates nothing is compared with itself in what it does.
+#[test]
+fn doctor_takes_an_encoder_for_what_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = draft::bert(512).write(dir.path(), "bert.gguf");
+    let args = ["doctor", "--quick", "-m", file.to_str().unwrap(), SCRIPT];
+    let output = lbench(&args);
+    let text = stdout(&output);
+    let last = text.lines().last().unwrap();
+    assert!(last.contains("% in prompt speed cannot be told from noise"), "{text}");
 }
 
 #[test]

@@ -39,6 +39,7 @@ fn config(path: &Path) -> Config {
             source: None,
             token_cost: None,
             layout: Layout::default(),
+            ..Model::default()
         },
         n_gpu_layers: 99,
         n_batch: 32,

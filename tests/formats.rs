@@ -333,7 +333,7 @@ fn the_name_of_a_prompt_is_no_markup() {
 #[test]
 fn a_long_setting_is_a_note() {
     let layers = |buffer: &str| {
-        let each = (0..24).map(|layer| format!("blk.{layer}.ffn_(up|down)_exps={buffer}"));
+        let each = (0..24).map(|layer| format!("blk.{layer}.ffn_(up|down)\\.w={buffer}"));
         each.collect::<Vec<_>>().join(";")
     };
     let (all, other) = (layers("CPU"), layers("GPU"));
@@ -344,9 +344,12 @@ fn a_long_setting_is_a_note() {
     let text = md(&all);
     assert!(!table(&text)[0].contains_key("ot"), "{text}");
     assert!(text.contains(&format!("- ot is `{all}` in all rows\n")), "{text}");
-    let text = md(&format!("{all},{other},x=CPU"));
+    let text = md(&format!("{all},{other},norm=CPU"));
     let places: Vec<_> = table(&text).iter().map(|row| row["ot"].clone()).collect();
-    assert_eq!(places, ["blk.0.ffn_(up|down)_exps… [1]", "blk.0.ffn_(up|down)_exps… [2]", "x=CPU"]);
+    assert_eq!(
+        places,
+        ["blk.0.ffn_(up|down)\\.w=C… [1]", "blk.0.ffn_(up|down)\\.w=G… [2]", "norm=CPU"]
+    );
     assert!(text.contains(&format!("- [1] ot `{all}`\n- [2] ot `{other}`\n")), "{text}");
     assert!(text.lines().next().unwrap().len() < 200, "{text}");
 }

@@ -59,7 +59,6 @@ MEASURED = {"test_time", "avg_ns", "stddev_ns", "avg_ts", "stddev_ts", "samples_
 # Differences that are meant, by field, with the reason.
 KNOWN = {
     "build_commit": "lbench says the engine's version where llama-bench says unknown",
-    "model_type": "lbench tells size classes that llama.cpp calls ?B",
 }
 
 

@@ -129,11 +129,13 @@ pub(super) fn predictions(runner: &mut Runner, plan: &Plan) -> Result<Vec<Option
     for planned in &plan.jobs {
         let text = match &planned.same_as {
             Some(same) => texts.get(same.index).cloned().flatten(),
-            None if few => runner.predict(&planned.job)?.ok().map(|splits| {
-                let parts = splits.iter().filter(|split| split.total().0 > 0);
-                let parts = parts.map(|split| format!("{} {}", split.device, split.total()));
-                parts.collect::<Vec<_>>().join(", ")
-            }),
+            None if few && planned.is_possible() => {
+                runner.predict(&planned.job)?.ok().map(|splits| {
+                    let parts = splits.iter().filter(|split| split.total().0 > 0);
+                    let parts = parts.map(|split| format!("{} {}", split.device, split.total()));
+                    parts.collect::<Vec<_>>().join(", ")
+                })
+            }
             None => None,
         };
         texts.push(text.filter(|text| !text.is_empty()));

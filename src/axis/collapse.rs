@@ -1,8 +1,11 @@
 //! Values that come to the same thing: what llama.cpp makes of an axis where it does not take it as asked.
 
 use super::Value;
+use crate::document::text::quoted;
 use crate::machine::Host;
-use crate::setup::{Compute, Config, Setup, SplitMode};
+use crate::setup::{
+    CacheType, Compute, Config, FlashAttention, ModelKind, Override, Setup, SplitMode,
+};
 use crate::units::counted;
 use crate::work::Work;
 
@@ -17,6 +20,8 @@ type Place<'a> = (&'a Config, &'a Work, &'a Host);
 pub struct Collapse {
     value: fn(Place<'_>) -> Option<Value>,
     reason: fn(Place<'_>) -> String,
+    /// Whether it is the model that makes nothing of a value: a row says so that stands alone, too.
+    by_model: bool,
 }
 
 impl Collapse {
@@ -31,6 +36,14 @@ impl Collapse {
         let Setup::Llama(config) = setup;
         (self.reason)((config, work, host))
     }
+
+    /// Why the model makes something else of the value as asked; `None` where it takes it.
+    pub fn idle(&self, asked: &Value, setup: &Setup, work: &Work, host: &Host) -> Option<String> {
+        let comes_to = self.value(setup, work, host).filter(|_| self.by_model)?;
+        // A count that is cut at what there is does all that was asked.
+        let is_cut = matches!(comes_to, Value::Int(1..));
+        (!is_cut && comes_to != *asked).then(|| self.reason(setup, work, host))
+    }
 }
 
 /// Whether a device, here or behind a server, can take layers.
@@ -43,15 +56,31 @@ fn context((config, work, _): Place<'_>) -> u32 {
     work.extent().at_least(config.reserve_ctx).n_ctx.next_multiple_of(CONTEXT_GRAIN)
 }
 
+/// A rule that goes by the machine, or by other axes.
+const fn by_machine(
+    value: fn(Place<'_>) -> Option<Value>,
+    reason: fn(Place<'_>) -> String,
+) -> Collapse {
+    Collapse { value, reason, by_model: false }
+}
+
+/// A rule that goes by the model.
+const fn by_model(
+    value: fn(Place<'_>) -> Option<Value>,
+    reason: fn(Place<'_>) -> String,
+) -> Collapse {
+    Collapse { value, reason, by_model: true }
+}
+
 const FITTED: &str = "fitting chooses layers, shares and places itself";
 const NOTHING_TO_SPREAD: &str = "no device here can take layers, so there is nothing to spread";
 
-pub(super) const LAYERS: Collapse = Collapse {
-    value: |(config, _, host)| {
+pub(super) const LAYERS: Collapse = by_machine(
+    |(config, _, host)| {
         let layers = config.effective_gpu_layers(host.can_offload);
         Some(Value::Int(if config.loading.fits() { -1 } else { layers.into() }))
     },
-    reason: |place @ (config, ..)| {
+    |place @ (config, ..)| {
         if config.loading.fits() {
             FITTED.into()
         } else if can_offload(place) {
@@ -62,22 +91,101 @@ pub(super) const LAYERS: Collapse = Collapse {
             "no device here can take layers, so every -ngl runs on the CPU".into()
         }
     },
-};
+);
 
-/// What fitting replaces.
-const fn fitted(value: fn(Place<'_>) -> Option<Value>) -> Collapse {
-    Collapse { value, reason: |_| FITTED.into() }
+pub(super) const EXPERTS: Collapse = by_model(
+    |(config, ..)| {
+        if config.loading.fits() {
+            return Some(Value::Int(0));
+        }
+        let blocks = config.model.tensors.blocks_with_experts(config.loading.n_cpu_moe)?;
+        Some(Value::Int(blocks.into()))
+    },
+    |(config, ..)| {
+        let (tensors, asked) = (&config.model.tensors, config.loading.n_cpu_moe);
+        let layers = counted(asked, "layer");
+        match (tensors.blocks_with_experts(u32::MAX), tensors.blocks_with_experts(asked)) {
+            _ if config.loading.fits() => FITTED.into(),
+            (Some(0) | None, _) => {
+                "-ncmoe matches no tensor of this model: it has no experts".into()
+            }
+            (_, Some(0) | None) => {
+                format!("-ncmoe matches no tensor of this model: no experts in the first {layers}")
+            }
+            (_, Some(last)) => format!(
+                "of the first {layers} of this model, those behind the first {last} have no experts"
+            ),
+        }
+    },
+);
+
+pub(super) const PLACES: Collapse = by_model(
+    |(config, _, host)| {
+        if config.loading.fits() {
+            return Some(Value::Overrides(Vec::new()));
+        }
+        let overrides = &config.loading.overrides;
+        let placed = config.model.tensors.placed_by(overrides)?;
+        // A buffer that is not there is an error of the engine's, whatever would go into it.
+        let is_there = |one: &Override| {
+            one.buffer == "CPU" || host.engine.devices.iter().any(|had| had.name == one.buffer)
+        };
+        let kept = overrides.iter().zip(placed).filter(|(one, placed)| *placed || !is_there(one));
+        Some(Value::Overrides(kept.map(|(one, _)| one.clone()).collect()))
+    },
+    |(config, ..)| {
+        if config.loading.fits() { FITTED.into() } else { placing_nothing(config) }
+    },
+);
+
+/// Patterns that place no tensor.
+fn placing_nothing(config: &Config) -> String {
+    const MOST: usize = 3;
+    let (tensors, overrides) = (&config.model.tensors, &config.loading.overrides);
+    let placed = tensors.placed_by(overrides).unwrap_or_default();
+    let idle: Vec<_> =
+        overrides.iter().zip(placed).filter(|(_, placed)| !placed).map(|(one, _)| one).collect();
+    let alone = |one: &&Override| tensors.placed_by(std::slice::from_ref(*one)) == Some(vec![true]);
+    let left = if idle.iter().any(alone) { " that those before leave" } else { "" };
+    let mut patterns: Vec<_> = idle.iter().map(|one| quoted(&one.pattern)).collect();
+    let verb = if patterns.len() == 1 { "matches" } else { "match" };
+    let more = patterns.len().saturating_sub(MOST);
+    patterns.truncate(MOST);
+    if more > 0 {
+        patterns.push(format!("{more} more"));
+    }
+    format!("-ot {} {verb} no tensor of this model{left}", patterns.join(", "))
 }
 
-pub(super) const EXPERTS: Collapse =
-    fitted(|(config, ..)| config.loading.fits().then_some(Value::Int(0)));
+const NO_CACHE: &str = "this model keeps no cache of keys and values";
 
-pub(super) const PLACES: Collapse =
-    fitted(|(config, ..)| config.loading.fits().then_some(Value::Overrides(Vec::new())));
+pub(super) const TYPE_K: Collapse = by_model(
+    |(config, ..)| config.model.cacheless.then_some(Value::Cache(CacheType::F16)),
+    |_| NO_CACHE.into(),
+);
+
+pub(super) const TYPE_V: Collapse = by_model(
+    |(config, ..)| {
+        // The engine looks at it all the same: quantized, it wants flash attention.
+        let is_refused = config.flash_attn == FlashAttention::Off
+            && config.type_v.element_bytes() < CacheType::F16.element_bytes();
+        let idle = config.model.cacheless && !is_refused;
+        idle.then_some(Value::Cache(CacheType::F16))
+    },
+    |_| NO_CACHE.into(),
+);
+
+pub(super) const FLASH_ATTENTION: Collapse = by_model(
+    |(config, ..)| {
+        let none = config.model.kind == ModelKind::Recurrent;
+        none.then_some(Value::Flash(FlashAttention::Auto))
+    },
+    |_| "this model has no attention".into(),
+);
 
 /// What means nothing where no device can take layers.
 const fn spread(value: fn(Place<'_>) -> Option<Value>) -> Collapse {
-    Collapse { value, reason: |_| NOTHING_TO_SPREAD.into() }
+    by_machine(value, |_| NOTHING_TO_SPREAD.into())
 }
 
 pub(super) const SPLIT_MODE: Collapse =
@@ -86,47 +194,47 @@ pub(super) const SPLIT_MODE: Collapse =
 pub(super) const MAIN_GPU: Collapse =
     spread(|place| (!can_offload(place)).then_some(Value::Int(0)));
 
-pub(super) const SHARES: Collapse = Collapse {
-    value: |place @ (config, ..)| {
+pub(super) const SHARES: Collapse = by_machine(
+    |place @ (config, ..)| {
         let none = !can_offload(place) || config.loading.fits();
         none.then(|| Value::Shares(Vec::new()))
     },
-    reason: |(config, ..)| {
+    |(config, ..)| {
         let why = if config.loading.fits() { FITTED } else { NOTHING_TO_SPREAD };
         why.into()
     },
-};
+);
 
 /// What a batch is clamped to.
 const fn clamped(value: fn(Place<'_>) -> Option<Value>) -> Collapse {
-    Collapse {
-        value,
-        reason: |place| {
-            let n_ctx = context(place);
-            format!("a batch is never larger than the context ({n_ctx} here) or the logical batch")
-        },
-    }
+    by_machine(value, |place| {
+        let n_ctx = context(place);
+        format!("a batch is never larger than the context ({n_ctx} here) or the logical batch")
+    })
 }
 
-pub(super) const BATCH: Collapse =
-    clamped(|place @ (config, ..)| Some(Value::Int(config.n_batch.min(context(place)).into())));
+pub(super) const BATCH: Collapse = clamped(|place @ (config, ..)| {
+    // The engine clamps what goes in piece by piece.
+    let whole = config.model.kind.is_mute();
+    (!whole).then(|| Value::Int(config.n_batch.min(context(place)).into()))
+});
 
 pub(super) const UBATCH: Collapse =
     clamped(|(config, ..)| Some(Value::Int(config.n_ubatch.min(config.n_batch).into())));
 
-pub(super) const POLL: Collapse = Collapse {
-    value: |(_, _, host)| {
+pub(super) const POLL: Collapse = by_machine(
+    |(_, _, host)| {
         // The threads of a CPU backend that uses OpenMP wait in their own way.
         let ignored = host.engine.cpu_features.iter().any(|feature| feature == "OPENMP");
         ignored.then(|| Value::Int(Compute::default().poll.into()))
     },
-    reason: |_| "the CPU kernels use OpenMP, whose threads do not go by --poll".into(),
-};
+    |_| "the CPU kernels use OpenMP, whose threads do not go by --poll".into(),
+);
 
-pub(super) const PROMPT_SHARED: Collapse = Collapse {
-    value: |(_, work, _)| {
+pub(super) const PROMPT_SHARED: Collapse = by_machine(
+    |(_, work, _)| {
         let speed = work.speed()?;
         (speed.n_parallel == 1 || speed.n_prompt == 0).then_some(Value::Switch(false))
     },
-    reason: |_| "there is no prompt that several sequences could share".into(),
-};
+    |_| "there is no prompt that several sequences could share".into(),
+);

@@ -71,7 +71,8 @@ pub(super) const AXES: [Axis; 16] = [
                 config.type_k = kind;
             }
         },
-    ),
+    )
+    .collapses(collapse::TYPE_K),
     context(
         "type_v",
         Grammar::CacheType,
@@ -88,7 +89,8 @@ pub(super) const AXES: [Axis; 16] = [
                 config.type_v = kind;
             }
         },
-    ),
+    )
+    .collapses(collapse::TYPE_V),
     context("no_kv_offload", Grammar::Switch, "Keep the KV cache on the host")
         .column("nkvo")
         .flags("nkvo", "no-kv-offload", "0|1")
@@ -111,7 +113,8 @@ pub(super) const AXES: [Axis; 16] = [
                     config.flash_attn = mode;
                 }
             },
-        ),
+        )
+        .collapses(collapse::FLASH_ATTENTION),
     context("n_threads", SOME, "CPU threads; the default is the number of physical cores")
         .column("threads")
         .flags("t", "threads", "N")

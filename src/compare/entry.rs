@@ -79,7 +79,7 @@ impl Entry {
         Some(Self {
             position,
             model: ModelId {
-                label: text("model_type"),
+                label: text("model_label").or_else(|| text("model_type")),
                 hash: text("model_hash"),
                 sizes: [text("model_size"), text("model_n_params")],
                 seed: text("synthetic_seed"),

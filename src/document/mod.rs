@@ -100,6 +100,14 @@ impl Note {
     }
 }
 
+/// A setting as it stands in a line of text: of a long one the beginning.
+pub fn shortened(value: &str) -> String {
+    if value.chars().count() <= LONGEST {
+        return value.into();
+    }
+    value.chars().take(BEGINNING).chain(['…']).collect()
+}
+
 /// Notes that cells refer to: equal ones stand once, numbered as they were first referred to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct References(Vec<String>);
@@ -116,10 +124,10 @@ impl References {
 
     /// The cell of a setting by this name: of a long value the beginning, and all of it in a note.
     pub fn setting(&mut self, name: &str, value: &str) -> Cell {
-        if value.chars().count() <= LONGEST {
+        let beginning = shortened(value);
+        if beginning == value {
             return value.into();
         }
-        let beginning: String = value.chars().take(BEGINNING).chain(['…']).collect();
         let mark = self.mark("", format!("{name} {}", text::quoted(value)));
         Cell::marked(beginning, vec![mark])
     }

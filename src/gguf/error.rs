@@ -61,6 +61,9 @@ pub enum HeaderError {
     /// The header contradicts itself.
     #[error("has a corrupt header: {0}")]
     Corrupt(String),
+    /// It is something else, in words that say what to give instead.
+    #[error("is no model but {0}")]
+    NoModel(String),
     /// There are no weights in it.
     #[error("holds no tensors, perhaps only a vocabulary; a model is needed")]
     NoTensors,

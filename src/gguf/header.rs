@@ -11,10 +11,14 @@ use super::entries::{TensorInfo, Value};
 use super::error::HeaderError;
 use super::mixture::layer_of;
 use super::parse::{self, Shard};
+use super::{bounds, purpose};
 use crate::units::{Hex, counted};
 
 /// Metadata key of the seed in a model that lbench made.
 pub(super) const SEED_KEY: &str = "lbench.synthetic.seed";
+
+/// Most parts of a split model: the engine counts them in 16 bits.
+const MAX_PARTS: u64 = u16::MAX as u64;
 
 /// The header of a model: metadata and tensor table, of all parts of a split model together.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,6 +50,10 @@ impl Header {
         let count = |key: &str| metadata.get(key).and_then(Value::count);
         let n_parts = count("split.count").unwrap_or(1);
         let part = count("split.no").unwrap_or(0);
+        if n_parts > MAX_PARTS || part >= n_parts.max(1) {
+            let text = format!("it is part {part} of {n_parts}, counted from 0");
+            return Err(HeaderError::Corrupt(text));
+        }
         if n_parts > 1 {
             let stem = part_stem(path, part, n_parts);
             if part > 0 {
@@ -82,6 +90,9 @@ impl Header {
         file_size: u64,
         hasher: Sha256,
     ) -> Result<Self, HeaderError> {
+        if let Some(what) = purpose::other_than_model(&metadata, &tensors) {
+            return Err(HeaderError::NoModel(what));
+        }
         if tensors.is_empty() {
             return Err(HeaderError::NoTensors);
         }
@@ -96,13 +107,10 @@ impl Header {
         {
             return Err(HeaderError::Corrupt("general.architecture is not a name".into()));
         }
-        Ok(Self {
-            architecture,
-            metadata,
-            tensors,
-            file_size,
-            hash: Hex(&hasher.finalize()).to_string(),
-        })
+        let hash = Hex(&hasher.finalize()).to_string();
+        let header = Self { architecture, metadata, tensors, file_size, hash };
+        bounds::check(&header)?;
+        Ok(header)
     }
 
     /// The header of a file that lbench makes itself, where nothing has to be checked.

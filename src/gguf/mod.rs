@@ -5,6 +5,7 @@
 //! [`synth`] writes a model of any geometry and file type at the speed of the disk: what weights say
 //! has no influence on how fast they are multiplied, so a benchmark needs no downloads.
 
+mod bounds;
 mod entries;
 mod error;
 mod filetype;
@@ -12,6 +13,7 @@ mod header;
 mod label;
 mod mixture;
 mod parse;
+mod purpose;
 pub mod synth;
 #[cfg(test)]
 mod tests;

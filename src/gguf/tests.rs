@@ -144,6 +144,75 @@ fn lies_are_refused_before_anything_is_allocated() {
     }
 }
 
+/// What a file is for is said before anything else of it is looked at.
+#[test]
+fn what_runs_beside_a_model_is_named() {
+    let of_type = |arch, word| {
+        let draft = Draft::new(1, 2).arch(arch).text("general.type").u32(8).text(word);
+        draft.tensor("t", &[4], 0, 0).with_data(16)
+    };
+    let of =
+        |arch, tensor: &str| Draft::new(1, 1).arch(arch).tensor(tensor, &[4], 0, 0).with_data(16);
+    let imatrix = Draft::new(1, 1).text("general.type").u32(8).text("imatrix");
+    for (draft, words) in [
+        (of_type("llama", "adapter"), "is no model but an adapter (LoRA)"),
+        (of_type("clip", "mmproj"), "is no model but a projector"),
+        (of_type("llama", "vocab"), "is no model but a vocabulary"),
+        (imatrix.tensor("a.in_sum2", &[4], 0, 0).with_data(16), "is no model but an importance"),
+        (of("clip", "v.blk.0.ln1.weight"), "is no model but a projector"),
+        (of("controlvector", "direction.1"), "is no model but a control vector"),
+        (of("eagle3", "fc.weight"), "is no model but a draft head"),
+        (of("llama", "blk.0.attn_q.weight.lora_a"), "is no model but an adapter"),
+    ] {
+        let error = read(&draft.0).expect_err(words);
+        assert!(error.contains(words) && error.contains(": give "), "{words}: {error}");
+    }
+    assert!(read(&of_type("llama", "model").0).is_ok());
+    assert!(read(&of_type("llama", "merge").0).is_ok(), "nobody knows what that is");
+    assert!(read(&of("llama", "direction.1").0).is_err());
+    let whole = Draft::new(2, 1).arch("llama").tensor("token_embd.weight", &[4, 2], 0, 0);
+    let whole = whole.tensor("v.blk.0.ln1.weight", &[4], 0, 32).with_data(48);
+    assert!(read(&whole.0).is_ok(), "a model with eyes of its own");
+}
+
+#[test]
+fn numbers_that_no_model_has_are_refused() {
+    let with = |key: &str, n: u32| {
+        let draft = Draft::new(1, 2).arch("llama").number(key, n);
+        draft.tensor("t", &[4], 0, 0).with_data(16)
+    };
+    let wide = Draft::new(1, 2).arch("llama").text("llama.context_length").u32(10).u64(1 << 40);
+    let negative =
+        Draft::new(1, 2).arch("llama").text("llama.block_count").u32(5).u32(0_u32.wrapping_sub(7));
+    let block = Draft::new(1, 1).arch("llama").tensor("blk.4294967295.a", &[4], 0, 0).with_data(16);
+    let part = Draft::new(1, 3).arch("llama").number("split.no", u32::MAX);
+    let part = part.number("split.count", u32::MAX).tensor("t", &[4], 0, 0).with_data(16);
+    for (draft, words) in [
+        (
+            with("llama.block_count", u32::MAX),
+            "llama.block_count is 4294967295, and can be 65535 at most",
+        ),
+        (with("llama.attention.head_count", u32::MAX), "llama.attention.head_count is 4294967295"),
+        (with("llama.embedding_length", u32::MAX), "llama.embedding_length is 4294967295"),
+        (with("llama.expert_count", u32::MAX), "llama.expert_count is 4294967295"),
+        (with("llama.nextn_predict_layers", u32::MAX), "llama.nextn_predict_layers is"),
+        (with("llama.vocab_size", u32::MAX), "llama.vocab_size is 4294967295"),
+        (wide.tensor("t", &[4], 0, 0).with_data(16), "llama.context_length is 1099511627776"),
+        (negative.tensor("t", &[4], 0, 0).with_data(16), "llama.block_count is -7"),
+        (block, "a tensor is of block 4294967294"),
+    ] {
+        let error = read(&draft.0).expect_err(words);
+        assert!(error.starts_with("has a corrupt header: ") && error.contains(words), "{error}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.gguf");
+    fs::write(&path, part.0).unwrap();
+    let error = Header::read(&path).unwrap_err().to_string();
+    assert_eq!(error, "has a corrupt header: it is part 4294967295 of 4294967295, counted from 0");
+    assert!(read(&with("llama.context_length", u32::MAX).0).is_ok());
+    assert!(read(&with("gemma.block_count", u32::MAX).0).is_ok(), "of another architecture");
+}
+
 #[test]
 fn what_is_no_model_is_named() {
     let version = |n: u32| [&b"GGUF"[..], &n.to_le_bytes(), &[0; 64]].concat();

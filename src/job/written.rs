@@ -77,7 +77,8 @@ impl TryFrom<Job> for super::Job {
         };
         let Around { n_depth, compute } = Around::deserialize(&config)?;
         let Sequences { n_parallel, prompt_shared } = compute;
-        let work = Speed { n_prompt, n_gen, n_depth, n_parallel, prompt_shared, text };
+        let work =
+            Speed { n_depth, n_parallel, prompt_shared, text, ..Speed::new(n_prompt, n_gen) };
         Ok(Self { id, setup: Config::deserialize(&config)?.into(), work: Work::Speed(work) })
     }
 }

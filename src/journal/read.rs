@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{Ending, Header, Line, SCHEMA};
 use crate::error::Error;
-use crate::plan::{self, Part, Plan, Planned};
+use crate::plan::{self, Part, Plan};
 use crate::record::Record;
 use crate::wire::MAX_LINE;
 
@@ -63,7 +63,7 @@ impl Journal {
         for stretch in &self.stretches {
             for job in stretch.header.plan.measured() {
                 if measured.contains(&job.id) && known.insert(job.id.clone()) {
-                    plan.jobs.push(Planned { job: job.clone(), same_as: None });
+                    plan.jobs.push(job.clone().into());
                 }
             }
         }

@@ -19,7 +19,7 @@ use crate::work::Work;
 
 fn plan(jobs: u32) -> Plan {
     let job = |n| Job::new(config(), Work::prompt(n));
-    let jobs = (1..=jobs).map(|n| Planned { job: job(n), same_as: None }).collect();
+    let jobs = (1..=jobs).map(|n| Planned::from(job(n))).collect();
     Plan { jobs, varying: vec![false; crate::axis::AXES.len()], parts: vec![] }
 }
 

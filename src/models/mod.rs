@@ -1,6 +1,7 @@
 //! From what `-m` and `-hf` say to a model whose header is known: files are read, synthetic ones made.
 
 mod cost;
+mod kind;
 pub mod prompts;
 pub mod texts;
 
@@ -12,7 +13,7 @@ use crate::error::Error;
 use crate::gguf::synth::{self, Spec};
 use crate::gguf::{Header, HeaderError};
 use crate::hub::Found;
-use crate::setup::{Layout, Model};
+use crate::setup::{Layout, Model, ModelKind, Tensors};
 use crate::units::{Bytes, Params};
 
 /// The model when `-m` is not given: small enough for any machine, made in a moment.
@@ -160,6 +161,10 @@ fn file(path: &Path) -> Result<Model, Error> {
 }
 
 fn model(path: PathBuf, header: &Header) -> Model {
+    let kind = kind::of(header);
+    // The terms of the roofline are those of one token behind the other.
+    let is_decoder = kind == ModelKind::Decoder;
+    let names = header.tensors.iter().map(|tensor| tensor.name.clone());
     Model {
         path,
         header_hash: header.hash.clone(),
@@ -172,9 +177,26 @@ fn model(path: PathBuf, header: &Header) -> Model {
         n_vocab: header.n_vocab(),
         synthetic_seed: header.synthetic_seed(),
         source: None,
-        token_cost: token_cost(header),
+        token_cost: token_cost(header).filter(|_| is_decoder),
         layout: layout(header),
+        kind,
+        cacheless: kind::is_cacheless(header),
+        n_ctx_train: context(header),
+        n_positions: positions(header),
+        tensors: Tensors::new(names.collect()),
     }
+}
+
+/// Tokens that a model was trained with at once.
+fn context(header: &Header) -> Option<u32> {
+    let count = header.arch_count("context_length").filter(|&count| count > 0)?;
+    u32::try_from(count).ok()
+}
+
+/// Positions that a model has a vector for each; `None` where it has none for any.
+fn positions(header: &Header) -> Option<u32> {
+    let table = header.tensors.iter().find(|tensor| tensor.name == "position_embd.weight")?;
+    u32::try_from(table.shape.get(1).copied().unwrap_or(1)).ok()
 }
 
 /// Where the bytes of a model's weights go, by the names of its tensors.

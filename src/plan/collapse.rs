@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::{Planned, SameAs};
-use crate::axis::{AXES, Value};
+use crate::axis::{AXES, Axis, Collapse, Value};
 use crate::job::{Job, JobId};
 use crate::machine::Host;
+use crate::setup::Setup;
 
 /// The earlier row that measures the very same thing, if there is one; otherwise remembers this one.
 pub(super) fn same_as(
@@ -40,16 +41,34 @@ fn batches(job: &Job) -> Vec<Option<Value>> {
     axes.map(|axis| job.value(axis)).collect()
 }
 
-/// The job as far as its speed goes: a token at a time is a batch of one, whatever the batches may hold.
+/// The job as far as its speed goes: a token at a time is a batch of one, and a text that goes in as a whole is one
+/// batch, whatever the batches may hold.
 pub(super) fn as_timed(job: &Job) -> Job {
-    let Some(speed) = job.work.speed().filter(|speed| speed.n_prompt == 0) else {
-        return job.clone();
-    };
+    let Some(tokens) = one_batch(job) else { return job.clone() };
     let (mut setup, mut work) = (job.setup.clone(), job.work.clone());
     for axis in AXES.iter().filter(|axis| BATCHES.contains(&axis.name)) {
-        axis.set(&mut setup, &mut work, Value::Int(speed.n_parallel.into()));
+        axis.set(&mut setup, &mut work, Value::Int(tokens.into()));
     }
     Job::new(setup, work)
+}
+
+/// Tokens of the one batch that a job's speed goes by; `None` where the batches decide.
+fn one_batch(job: &Job) -> Option<u32> {
+    let (Setup::Llama(config), speed) = (&job.setup, job.work.speed()?);
+    match speed.n_prompt {
+        0 => Some(speed.n_parallel),
+        // A depth goes in piece by piece, and is not timed.
+        whole => config.model.kind.reads_at_once().then_some(whole),
+    }
+}
+
+/// Settings of a job that the model makes nothing of, each in a sentence.
+pub(super) fn idle(job: &Job, host: &Host) -> Vec<String> {
+    let idle = AXES.iter().filter_map(|axis| {
+        let asked = job.value(axis)?;
+        axis.collapse?.idle(&asked, &job.setup, &job.work, host)
+    });
+    idle.collect()
 }
 
 /// The job as it comes out: what is not taken as asked is as it is taken, so that equal work has equal ids.
@@ -71,11 +90,15 @@ pub(super) fn reason(job: &Job, earlier: &Job, host: &Host) -> String {
     for axis in AXES.iter().filter(|axis| job.value(axis) != earlier.value(axis)) {
         let Some(rule) = axis.collapse else { continue };
         let [own, other] = comes_to.each_ref().map(|job| job.value(axis));
-        let reason = if own == other {
-            rule.reason(&job.setup, &job.work, host)
-        } else {
-            "a generated token is a batch of one, whatever -b and -ub allow; its memory is its own"
-                .into()
+        let reason = match (own == other, job.work.speed()) {
+            (true, _) => said(rule, axis, [job, earlier], host),
+            (false, Some(speed)) if speed.n_prompt > 0 => {
+                "a text goes in as a whole, whatever -b and -ub allow; its memory is its own".into()
+            }
+            (false, _) => {
+                "a generated token is a batch of one, whatever -b and -ub allow; its memory is its own"
+                    .into()
+            }
         };
         if !reasons.contains(&reason) {
             reasons.push(reason);
@@ -85,4 +108,13 @@ pub(super) fn reason(job: &Job, earlier: &Job, host: &Host) -> String {
         reasons.push("the same values were asked for twice".to_string());
     }
     reasons.join("; ")
+}
+
+/// What a rule says of two values that come to the same: of the one that is not taken as asked.
+fn said(rule: Collapse, axis: &Axis, jobs: [&Job; 2], host: &Host) -> String {
+    let is_changed = |job: &&&Job| {
+        rule.value(&job.setup, &job.work, host).is_some_and(|to| Some(to) != job.value(axis))
+    };
+    let job = jobs.iter().find(is_changed).unwrap_or(&jobs[0]);
+    rule.reason(&job.setup, &job.work, host)
 }

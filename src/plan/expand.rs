@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::collapse::same_as;
+use super::collapse::{idle, same_as};
+use super::possible::obstacle;
 use super::{Part, Plan, Planned, Sweep, Titled};
 use crate::axis::{AXES, Axis, CONTEXT_GRAIN, Lens, Value};
 use crate::error::Error;
@@ -144,9 +145,16 @@ impl Rows {
             let text = "-p, -n, -d and -np together are more tokens than a context can hold";
             return Err(Error::Usage(format!("{}: {text}", job.work.test_name())));
         }
+        if let Some(impossible) = obstacle(&job) {
+            let impossible = Some(impossible);
+            self.jobs.push(Planned { impossible, ..job.into() });
+            return Ok(());
+        }
         let same_as =
             collapse.then(|| same_as(&job, &self.jobs, &mut self.measured, host)).flatten();
-        self.jobs.push(Planned { job, same_as });
+        // An equal row says why it is one.
+        let notes = if same_as.is_none() { idle(&job, host) } else { Vec::new() };
+        self.jobs.push(Planned { same_as, notes, ..job.into() });
         Ok(())
     }
 }
@@ -156,6 +164,9 @@ fn job_at(base: &Setup, work: &Work, axes: &[Vec<Value>], place: &[usize]) -> Jo
     let (mut setup, mut work) = (base.clone(), work.clone());
     for (axis, (values, &at)) in AXES.iter().zip(axes.iter().zip(place)) {
         axis.set(&mut setup, &mut work, values[at].clone());
+    }
+    if let (Some(speed), Some(model)) = (work.speed_mut(), base.model()) {
+        speed.is_mute = model.kind.is_mute();
     }
     Job::new(setup, work)
 }

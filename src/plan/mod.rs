@@ -5,7 +5,9 @@
 mod collapse;
 mod cover;
 mod expand;
+mod possible;
 mod print;
+mod remarks;
 
 use std::collections::HashMap;
 
@@ -14,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use cover::cover;
 pub use expand::{config, expand, expand_all, find_varying};
 pub use print::print;
+pub use remarks::remarks;
 
 use crate::axis::Value;
 use crate::job::{Job, JobId};
@@ -84,6 +87,19 @@ pub struct Planned {
     pub job: Job,
     /// Set where an earlier row measures the very same thing.
     pub same_as: Option<SameAs>,
+    /// Why it is not begun: the model cannot do that, or not with these settings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub impossible: Option<String>,
+    /// What its reader must know: settings that do nothing with this model.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+impl From<Job> for Planned {
+    /// A row that is measured.
+    fn from(job: Job) -> Self {
+        Self { job, same_as: None, impossible: None, notes: Vec::new() }
+    }
 }
 
 /// Why a row needs no measurement of its own.
@@ -128,7 +144,7 @@ impl Plan {
 
     /// The jobs that are measured themselves, in order.
     pub fn measured(&self) -> impl Iterator<Item = &Job> {
-        let own = self.jobs.iter().filter(|planned| planned.same_as.is_none());
+        let own = self.jobs.iter().filter(|planned| planned.is_measured());
         own.map(|planned| &planned.job)
     }
 
@@ -141,7 +157,7 @@ impl Plan {
     pub fn asks_for_a_device(&self) -> bool {
         self.jobs.iter().any(|planned| {
             let Setup::Llama(config) = &planned.job.setup;
-            config.rpc.is_empty() && config.effective_gpu_layers(true) > 0
+            planned.is_possible() && config.rpc.is_empty() && config.effective_gpu_layers(true) > 0
         })
     }
 
@@ -164,9 +180,19 @@ impl Plan {
 }
 
 impl Planned {
+    /// Whether it is measured itself.
+    pub fn is_measured(&self) -> bool {
+        self.same_as.is_none() && self.is_possible()
+    }
+
+    /// Whether nothing is known against it.
+    pub fn is_possible(&self) -> bool {
+        self.impossible.is_none()
+    }
+
     /// Whether a worker is asked for it: it is measured, or its memory is.
     pub fn is_visited(&self) -> bool {
-        self.same_as.as_ref().is_none_or(|same| same.own_memory)
+        self.is_possible() && self.same_as.as_ref().is_none_or(|same| same.own_memory)
     }
 }
 
@@ -207,6 +233,7 @@ pub(crate) mod tests {
             source: None,
             token_cost: None,
             layout: Layout::default(),
+            ..Model::default()
         }
     }
 

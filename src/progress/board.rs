@@ -83,14 +83,18 @@ impl Board {
     pub(super) fn new(plan: &Plan, priors: Priors, limits: Limits, now: Instant) -> Self {
         let mut rows_of: HashMap<_, Vec<_>> = HashMap::new();
         for (row, planned) in plan.jobs.iter().enumerate() {
-            if planned.same_as.as_ref().is_none_or(|same| same.own_memory) {
+            if planned.is_visited() {
                 rows_of.entry(planned.job.id.clone()).or_default().push(row);
             }
         }
+        let seen = plan.jobs.iter().map(|planned| {
+            let reason = planned.impossible.clone();
+            Seen { ended: reason.map(|reason| Outcome::Skipped { reason }), ..Seen::default() }
+        });
         Self {
             ledger: Ledger::new(plan.measured(), priors),
             costs: Costs::new(plan, limits, now),
-            seen: vec![Seen::default(); plan.jobs.len()],
+            seen: seen.collect(),
             places: places(plan),
             plan: plan.clone(),
             rows_of,

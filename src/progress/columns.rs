@@ -13,6 +13,7 @@ use crate::job::Job;
 use crate::plan::Plan;
 use crate::record::Phase;
 use crate::units::Bytes;
+use crate::work::Speed;
 
 /// Blanks between columns.
 const GAP: usize = 2;
@@ -126,7 +127,7 @@ impl Columns {
         }
         common.extend(settings);
         all.push(Column::new(&headings(plan), 16, true, Read::Headline));
-        if jobs().any(has_prompt) {
+        if jobs().any(has_first_token) {
             all.push(Column::new("ttft ms", 8, true, Read::FirstToken));
         }
         all.push(Column::new("RAM MiB", 7, true, Read::Ram));
@@ -181,7 +182,7 @@ impl Columns {
             Read::Axis(axis) => value(job, axis),
             Read::Test => job.work.test_name(),
             Read::Headline => standing(board.standing(row)),
-            Read::FirstToken if !has_prompt(job) => String::new(),
+            Read::FirstToken if !has_first_token(job) => String::new(),
             Read::FirstToken => board.first_token(row).map_or_else(String::new, number),
             Read::Ram => mib(board.ram(row)),
             Read::Vram => mib(board.vram(row)),
@@ -286,8 +287,8 @@ fn value(job: &Job, axis: &Axis) -> String {
     job.value(axis).map_or_else(String::new, |value| plain(&value.to_string()))
 }
 
-fn has_prompt(job: &Job) -> bool {
-    job.work.speed().is_some_and(|speed| speed.n_prompt > 0)
+fn has_first_token(job: &Job) -> bool {
+    job.work.speed().is_some_and(Speed::has_first_token)
 }
 
 /// The headings of what rows are judged by.

@@ -314,9 +314,11 @@ pub(super) fn places(plan: &Plan) -> Vec<Option<usize>> {
     for planned in &plan.jobs {
         let place = if let Some(same) = &planned.same_as {
             places.get(same.index).copied().flatten()
-        } else {
+        } else if planned.is_possible() {
             next += 1;
             Some(next - 1)
+        } else {
+            None
         };
         places.push(place);
     }

@@ -8,7 +8,7 @@ use crate::axis::{AXES, Axis};
 use crate::document::text::quoted;
 use crate::document::{Align, Cell, Heading, LONGEST, NOTHING};
 use crate::machine::DeviceKind;
-use crate::plan::Part as Sweep;
+use crate::plan::{self, Part as Sweep};
 use crate::record::Outcome;
 use crate::setup::{Model, Setup};
 use crate::work::metric::Face;
@@ -67,6 +67,11 @@ impl Scope<'_> {
     fn works(&self) -> impl Iterator<Item = &Work> {
         self.report.plan.jobs[self.rows.clone()].iter().map(|planned| &planned.job.work)
     }
+
+    /// What is to be said of the models of its rows.
+    pub(super) fn remarks(&self) -> Vec<String> {
+        plan::remarks(&self.report.plan.jobs[self.rows.clone()])
+    }
 }
 
 /// How a column gets its cells.
@@ -111,7 +116,10 @@ impl Column {
                 headline(row, face, notes)
             }
             Read::Figure(metric, face) => face.cell(row.figure(metric)).into(),
-            Read::Extra(extra) => extra.cell(row).into(),
+            Read::Extra(extra) => match notes {
+                Some(notes) => notes.references.setting(extra.heading(), &extra.cell(row)),
+                None => extra.cell(row).into(),
+            },
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::journal::RunFacts;
+use crate::plan::Planned;
 use crate::record::{Check, Loaded, Outcome, Reading, Warning};
 use crate::work::Sample;
 
@@ -43,6 +44,12 @@ pub struct Visit {
 }
 
 impl Measured {
+    /// What there is of a row before anything is measured: how it ended, where it cannot begin.
+    pub(super) fn before(planned: &Planned) -> Self {
+        let reason = planned.impossible.clone();
+        Self { outcome: reason.map(|reason| Outcome::Skipped { reason }), ..Self::default() }
+    }
+
     /// Another visit begins. What went wrong before is over and done with.
     pub(super) fn begin(&mut self, round: u32, unix_time: u64, facts: Option<Arc<RunFacts>>) {
         if self.outcome != Some(Outcome::Completed) {

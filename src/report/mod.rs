@@ -37,7 +37,7 @@ mod summary;
 mod tests;
 
 use std::cell::OnceCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 pub(crate) use baseline::percent;
@@ -48,7 +48,7 @@ pub use row::{Row, Same};
 pub use schema::write as write_schema;
 pub use stream::{Format, Renderer, Stream, write_all};
 
-use crate::job::JobId;
+use crate::job::{Job, JobId};
 use crate::journal::{Header, Kept, RunFacts};
 use crate::ledger::Ledger;
 use crate::plan::Plan;
@@ -86,10 +86,14 @@ pub struct Report {
     users: HashMap<usize, Vec<usize>>,
     /// Rows in the order in which they came to stay as they are.
     settled: Vec<usize>,
+    /// Rows that cannot begin and are not settled yet, by the hash of their model's header.
+    waiting: BTreeMap<String, Vec<usize>>,
     /// Rows whose details are forgotten.
     forgotten: usize,
     /// The row that a job's records are about.
     open: HashMap<JobId, usize>,
+    /// What the engine calls each model that was loaded, by the hash of its header.
+    descriptions: HashMap<String, String>,
     /// How well the speed of each row is known.
     ledger: Ledger,
 }
@@ -100,14 +104,15 @@ impl Report {
         let mut rows_of: HashMap<_, Vec<_>> = HashMap::new();
         let mut users: HashMap<_, Vec<_>> = HashMap::new();
         for (index, planned) in plan.jobs.iter().enumerate() {
-            if planned.same_as.as_ref().is_none_or(|same| same.own_memory) {
+            if planned.is_visited() {
                 rows_of.entry(planned.job.id.clone()).or_default().push(index);
             }
             if let Some(same) = &planned.same_as {
                 users.entry(same.index).or_default().push(index);
             }
         }
-        let measured = vec![Measured::default(); plan.jobs.len()];
+        let measured: Vec<_> = plan.jobs.iter().map(Measured::before).collect();
+        let waiting = waiting(&plan);
         let ledger = Ledger::new(plan.measured(), facts.priors.clone());
         Self {
             summaries: vec![OnceCell::new(); measured.len()],
@@ -120,9 +125,32 @@ impl Report {
             rows_of,
             users,
             settled: Vec::new(),
+            waiting,
             forgotten: 0,
             open: HashMap::new(),
+            descriptions: HashMap::new(),
             ledger,
+        }
+        .with_rows_of_no_load()
+    }
+
+    /// The same, with rows settled that cannot begin and whose model no other row loads.
+    fn with_rows_of_no_load(mut self) -> Self {
+        let loads: HashSet<_> = self.plan.measured().filter_map(hash_of).cloned().collect();
+        let all: Vec<_> =
+            self.waiting.keys().filter(|hash| !loads.contains(*hash)).cloned().collect();
+        for hash in &all {
+            self.release(hash);
+        }
+        self
+    }
+
+    /// Rows that cannot begin are as they will stay once it is known what the engine calls their model, or that it
+    /// will not say.
+    fn release(&mut self, model: &str) {
+        for row in self.waiting.remove(model).unwrap_or_default() {
+            self.measured[row].settled = true;
+            self.settled.push(row);
         }
     }
 
@@ -160,6 +188,11 @@ impl Report {
             }
             Record::Loaded { job, facts } => {
                 self.update(job, |row| row.loaded = Some(facts.clone()));
+                let row = self.open.get(job).map(|&row| &self.plan.jobs[row].job);
+                let is_described = !facts.description.is_empty();
+                if let Some(hash) = row.and_then(hash_of).filter(|_| is_described) {
+                    self.descriptions.insert(hash.clone(), facts.description.clone());
+                }
             }
             Record::Sampled { job, sample } => {
                 self.update(job, |row| row.samples.push(sample.clone()));
@@ -218,6 +251,9 @@ impl Report {
             row.check = check.cloned();
             self.settled.push(index);
             self.settled.extend(self.users.get(&index).into_iter().flatten());
+            if let Some(hash) = hash_of(&self.plan.jobs[index].job).cloned() {
+                self.release(&hash);
+            }
         }
     }
 
@@ -257,6 +293,13 @@ impl Report {
     /// When there is no such row.
     pub fn row(&self, index: usize) -> Row<'_> {
         Row::new(self, index)
+    }
+
+    /// What the engine calls a row's model, as far as any row has loaded it; what lbench does, where none has.
+    fn description(&self, index: usize) -> &str {
+        let setup = &self.plan.jobs[index].job.setup;
+        let named = setup.model().and_then(|model| self.descriptions.get(&model.header_hash));
+        named.map_or(setup.subject(), String::as_str)
     }
 
     /// The row whose measurement a row shows: its own, or that of an equal one. A row that only lends its speed,
@@ -338,4 +381,19 @@ impl Report {
         }
         tally
     }
+}
+
+/// The hash of the header of a job's model.
+fn hash_of(job: &Job) -> Option<&String> {
+    job.setup.model().map(|model| &model.header_hash)
+}
+
+/// The rows that cannot begin, by the hash of their model's header.
+fn waiting(plan: &Plan) -> BTreeMap<String, Vec<usize>> {
+    let mut waiting: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (row, planned) in plan.jobs.iter().enumerate().filter(|(_, row)| !row.is_possible()) {
+        let hash = hash_of(&planned.job).cloned().unwrap_or_default();
+        waiting.entry(hash).or_default().push(row);
+    }
+    waiting
 }

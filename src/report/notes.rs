@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::extra::scaled;
 use super::{Report, Row, depths};
 use crate::document::text::{plain, quoted};
-use crate::document::{Mark, Note, References};
+use crate::document::{Mark, Note, References, shortened};
 use crate::machine::{Link, without_folders};
 use crate::record::{Outcome, Phase};
 use crate::stats::stopping::Rule;
@@ -19,6 +19,8 @@ pub(super) struct Notes {
     /// What is the same in all rows, and too long for a column.
     shared: Vec<String>,
     models: Models,
+    /// What is to be said of the models of the table.
+    remarks: Vec<String>,
     /// Some rows are marked `~`.
     missed_precision: bool,
 }
@@ -50,9 +52,10 @@ impl Models {
 }
 
 impl Notes {
-    /// No notes yet, on a report of this plan, but for what is the same in all rows of the table.
-    pub(super) fn new(report: &Report, shared: Vec<String>) -> Self {
-        Self { models: Models::of(report), shared, ..Self::default() }
+    /// No notes yet, on a report of this plan, but for what is the same in all rows of the table, and what is to be
+    /// said of their models.
+    pub(super) fn new(report: &Report, shared: Vec<String>, remarks: Vec<String>) -> Self {
+        Self { models: Models::of(report), shared, remarks, ..Self::default() }
     }
 
     /// A mark that refers to a note.
@@ -92,8 +95,9 @@ impl Notes {
         if let Some(text) = drift(row) {
             marks.push(self.mark("D", text));
         }
-        for warning in &row.measured.warnings {
-            marks.push(self.mark("", plain(&warning.text)));
+        let warned = row.measured.warnings.iter().map(|warning| &warning.text);
+        for text in row.notes.iter().chain(warned) {
+            marks.push(self.mark("", plain(text)));
         }
         if let Some(text) = sameness(row) {
             marks.push(self.mark("=", text));
@@ -103,8 +107,8 @@ impl Notes {
 
     /// What concerns the rows of one table.
     pub(super) fn of_table(&self, report: &Report) -> Vec<Note> {
-        let shared = self.shared.iter().map(Note::new);
-        let mut notes: Vec<_> = self.references.notes().chain(shared).collect();
+        let of_all = self.shared.iter().cloned().chain(self.remarks.iter().map(|text| plain(text)));
+        let mut notes: Vec<_> = self.references.notes().chain(of_all.map(Note::new)).collect();
         if self.missed_precision {
             notes.extend(missed_precision(report.facts().stop).map(Note::new));
         }
@@ -228,7 +232,7 @@ fn sameness(row: &Row<'_>) -> Option<String> {
         .differing_axes()
         .filter_map(|axis| {
             let name = axis.column.unwrap_or(axis.name);
-            Some(format!("{name} {}", same.job.value(axis)?))
+            Some(format!("{name} {}", shortened(&same.job.value(axis)?.to_string())))
         })
         .collect();
     let which = match settings.as_slice() {

@@ -29,6 +29,10 @@ pub struct Row<'a> {
     pub same: Option<Same<'a>>,
     /// The sweep that it belongs to, where the run is made of several.
     part: Option<&'a Part>,
+    /// What its reader must know of its settings.
+    pub notes: &'a [String],
+    /// What the engine calls the model, as far as it has loaded it; what lbench does, where it has not.
+    pub description: &'a str,
     /// What was recorded, for this row or for the equal one.
     pub measured: &'a Measured,
     /// The figures. Means and spreads are `None` where the measurement did not come to its end: a mean
@@ -108,6 +112,8 @@ impl<'a> Row<'a> {
             known,
             part: report.plan.part(index),
             job: &planned.job,
+            notes: &planned.notes,
+            description: report.description(index),
             same: same
                 .map(|same| Same { job: &report.plan.jobs[source].job, reason: &same.reason }),
             measured,
@@ -301,9 +307,11 @@ impl<'a> Row<'a> {
         self.facts.links.iter().filter(move |(endpoint, _)| servers.contains(endpoint))
     }
 
-    /// Warnings about this row, then those about the whole run.
-    pub fn warnings(&self) -> impl Iterator<Item = &'a Warning> {
-        self.measured.warnings.iter().chain(self.run_warnings)
+    /// What its reader must know: of its settings, of how it was measured, of the whole run.
+    pub fn warnings(&self) -> impl Iterator<Item = &'a str> {
+        let warned = self.measured.warnings.iter().chain(self.run_warnings);
+        let warned = warned.map(|warning| warning.text.as_str());
+        self.notes.iter().map(String::as_str).chain(warned)
     }
 
     /// The axes in which this row differs from the equal row that was measured.

@@ -43,7 +43,7 @@ impl<P: Page> Sheet<P> {
         }
         let scope = Scope::new(report, part);
         self.columns = columns::of(&scope);
-        self.notes = Notes::new(report, columns::shared(&scope));
+        self.notes = Notes::new(report, columns::shared(&scope), scope.remarks());
         self.headings = columns::headings(&self.columns, &scope, |cell| self.page.width(cell));
         self.page.head(&self.headings, out)
     }

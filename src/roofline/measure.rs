@@ -13,7 +13,8 @@ pub type Ask<'a> = &'a mut dyn FnMut(&Target) -> Result<Result<Roof, String>, Er
 /// The devices that the rows of a plan run on, each once.
 pub fn wanted(plan: &Plan, host: &Host) -> Vec<Target> {
     let mut targets = Vec::new();
-    for target in plan.jobs.iter().filter_map(|planned| Target::expected(&planned.job, host)) {
+    let rows = plan.jobs.iter().filter(|row| row.is_possible());
+    for target in rows.filter_map(|row| Target::expected(&row.job, host)) {
         if !targets.contains(&target) {
             targets.push(target);
         }

@@ -268,7 +268,8 @@ fn of_own_memory(plan: &Plan, kept: &Kept) -> BTreeMap<usize, Vec<(Job, usize)>>
     let mut places = HashMap::new();
     let mut numbers: HashMap<&JobId, usize> = HashMap::new();
     let mut wanted: BTreeMap<usize, Vec<_>> = BTreeMap::new();
-    for (row, Planned { job, same_as }) in plan.jobs.iter().enumerate() {
+    for (row, planned) in plan.jobs.iter().enumerate().filter(|(_, row)| row.is_possible()) {
+        let Planned { job, same_as, .. } = planned;
         match same_as {
             None => {
                 places.insert(row, places.len());
@@ -290,7 +291,7 @@ fn of_own_memory(plan: &Plan, kept: &Kept) -> BTreeMap<usize, Vec<(Job, usize)>>
 fn shown(plan: &Plan) -> Vec<u32> {
     let mut places = HashMap::new();
     let mut shown = Vec::new();
-    for (row, planned) in plan.jobs.iter().enumerate() {
+    for (row, planned) in plan.jobs.iter().enumerate().filter(|(_, row)| row.is_possible()) {
         match &planned.same_as {
             None => {
                 places.insert(row, shown.len());

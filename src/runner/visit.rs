@@ -134,10 +134,10 @@ impl Tour<'_, '_> {
     /// Cold starts: each in a process of its own, with no other worker holding memory.
     fn cold(&mut self, stage: &mut Stage<'_>) -> Result<(), Halt> {
         let job = stage.job;
-        if !job.work.may().start_cold {
-            return Ok(());
-        }
         let wanted = self.cold_starts.get(&job.id).copied().unwrap_or(self.options.cold);
+        if !job.work.may().start_cold {
+            return self.say_no_cold_start(job, wanted);
+        }
         for _ in 0..wanted {
             self.keeper.stop();
             let spawned = Nanos::monotonic();
@@ -165,6 +165,16 @@ impl Tour<'_, '_> {
         }
         stage.loaded = None;
         Ok(())
+    }
+
+    /// Says that there is no cold start where one would be expected: of a prompt that no token comes of.
+    fn say_no_cold_start(&mut self, job: &Job, wanted: u32) -> Result<(), Halt> {
+        if wanted == 0 || !job.work.speed().is_some_and(|speed| speed.is_mute) {
+            return Ok(());
+        }
+        let text = "no cold start: no token comes of a text, so there is no first one".into();
+        let (job, warning) = (Some(job.id.clone()), Warning { text });
+        self.record(&Record::Warned { job, warning })
     }
 
     /// Sends a request to the worker (a new one if there is none) and follows it to its end.

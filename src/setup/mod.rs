@@ -3,15 +3,17 @@
 mod config;
 mod model;
 mod settings;
+mod tensors;
 
 use serde::{Deserialize, Serialize};
 
 pub use config::Config;
-pub use model::{Attention, Layout, Model, TokenCost};
+pub use model::{Attention, Layout, Model, ModelKind, TokenCost};
 pub use settings::{
     CacheType, Compute, FlashAttention, LazyMode, LoadMode, Loading, Numa, Override, Process,
     SplitMode, Word,
 };
+pub use tensors::Tensors;
 
 /// What a job is measured under.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

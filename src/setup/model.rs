@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::Tensors;
 use crate::units::{Bytes, Params};
 
 /// A model file and what its header says. Taken once, before anything is loaded.
@@ -38,6 +39,76 @@ pub struct Model {
     /// Where its bytes are; what can be said about its memory before it is loaded.
     #[serde(default)]
     pub layout: Layout,
+    /// How it takes the tokens of a text.
+    #[serde(default)]
+    pub kind: ModelKind,
+    /// Whether it keeps no keys and values of what came before.
+    #[serde(default)]
+    pub cacheless: bool,
+    /// Tokens that it was trained with at once, where the header says it.
+    #[serde(default)]
+    pub n_ctx_train: Option<u32>,
+    /// Positions that it has learned a vector for; `None` where it works them out.
+    #[serde(default)]
+    pub n_positions: Option<u32>,
+    /// What its tensors are called. Not written down: what follows from it is in the plan.
+    #[serde(skip)]
+    pub tensors: Tensors,
+}
+
+/// How a model takes the tokens of a text, which decides what can be measured of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ModelKind {
+    /// One behind the other, each seeing those before it; the next one comes of it.
+    #[default]
+    Decoder,
+    /// The same with a state in the place of what came before.
+    Recurrent,
+    /// The same with a state in some layers.
+    Hybrid,
+    /// All at once; numbers that stand for the text come of it: embeddings, a rank.
+    Encoder,
+    /// All at once, many times over: a whole text comes of it.
+    Diffusion,
+    /// All at once; another half then writes a text about it, a token at a time.
+    EncoderDecoder,
+}
+
+impl ModelKind {
+    /// The kind in a word, as JSON has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Decoder => "decoder",
+            Self::Recurrent => "recurrent",
+            Self::Hybrid => "hybrid",
+            Self::Encoder => "encoder",
+            Self::Diffusion => "diffusion",
+            Self::EncoderDecoder => "encoder-decoder",
+        }
+    }
+
+    /// A model of the kind, in a sentence.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Decoder => "a decoder",
+            Self::Recurrent => "a recurrent model",
+            Self::Hybrid => "a hybrid model",
+            Self::Encoder => "an encoder",
+            Self::Diffusion => "a diffusion model",
+            Self::EncoderDecoder => "an encoder-decoder",
+        }
+    }
+
+    /// Whether a text goes in as a whole, whatever the batches.
+    pub fn reads_at_once(self) -> bool {
+        matches!(self, Self::Encoder | Self::Diffusion | Self::EncoderDecoder)
+    }
+
+    /// Whether no token comes of a text.
+    pub fn is_mute(self) -> bool {
+        matches!(self, Self::Encoder | Self::Diffusion)
+    }
 }
 
 /// Bytes of a model's weights by where they go.

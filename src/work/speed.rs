@@ -28,6 +28,9 @@ pub struct Speed {
     pub prompt_shared: bool,
     /// The prompt, where it is a text and not random tokens.
     pub text: Option<Text>,
+    /// Whether no token comes of the prompt: the model reads and does not write.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_mute: bool,
 }
 
 /// A prompt that was given as a text.
@@ -51,7 +54,15 @@ impl Text {
 impl Speed {
     /// A prompt and a generation of one sequence, from an empty context.
     pub const fn new(n_prompt: u32, n_gen: u32) -> Self {
-        Self { n_prompt, n_gen, n_depth: 0, n_parallel: 1, prompt_shared: false, text: None }
+        Self {
+            n_prompt,
+            n_gen,
+            n_depth: 0,
+            n_parallel: 1,
+            prompt_shared: false,
+            text: None,
+            is_mute: false,
+        }
     }
 
     /// The floor of this kind of test; the greater one where it is both.
@@ -72,9 +83,14 @@ impl Speed {
         }
     }
 
+    /// Whether a first token comes of its prompt.
+    pub fn has_first_token(&self) -> bool {
+        self.n_prompt > 0 && !self.is_mute
+    }
+
     /// What may be done with it.
     pub fn may(&self) -> May {
-        May { warm_up: true, repeat: true, start_cold: self.n_prompt > 0 }
+        May { warm_up: true, repeat: true, start_cold: self.has_first_token() }
     }
 
     /// What a run costs with all that comes before it, in tokens of a prompt: a generated one counts as several,

@@ -289,8 +289,10 @@ impl<'a, S: Session> Bench<'a, S> {
             let start = self.session.now();
             self.session.prompt(n_prompt)?;
             let processed = self.session.now();
-            self.session.sample_greedy()?;
-            timing.first_token_ns = Some(self.session.now().since(start));
+            if self.speed.has_first_token() {
+                self.session.sample_greedy()?;
+                timing.first_token_ns = Some(self.session.now().since(start));
+            }
             timing.ns += processed.since(start).0;
         }
         if n_gen > 0 {

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::journal::{Kept, RunFacts};
 use crate::ledger::Priors;
 use crate::machine::{Floors, Host};
-use crate::plan::{self, Plan, Sweep};
+use crate::plan::{self, Plan, Planned, Sweep};
 use crate::report::Report;
 use crate::runner::{End, Orders, Runner, Spawn};
 use crate::setup::Model;
@@ -79,24 +79,26 @@ pub fn rule() -> Rule {
     Rule::Precision { min_samples: 5, target: 0.01, max_samples: 12, max_time }
 }
 
-/// A short prompt and a short generation with every setting at its default.
+/// A short prompt and a short generation with every setting at its default; what the model has of them.
 ///
 /// # Errors
 /// When they cannot be planned.
 pub fn plan(model: &Model, host: &Host) -> Result<Plan, Error> {
     let axes = AXES.iter().map(|axis| vec![axis.default(host)]).collect();
     let works = vec![Work::prompt(PROMPT), Work::generate(GENERATE)];
-    plan::expand(
-        &Sweep {
-            models: vec![model.clone()],
-            axes,
-            works,
-            texts: Vec::new(),
-            reference: None,
-            collapse: true,
-        },
-        host,
-    )
+    let sweep = Sweep {
+        models: vec![model.clone()],
+        axes,
+        works,
+        texts: Vec::new(),
+        reference: None,
+        collapse: true,
+    };
+    let mut plan = plan::expand(&sweep, host)?;
+    if plan.measured().next().is_some() {
+        plan.jobs.retain(Planned::is_possible);
+    }
+    Ok(plan)
 }
 
 /// How the workers of a run are started, where that is another way in each.

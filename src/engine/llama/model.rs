@@ -137,6 +137,32 @@ impl Model {
         u32::try_from(n).unwrap_or(0)
     }
 
+    /// Whether it has an encoder, and whether it has a decoder.
+    pub(super) fn halves(&self) -> (bool, bool) {
+        // SAFETY: a live model.
+        unsafe {
+            let model = self.handle();
+            (sys::llama_model_has_encoder(model), sys::llama_model_has_decoder(model))
+        }
+    }
+
+    /// Whether it keeps a state, in all layers or in some, that cannot give a token back.
+    pub(super) fn has_state(&self) -> bool {
+        // SAFETY: a live model.
+        unsafe {
+            sys::llama_model_is_recurrent(self.handle())
+                || sys::llama_model_is_hybrid(self.handle())
+        }
+    }
+
+    /// The token that its decoder begins with, behind an encoder.
+    pub(super) fn start_token(&self) -> Token {
+        // SAFETY: a live model.
+        let start = unsafe { sys::llama_model_decoder_start_token(self.handle()) };
+        // -1 stands for none.
+        if start >= 0 { start } else { self.opening_token().unwrap_or(0) }
+    }
+
     /// The token that opens a text, where the vocabulary wants one.
     pub(super) fn opening_token(&self) -> Option<Token> {
         // SAFETY: a live model, and its vocabulary lives as long.

@@ -39,7 +39,9 @@ pub(super) fn model(config: &Config) -> Result<Load, EngineError> {
     params.lazy_mode = lazy_mode(loading.lazy);
     params.no_host = loading.no_host;
     params.use_extra_bufts = loading.repack;
-    let (overrides, patterns) = overrides(&loading.overrides, loading.n_cpu_moe)?;
+    // Behind the last layer there is nothing to keep.
+    let n_cpu_moe = loading.n_cpu_moe.min(config.model.n_layers);
+    let (overrides, patterns) = overrides(&loading.overrides, n_cpu_moe)?;
     let mut load = Load {
         params,
         shares: shares(&config.tensor_split)?,
@@ -354,6 +356,10 @@ mod tests {
         let experts = |n| format!(r"blk\.{n}\.ffn_(up|down|gate|gate_up)_(ch|)exps");
         assert_eq!(patterns.collect::<Vec<_>>(), ["attn", &experts(0), &experts(1)]);
         assert!(load.overrides[3].pattern.is_null());
+        config.loading.n_cpu_moe = u32::MAX;
+        let all = config.model.n_layers as usize;
+        assert_eq!(model(&config).unwrap().overrides.len(), 1 + all + 1, "its layers, and no more");
+        config.loading.n_cpu_moe = 2;
         let params = context(&config, Extent { n_parallel: 3, ..Extent::of(512) });
         assert!(params.embeddings && !params.op_offload && !params.offload_kqv);
         assert_eq!(params.n_seq_max, 3);

@@ -7,6 +7,9 @@ use crate::engine::EngineError;
 const EMPTY_WORDS: [&str; 3] =
     ["error loading model: ", "failed to initialize the context: ", "llama_model_loader: "];
 
+/// Functions of the engine whose names are words.
+const FUNCTIONS: [&str; 3] = ["init", "decode", "encode"];
+
 /// Why a call failed according to the engine's log since it began; `what` went wrong where that is
 /// silent.
 pub(super) fn failure(what: &str) -> EngineError {
@@ -23,8 +26,8 @@ pub(super) fn errors() -> Vec<String> {
 /// The cause in the log: the engine's own conclusion, with the first error it reported on the way
 /// there in brackets where that says more.
 fn distil(lines: &[Line]) -> Option<String> {
-    let mut errors = lines.iter().filter(|line| line.level == Level::Error);
-    let mut told = errors.by_ref().map(|line| bare(&line.text)).filter(|text| !is_empty(text));
+    let told = joined(lines);
+    let mut told = told.iter().map(|text| bare(text)).filter(|text| !is_empty(text));
     let first = told.next()?;
     let last = told.last();
     match last {
@@ -33,6 +36,28 @@ fn distil(lines: &[Line]) -> Option<String> {
         Some(last) if last != first => Some(format!("{last} ({first})")),
         _ => Some(first.to_owned()),
     }
+}
+
+/// The errors in a log, each on one line: what ends in a colon goes on in the lines below, which are indented.
+fn joined(lines: &[Line]) -> Vec<String> {
+    let mut errors: Vec<String> = Vec::new();
+    let mut is_open = false;
+    for line in lines.iter().filter(|line| line.level == Level::Error) {
+        let text = line.text.trim();
+        match errors.last_mut() {
+            Some(before) if is_open && line.text.starts_with(' ') => {
+                let parted = if before.ends_with(':') { " " } else { ", " };
+                before.push_str(parted);
+                before.push_str(text.trim_start_matches(['-', ' ']));
+            }
+            _ => {
+                is_open = text.ends_with(':');
+                errors.push(text.to_owned());
+            }
+        }
+    }
+    let whole = |text: String| text.trim_end_matches([':', ' ']).to_owned();
+    errors.into_iter().map(whole).collect()
 }
 
 /// A line that adds nothing to the failure it reports.
@@ -44,7 +69,7 @@ fn is_empty(text: &str) -> bool {
 fn bare(line: &str) -> &str {
     let mut text = line.trim();
     if let Some((function, rest)) = text.split_once(": ")
-        && function.contains(['_', '('])
+        && (function.contains(['_', '(']) || FUNCTIONS.contains(&function))
         && !function.contains(' ')
     {
         text = rest.trim_start();
@@ -114,6 +139,22 @@ mod tests {
         ] {
             assert_eq!(reason(&errors).as_deref(), Some(expected));
         }
+        let told = reason(&[
+            "init: the tokens of sequence 1 in the input batch have inconsistent sequence positions:",
+            " - the last position stored for sequence 1 is X = 16",
+            " - the tokens for sequence 1 have a starting position of Y = 16",
+            " it is required that the sequence positions remain consecutive: Y = X + 1",
+            "decode: failed to initialize batch",
+        ]);
+        let expected = "failed to initialize batch (the tokens of sequence 1 in the input batch have inconsistent \
+                        sequence positions: the last position stored for sequence 1 is X = 16, the tokens for \
+                        sequence 1 have a starting position of Y = 16, it is required that the sequence positions \
+                        remain consecutive: Y = X + 1)";
+        assert_eq!(told.as_deref(), Some(expected));
+        assert_eq!(
+            reason(&["load: these tensors are missing:"]).unwrap(),
+            "load: these tensors are missing"
+        );
         assert_eq!(reason(&[]), None);
         assert_eq!(reason(&["llama_model_load_from_file_impl: failed to load model"]), None);
     }

@@ -12,7 +12,7 @@ use super::logs::Line;
 use super::model::Model;
 use super::{logs, params, reason};
 use crate::engine::{EngineError, Session, Token};
-use crate::setup::{Config, FlashAttention, Process};
+use crate::setup::{Config, FlashAttention, ModelKind, Process};
 use crate::units::Nanos;
 use crate::work::Extent;
 
@@ -40,8 +40,21 @@ pub struct LlamaSession {
     n_parallel: sys::llama_seq_id,
     /// Whether all sequences have one prompt, processed once.
     prompt_shared: bool,
+    /// How the model takes a prompt.
+    intake: Intake,
     /// Whether the last operation left logits behind.
     has_logits: bool,
+}
+
+/// How a model takes a prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Intake {
+    /// It is decoded, in as many batches as it fills.
+    Decoded,
+    /// It is encoded, and that is all.
+    Encoded,
+    /// It is encoded, and a decoder begins with this token.
+    Answered(Token),
 }
 
 impl LlamaSession {
@@ -60,6 +73,7 @@ impl LlamaSession {
         }
         let n_parallel = sequences(config, extent.n_parallel)?;
         let context = Context::new(&model, config, extent)?;
+        let intake = intake(&model, &context, config)?;
         let flash_attn = flash_attention(config.flash_attn, &logs::lines());
         let threads = Threads::new(params::threadpool(config, process)?)?;
         // SAFETY: both are alive, and the session frees the threads after the context.
@@ -67,7 +81,7 @@ impl LlamaSession {
             sys::llama_attach_threadpool(context.get(), threads.get(), std::ptr::null_mut());
             sys::llama_set_n_threads(context.get(), n_threads, n_threads);
         }
-        Ok(Self {
+        let mut session = Self {
             batch: Batch::new(&context)?,
             context,
             _threads: threads,
@@ -79,9 +93,15 @@ impl LlamaSession {
             text: Vec::new(),
             n_parallel,
             prompt_shared: extent.prompt_shared,
+            intake,
             tokens: Vec::with_capacity(extent.n_parallel as usize),
             has_logits: false,
-        })
+        };
+        if let Intake::Answered(_) = intake {
+            // A decoder looks at what was encoded, and there is always something.
+            session.encode(1)?;
+        }
+        Ok(session)
     }
 
     /// Any token.
@@ -98,16 +118,44 @@ impl LlamaSession {
         }
     }
 
-    /// Processes the batch, and counts the tokens in it.
+    /// Decodes the batch.
     #[inline]
     pub(super) fn decode(&mut self) -> Result<(), EngineError> {
+        self.process(sys::LLAMA_PROCESS_TYPE_DECODE)
+    }
+
+    /// Processes the batch.
+    #[inline]
+    fn process(&mut self, how: sys::llama_process_type) -> Result<(), EngineError> {
         // SAFETY: both are alive, and the batch was made for this context.
-        let code = unsafe {
-            let decode = sys::LLAMA_PROCESS_TYPE_DECODE;
-            sys::llama_process(self.context.get(), decode, self.batch.get())
-        };
+        let code = unsafe { sys::llama_process(self.context.get(), how, self.batch.get()) };
         self.has_logits = code == 0;
         if code == 0 { Ok(()) } else { Err(reason::decode_failure(code)) }
+    }
+
+    /// Encodes a text as a whole: no logits come of it.
+    ///
+    /// # Errors
+    /// When the batches do not hold it: the engine would abort.
+    fn encode(&mut self, n: u32) -> Result<(), EngineError> {
+        // SAFETY: a live context.
+        let most = unsafe { sys::llama_n_ubatch(self.context.get()) }.min(self.batch.capacity());
+        if n > most {
+            let text = format!("a text of {n} tokens is encoded at once, and a batch holds {most}");
+            return Err(EngineError(text));
+        }
+        self.batch.clear();
+        let mut token = self.first_token();
+        for at in 0..n {
+            token = self.text.get(at as usize).copied().unwrap_or(token);
+            let position = sys::llama_pos::try_from(at).unwrap_or(sys::llama_pos::MAX);
+            self.batch.push(token, SEQUENCE, position, true)?;
+            token = self.random_token();
+        }
+        self.process(sys::LLAMA_PROCESS_TYPE_ENCODE)?;
+        self.synchronize();
+        self.has_logits = false;
+        Ok(())
     }
 
     /// Processes a prompt of the first sequence, with the logits of each batch's last token; `text` says
@@ -159,11 +207,14 @@ impl LlamaSession {
         Ok(())
     }
 
-    /// Copies what the first sequence holds to all others. The engine copies when it next decodes, so a
-    /// token goes through and is forgotten again.
+    /// Copies what the first sequence holds to all others. The engine copies a cache when it next decodes, so a
+    /// token goes through and is forgotten again. A state forgets nothing: it is written out and read back.
     fn spread(&mut self) -> Result<(), EngineError> {
         if self.n_parallel == 1 {
             return Ok(());
+        }
+        if self.model.has_state() {
+            return self.spread_state();
         }
         // SAFETY: a live context; the sequences are below the number that it was made for.
         unsafe {
@@ -185,6 +236,29 @@ impl LlamaSession {
             sys::llama_memory_seq_rm(memory, SEQUENCE, end, -1);
         }
         Ok(())
+    }
+
+    fn spread_state(&mut self) -> Result<(), EngineError> {
+        let uncopied = || EngineError("the state of a sequence could not be copied".into());
+        let state = self.save().ok_or_else(uncopied)?;
+        for sequence in 1..self.n_parallel {
+            if !self.read_back(&state, sequence) {
+                return Err(uncopied());
+            }
+        }
+        self.find_position();
+        self.has_logits = false;
+        Ok(())
+    }
+
+    /// Gives a sequence a saved state.
+    fn read_back(&mut self, state: &[u8], sequence: sys::llama_seq_id) -> bool {
+        // SAFETY: a live context; the engine reads at most as many bytes as there are.
+        let read = unsafe {
+            let data = state.as_ptr();
+            sys::llama_state_seq_set_data(self.context.get(), data, state.len(), sequence)
+        };
+        read > 0
     }
 
     /// Waits for the device.
@@ -245,6 +319,9 @@ impl Session for LlamaSession {
     }
 
     fn prompt(&mut self, n: u32) -> Result<(), EngineError> {
+        if self.intake != Intake::Decoded {
+            return self.encode(n);
+        }
         if self.n_parallel == 1 {
             return self.prompt_of_one(n, true);
         }
@@ -286,6 +363,12 @@ impl Session for LlamaSession {
     }
 
     fn sample_greedy(&mut self) -> Result<Token, EngineError> {
+        if let (Intake::Answered(start), false) = (self.intake, self.has_logits) {
+            self.find_position();
+            self.batch.clear();
+            self.batch.push(start, SEQUENCE, self.position, true)?;
+            self.decode()?;
+        }
         let best = greatest(self.logits()?).and_then(|index| Token::try_from(index).ok());
         best.ok_or_else(|| EngineError("no logit is a number: this model computes nothing".into()))
     }
@@ -321,13 +404,9 @@ impl Session for LlamaSession {
     }
 
     fn restore(&mut self, state: &[u8]) -> bool {
-        // SAFETY: a live context; the engine reads at most as many bytes as there are.
-        let read = unsafe {
-            let data = state.as_ptr();
-            sys::llama_state_seq_set_data(self.context.get(), data, state.len(), SEQUENCE)
-        };
+        let read = self.read_back(state, SEQUENCE);
         self.has_logits = false;
-        let restored = read > 0 && self.spread().is_ok();
+        let restored = read && self.spread().is_ok();
         self.find_position();
         restored
     }
@@ -336,6 +415,35 @@ impl Session for LlamaSession {
     fn now(&self) -> Nanos {
         Nanos::monotonic()
     }
+}
+
+/// How a model takes a prompt, by the engine's word.
+///
+/// # Errors
+/// When that is not what the plan was made for: its tests would be of something else than they say.
+fn intake(model: &Model, context: &Context, config: &Config) -> Result<Intake, EngineError> {
+    // SAFETY: a live context.
+    let (keeps_nothing, is_causal) = unsafe {
+        let memory = sys::llama_get_memory(context.get());
+        (memory.is_null(), sys::llama_get_causal_attn(context.get()))
+    };
+    let (kind, planned) = (config.model.kind, &config.model.architecture);
+    let (found, intake) = match model.halves() {
+        (true, true) => (ModelKind::EncoderDecoder, Intake::Answered(model.start_token())),
+        (_, false) => (ModelKind::Encoder, Intake::Encoded),
+        // The engine's decode does both: what keeps nothing is encoded.
+        _ if keeps_nothing || !is_causal => (ModelKind::Encoder, Intake::Decoded),
+        _ => (ModelKind::Decoder, Intake::Decoded),
+    };
+    let fits = (found.reads_at_once(), found.is_mute()) == (kind.reads_at_once(), kind.is_mute());
+    if fits {
+        return Ok(intake);
+    }
+    Err(EngineError(format!(
+        "this engine takes {planned} for {}, and the tests were planned for {}",
+        found.in_words(),
+        kind.in_words()
+    )))
 }
 
 /// A number of sequences, as the engine counts them.

@@ -167,7 +167,7 @@ impl Engine for Scripted {
         let offloaded_layers = config.effective_gpu_layers(self.script.gpu);
         Ok(Loaded {
             load_ns: self.now().since(started),
-            description: config.model.label.clone(),
+            description: self.script.description.clone().unwrap_or(config.model.label.clone()),
             tensor_bytes: config.model.tensor_bytes,
             n_params: config.model.n_params.0,
             offloaded_layers,

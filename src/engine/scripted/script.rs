@@ -52,6 +52,8 @@ pub struct Script {
     pub real_time: bool,
     /// Whether to announce a GPU.
     pub gpu: bool,
+    /// What to call models, where that is not what lbench does.
+    pub description: Option<String>,
     /// Exceptions, the first that fits a configuration wins.
     pub rules: Vec<Rule>,
 }
@@ -76,6 +78,7 @@ impl Default for Script {
             seed: 1,
             real_time: false,
             gpu: false,
+            description: None,
             rules: Vec::new(),
         }
     }

@@ -36,8 +36,8 @@ pub(super) static FIELDS: [Field; 44] = [
     Field::text("model_filename", "The model file, as given", |row| {
         model(row, |model| model.path.to_string_lossy().into())
     }),
-    Field::text("model_type", "Family, size class and file type", |row| {
-        model(row, |model| model.label.as_str().into())
+    Field::text("model_type", "Family, size class and file type, in the engine's words", |row| {
+        row.job.setup.model().map(|_| row.description).into()
     }),
     Field::int("model_size", "bytes", "Size of all tensors", |row| {
         model(row, |model| model.tensor_bytes.0.into())

@@ -3,6 +3,7 @@
 //! new field is one entry; an axis and a metric have theirs by themselves.
 
 mod llama_bench;
+mod of_model;
 mod own;
 mod quality;
 pub mod shape;
@@ -184,7 +185,8 @@ pub fn all() -> impl Iterator<Item = &'static Field> {
 
 /// Fields that have a place.
 fn placed() -> impl Iterator<Item = &'static Field> {
-    llama_bench::FIELDS.iter().chain(&own::FIELDS).chain(&quality::FIELDS)
+    let own = own::FIELDS.iter().chain(&of_model::FIELDS).chain(&quality::FIELDS);
+    llama_bench::FIELDS.iter().chain(own)
 }
 
 static FURTHER: LazyLock<Vec<Field>> = LazyLock::new(|| {

@@ -39,7 +39,7 @@ pub(super) static FIELDS: [Field; 122] = [
         row.same.map(|same| same.reason).into()
     }),
     Field::list("warnings", &Shape::Text, "", "What a reader must know", |row| {
-        row.warnings().map(|warning| warning.text.as_str()).collect::<Value>()
+        row.warnings().collect::<Value>()
     }),
     Field::text("job_id", "Identity: equal jobs on equal model files have equal ids", |row| {
         row.job.id.0.as_str().into()

@@ -113,7 +113,7 @@ impl Run {
         let layers = config.effective_gpu_layers(self.report.facts().host.can_offload);
         Loaded {
             load_ns: Nanos(800_000_000),
-            description: "llama 3B Q6_K".into(),
+            description: config.model.label.clone(),
             tensor_bytes: config.model.tensor_bytes,
             n_params: config.model.n_params.0,
             offloaded_layers: layers,

@@ -84,7 +84,7 @@ pub static FIRST_TOKEN: Metric = Metric {
     doc: "Mean time to first token, model loaded",
     face: Some(Face {
         heading: "ttft ms",
-        shows: |work, _| work.speed().is_some_and(|speed| speed.n_prompt > 0),
+        shows: |work, _| work.speed().is_some_and(Speed::has_first_token),
         ..MILLIS
     }),
     fields: Names {
@@ -108,7 +108,7 @@ pub static COLD: Metric = Metric {
     doc: "Mean time from process start to first token",
     face: Some(Face {
         heading: "cold ms",
-        shows: |work, starts| work.speed().is_some() && starts > 0,
+        shows: |work, starts| work.speed().is_some_and(|speed| !speed.is_mute) && starts > 0,
         ..MILLIS
     }),
     fields: Names {
