@@ -2,6 +2,8 @@
 //! test, told in sections.
 #![cfg(feature = "llama")]
 
+mod draft;
+
 use std::path::Path;
 
 use lbench::engine::llama::LlamaEngine;
@@ -11,8 +13,8 @@ use lbench::gguf::synth::Spec;
 use lbench::machine::DeviceKind;
 use lbench::record::MemorySplit;
 use lbench::setup::{
-    CacheType, Compute, Config, FlashAttention, Layout, LoadMode, Loading, Model, Override,
-    Process, SplitMode,
+    CacheType, Compute, Config, FlashAttention, Layout, LoadMode, Loading, Model, ModelKind,
+    Override, Process, SplitMode,
 };
 use lbench::units::{Bytes, Nanos, Params};
 use lbench::work::Extent;
@@ -89,6 +91,7 @@ fn the_engine_loads_runs_and_refuses() {
     measures_devices(&mut engine);
 
     predicts_what_it_takes(&mut engine, &config);
+    refuses_what_was_planned_for_another_kind(&mut engine, &config, folder.path());
     drop(engine);
     let mut again =
         LlamaEngine::new(false, None, Process::default()).expect("a second engine after the first");
@@ -129,6 +132,28 @@ fn predicts_what_it_takes(engine: &mut LlamaEngine, config: &Config) {
     let near = |a: Bytes, b: Bytes| a.0.abs_diff(b.0) <= 64 * 1024 + b.0 / 20;
     assert!(near(predicted.context, taken.context), "{predicted:?} {taken:?}");
     assert!(near(predicted.weights, taken.weights), "{predicted:?} {taken:?}");
+}
+
+/// Tests of a decoder would be of something else with an encoder, and the other way round.
+fn refuses_what_was_planned_for_another_kind(
+    engine: &mut LlamaEngine,
+    config: &Config,
+    folder: &Path,
+) {
+    let mut opened = |draft: draft::Draft, kind: ModelKind| {
+        let path = draft.write(folder, "other.gguf");
+        let model = Model { path, kind, ..config.model.clone() };
+        let config = Config { model, n_gpu_layers: 0, ..config.clone() };
+        engine.load(&config, Extent::of(N_CTX)).expect("a load");
+        engine.open(&config, Extent::of(64)).map(drop).map_err(|error| error.to_string())
+    };
+    let (encoder, decoder) = (ModelKind::Encoder, ModelKind::Decoder);
+    let error = opened(draft::bert(64), decoder).unwrap_err();
+    assert!(error.contains("for an encoder, and the tests were planned for a decoder"), "{error}");
+    assert!(opened(draft::llama(64), encoder).unwrap_err().contains("for a decoder, and"));
+    assert!(opened(draft::t5(), encoder).unwrap_err().contains("for an encoder-decoder, and"));
+    assert_eq!(opened(draft::t5_encoder(), encoder), Ok(()));
+    assert_eq!(opened(draft::mamba(), ModelKind::Recurrent), Ok(()));
 }
 
 fn measures_devices(engine: &mut LlamaEngine) {

@@ -111,6 +111,7 @@ fn other_kinds_go_by_what_they_are() {
     let all = "pp8, tg4, pp8, tg4, pp8 @ d16, tg4 @ d16, pp8 @ d16, tg4 @ d16";
     let table = [
         (draft::llama(512), "decoder", all),
+        (draft::llama(512).own("pooling_type", 3), "decoder", all),
         (draft::mamba(), "recurrent", all),
         (draft::lfm2(), "hybrid", all),
         (draft::llada(), "diffusion", "pp8"),

@@ -15,8 +15,10 @@
 //! | `weights` | where its weights ended up |
 //! | `memory` | what it takes of each device, and would take |
 //! | `handles` | owners of a context, a batch and threads |
+//! | `intake` | whether a model's prompts are decoded or encoded |
 //! | `session` | a context, and the operations that are timed |
 //! | `scoring` | the logits behind the tokens of a text |
+//! | `flash`, `greatest` | whether it uses flash attention; the most likely token |
 //! | `roofline` | what a device can do at best |
 //! | `rpc` | remote devices, on either end of the link |
 //! | `process` | memory of this process |
@@ -24,7 +26,10 @@
 #![warn(clippy::undocumented_unsafe_blocks)]
 
 mod devices;
+mod flash;
+mod greatest;
 mod handles;
+mod intake;
 mod logs;
 mod memory;
 mod model;

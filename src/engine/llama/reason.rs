@@ -29,7 +29,7 @@ fn distil(lines: &[Line]) -> Option<String> {
     let told = joined(lines);
     let mut told = told.iter().map(|text| bare(text)).filter(|text| !is_empty(text));
     let first = told.next()?;
-    let last = told.last();
+    let last = told.next_back();
     match last {
         // Its conclusion repeats the path, which the reader knows, and the first error says why.
         Some(last) if last.starts_with("failed to load model from") => Some(first.to_owned()),

@@ -7,12 +7,14 @@ use llama_cpp_sys_2 as sys;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
+use super::flash::flash_attention;
+use super::greatest::greatest;
 use super::handles::{Batch, Context, SEQUENCE, Threads};
-use super::logs::Line;
+use super::intake::Intake;
 use super::model::Model;
 use super::{logs, params, reason};
 use crate::engine::{EngineError, Session, Token};
-use crate::setup::{Config, FlashAttention, ModelKind, Process};
+use crate::setup::{Config, Process};
 use crate::units::Nanos;
 use crate::work::Extent;
 
@@ -46,17 +48,6 @@ pub struct LlamaSession {
     has_logits: bool,
 }
 
-/// How a model takes a prompt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Intake {
-    /// It is decoded, in as many batches as it fills.
-    Decoded,
-    /// It is encoded, and that is all.
-    Encoded,
-    /// It is encoded, and a decoder begins with this token.
-    Answered(Token),
-}
-
 impl LlamaSession {
     /// Creates a context of this extent with the context axes of `config`.
     pub(super) fn open(
@@ -73,7 +64,7 @@ impl LlamaSession {
         }
         let n_parallel = sequences(config, extent.n_parallel)?;
         let context = Context::new(&model, config, extent)?;
-        let intake = intake(&model, &context, config)?;
+        let intake = Intake::of(&model, &context, config)?;
         let flash_attn = flash_attention(config.flash_attn, &logs::lines());
         let threads = Threads::new(params::threadpool(config, process)?)?;
         // SAFETY: both are alive, and the session frees the threads after the context.
@@ -417,35 +408,6 @@ impl Session for LlamaSession {
     }
 }
 
-/// How a model takes a prompt, by the engine's word.
-///
-/// # Errors
-/// When that is not what the plan was made for: its tests would be of something else than they say.
-fn intake(model: &Model, context: &Context, config: &Config) -> Result<Intake, EngineError> {
-    // SAFETY: a live context.
-    let (keeps_nothing, is_causal) = unsafe {
-        let memory = sys::llama_get_memory(context.get());
-        (memory.is_null(), sys::llama_get_causal_attn(context.get()))
-    };
-    let (kind, planned) = (config.model.kind, &config.model.architecture);
-    let (found, intake) = match model.halves() {
-        (true, true) => (ModelKind::EncoderDecoder, Intake::Answered(model.start_token())),
-        (_, false) => (ModelKind::Encoder, Intake::Encoded),
-        // The engine's decode does both: what keeps nothing is encoded.
-        _ if keeps_nothing || !is_causal => (ModelKind::Encoder, Intake::Decoded),
-        _ => (ModelKind::Decoder, Intake::Decoded),
-    };
-    let fits = (found.reads_at_once(), found.is_mute()) == (kind.reads_at_once(), kind.is_mute());
-    if fits {
-        return Ok(intake);
-    }
-    Err(EngineError(format!(
-        "this engine takes {planned} for {}, and the tests were planned for {}",
-        found.in_words(),
-        kind.in_words()
-    )))
-}
-
 /// A number of sequences, as the engine counts them.
 ///
 /// # Errors
@@ -461,74 +423,5 @@ fn sequences(config: &Config, n_parallel: u32) -> Result<sys::llama_seq_id, Engi
     match sys::llama_seq_id::try_from(n_parallel) {
         Ok(sequences) if n_parallel as usize <= most && n_parallel > 0 => Ok(sequences),
         _ => Err(EngineError(format!("-np {n_parallel}: the engine takes 1 to {most} sequences"))),
-    }
-}
-
-/// Whether a new context uses flash attention: as asked, unless its log says otherwise.
-fn flash_attention(asked: FlashAttention, lines: &[Line]) -> Option<bool> {
-    let says = |words: &str| lines.iter().any(|line| line.text.contains(words));
-    if says("Flash Attention not supported") || says("flash_attn is not compatible") {
-        return Some(false);
-    }
-    let on = says("Flash Attention enabled") || says("enabling flash_attn");
-    match asked {
-        FlashAttention::On => Some(true),
-        FlashAttention::Off => Some(false),
-        FlashAttention::Auto => on.then_some(true),
-    }
-}
-
-/// Index of the greatest number; the first of equals. `None` where there is no number at all.
-fn greatest(values: &[f32]) -> Option<usize> {
-    const LANES: usize = 32;
-    let (chunks, rest) = values.as_chunks::<LANES>();
-    // Plain comparisons in fixed lanes become vector instructions, and are false for NaN.
-    let mut lanes = [f32::NEG_INFINITY; LANES];
-    for chunk in chunks {
-        for (best, value) in lanes.iter_mut().zip(chunk) {
-            *best = if *value > *best { *value } else { *best };
-        }
-    }
-    let best = lanes.iter().chain(rest).fold(f32::NEG_INFINITY, |a, b| a.max(*b));
-    #[allow(clippy::float_cmp)] // it is one of them, bit for bit, or an equal zero
-    let is_best = |value: &f32| *value == best;
-    let holds_best = |chunk: &[f32; LANES]| chunk.iter().fold(false, |a, v| a | is_best(v));
-    let start = chunks.iter().position(holds_best).unwrap_or(chunks.len()) * LANES;
-    let offset = values.get(start..)?.iter().position(is_best)?;
-    Some(start + offset)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::logs::Level;
-    use super::*;
-
-    #[test]
-    fn the_greatest_logit_is_found_past_nan() {
-        let mut values: Vec<f32> = (0_u8..100).map(|i| f32::from(i % 50)).collect();
-        assert_eq!(greatest(&values), Some(49));
-        values[3] = f32::NAN;
-        values[97] = 50.0;
-        assert_eq!(greatest(&values), Some(97));
-        values[64] = f32::INFINITY;
-        assert_eq!(greatest(&values), Some(64));
-        assert_eq!(greatest(&[f32::NEG_INFINITY; 40]), Some(0));
-        assert_eq!(greatest(&[f32::NAN; 40]), None);
-        assert_eq!(greatest(&[]), None);
-    }
-
-    #[test]
-    fn flash_attention_is_what_the_log_says() {
-        use FlashAttention::{Auto, Off, On};
-        let log = |text: &str| [Line { level: Level::Info, text: text.to_owned() }];
-        let enabled = log("resolve_fused_ops: Flash Attention enabled");
-        let refused = log("resolve_fused_ops: Flash Attention not supported, set to disabled");
-        let implied = log("enabling flash_attn since it is required for quantized V cache");
-        assert_eq!(flash_attention(Auto, &enabled), Some(true));
-        assert_eq!(flash_attention(Auto, &refused), Some(false));
-        assert_eq!(flash_attention(Auto, &implied), Some(true));
-        assert_eq!(flash_attention(Auto, &[]), None);
-        assert_eq!(flash_attention(On, &[]), Some(true));
-        assert_eq!(flash_attention(Off, &[]), Some(false));
     }
 }
