@@ -28,6 +28,20 @@ pub(super) fn plan_of(
     host: &Host,
     runner: &mut Runner,
 ) -> Result<Plan, Error> {
+    let sweeps = sweeps_of(sweeps, models, host, runner)?;
+    match sweeps.as_slice() {
+        [one] => plan::expand(&one.sweep, host),
+        several => plan::expand_all(several, host),
+    }
+}
+
+/// The sweeps, with all that a plan needs of them.
+pub(super) fn sweeps_of(
+    sweeps: &[Asked],
+    models: &[Model],
+    host: &Host,
+    runner: &mut Runner,
+) -> Result<Vec<Titled>, Error> {
     let sweep = |asked: &Asked| {
         let args = &asked.args;
         let (axes, works) = (args.axes.resolve(host), args.works.works()?);
@@ -39,11 +53,7 @@ pub(super) fn plan_of(
         let sweep = Sweep { models, axes, works, texts, collapse };
         Ok(Titled { title: asked.title.clone().unwrap_or_default(), cold: args.cold, sweep })
     };
-    let sweeps: Vec<_> = sweeps.iter().map(sweep).collect::<Result<_, Error>>()?;
-    match sweeps.as_slice() {
-        [one] => plan::expand(&one.sweep, host),
-        several => plan::expand_all(several, host),
-    }
+    sweeps.iter().map(sweep).collect()
 }
 
 /// Refuses a limit that nobody could keep.

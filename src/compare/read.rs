@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io::{self, Read as _};
+use std::ops::Range;
 use std::path::Path;
 
 use serde_json::{Map, Value};
@@ -81,8 +82,13 @@ impl Run {
 
     /// The rows of a run of our own, as far as it got.
     pub fn of_report(name: &str, report: &Report) -> Self {
+        Self::of_rows(name, report, 0..report.len())
+    }
+
+    /// The same of some of its rows.
+    pub fn of_rows(name: &str, report: &Report, rows: Range<usize>) -> Self {
         let mut entries = Vec::new();
-        for index in 0..report.len() {
+        for index in rows {
             let row = report.row(index);
             let look = |name: &str| {
                 let field = fields::all().find(|field| field.name == name);

@@ -48,7 +48,7 @@ impl Asked {
     fn new(title: Option<String>, settings: Vec<Sourced>) -> Result<Self, Error> {
         let counting: Vec<_> = to_run(&settings).collect();
         let args = BenchArgs::parse(command_line(counting.iter().copied()))?;
-        let given = for_the_record(&counting);
+        let given = for_the_record(counting);
         Ok(Self { title, args, given, settings })
     }
 }
@@ -165,7 +165,7 @@ impl Request {
         let sweeps = layered.map(|layered| Asked::new(layered.title, layered.settings));
         Ok(Self {
             sweeps: sweeps.collect::<Result<_, Error>>()?,
-            typed: for_the_record(&typed.typed.iter().collect::<Vec<_>>()),
+            typed: for_the_record(&typed.typed),
             says_what: typed.says_what(),
         })
     }
@@ -236,8 +236,8 @@ fn chosen<'a>(layers: &[&'a [Sourced]]) -> Option<(&'a OsStr, &'a Origin)> {
 }
 
 /// Arguments without secrets.
-pub(super) fn for_the_record(settings: &[&Setting]) -> Vec<String> {
-    let open = settings.iter().filter(|setting| !setting.is_secret());
-    let args = open.flat_map(|setting| setting.arguments());
+pub fn for_the_record<'a>(settings: impl IntoIterator<Item = &'a Setting>) -> Vec<String> {
+    let open = settings.into_iter().filter(|setting| !setting.is_secret());
+    let args = open.flat_map(Setting::arguments);
     args.map(|arg| arg.to_string_lossy().into_owned()).collect()
 }
