@@ -29,9 +29,7 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     let sources = Sources::read(typed)?;
     sources.notes.iter().for_each(|note| tell(note));
     if typed.preset.as_deref() == Some("list") {
-        let presets = sources.presets()?;
-        print(|out| defaults::show_presets(&presets, false, out))?;
-        return Ok(exit::OK);
+        return list_presets(&sources);
     }
     let request = Request::new(typed, &sources)?;
     let (request, earlier) = keeping::resumed(request, sources.flags())?;
@@ -64,7 +62,10 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
         print(|out| plan::print(&plan, &memory, out))?;
         return Ok(exit::OK);
     }
-    prepare::warn(args, &host, &plan);
+    let process = args.process.process();
+    for text in prepare::warnings(process, &host, &plan) {
+        tell(&text);
+    }
     host.floors = args.engine.cache("noise").get(&cache::key(&host));
     let version = crate::machine::build::NUMBER.to_string();
     let cold = request.sweeps.iter().map(|asked| asked.args.cold).max().unwrap_or(0);
@@ -74,7 +75,6 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     let interleave = Some(seed).filter(|_| args.repetitions.is_none());
     let priors = args.engine.cache("visits").get(&cache::key(&host)).unwrap_or_default();
     let (roofs, links) = (Vec::new(), Vec::new());
-    let process = args.process.process();
     let mut facts =
         RunFacts { version, host, stop, bound, cold, interleave, priors, roofs, links, process };
     let beside = match &file {
@@ -99,6 +99,13 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     }
     let run = Measuring { args, settings, plan: &plan, beside: beside.as_ref() };
     run.measure(&mut runner, report, &kept, journal)
+}
+
+/// Shows the presets that there are.
+pub(super) fn list_presets(sources: &Sources) -> Result<u8, Error> {
+    let presets = sources.presets()?;
+    print(|out| defaults::show_presets(&presets, false, out))?;
+    Ok(exit::OK)
 }
 
 /// Seed of the order: the one that was given, or another one in each run.

@@ -156,6 +156,16 @@ impl Line<'_> {
     /// What to say of a flag that this command does not have; where the parser says it as well, nothing.
     fn unknown(&self, word: &str) -> Option<String> {
         let name = name(word).filter(|_| self.is_sweep)?;
+        if let Some(flag) = word.split_whitespace().next().filter(|flag| *flag != word) {
+            // What follows may be a secret.
+            let mut takers = self.command.get_arguments().filter(|arg| takes_line(arg));
+            let taker = takers.next().and_then(Arg::get_long);
+            let side = taker.map(|taker| format!(", or all of it to --{taker}"));
+            let side = side.unwrap_or_default();
+            return Some(format!(
+                "'{flag} …' is one word: give {flag} and its value as two{side} (see --help)"
+            ));
+        }
         let typed = word.split('=').next().unwrap_or(word);
         // -c4096 is -c, as -t4 is -t.
         let letter = name.get(..1).filter(|_| name[1..].starts_with(|c: char| c.is_ascii_digit()));
@@ -224,6 +234,9 @@ impl Line<'_> {
             );
         }
         let commands = self.program.get_subcommands().filter(|command| !command.is_hide_set());
+        if self.program.get_subcommands().next().is_none() {
+            return format!("'{word}' belongs to no flag{model}");
+        }
         match near::nearest(word, commands, |command| command.get_name()) {
             Some(command) => {
                 format!(

@@ -33,7 +33,8 @@ struct Object<'a> {
 /// One side of it.
 #[derive(serde::Serialize)]
 struct Side<'a> {
-    file: &'a str,
+    /// Null for a side of which nothing was typed.
+    file: Option<&'a str>,
     row: usize,
     outcome: &'static str,
     cause: Option<&'a str>,
@@ -116,7 +117,7 @@ fn side<'a>(run: &'a Run, entry: &'a Entry, in_turn: bool) -> Side<'a> {
         Ending::Failed(cause) => ("failed", Some(cause.as_str())),
     };
     Side {
-        file: &run.name,
+        file: Some(run.name.as_str()).filter(|name| !name.is_empty()),
         row: entry.position,
         outcome,
         cause,

@@ -81,7 +81,11 @@ fn about(comparison: &Comparison<'_>, run: &Run) -> String {
     let rows = run.entries.len();
     let rows = counted(rows, "row");
     let program = comparison.program(run).unwrap_or_default();
-    format!("{}, {rows} ({})", quoted(&plain(&run.name)), plain(&(by + &program)))
+    let by = plain(&(by + &program));
+    match run.name.as_str() {
+        "" => format!("{rows} ({by})"),
+        name => format!("{}, {rows} ({by})", quoted(&plain(name))),
+    }
 }
 
 /// A row for each pair, and the notes that explain some.

@@ -25,10 +25,10 @@ pub(super) struct Turns {
 }
 
 /// Compares two sides of a run. `differences` is what is known of each pair, B against A; `programs` says whether each
-/// side has a program of its own.
+/// side has a program of its own; `remarks` is what else a reader must know.
 pub fn in_turn<'a>(
     (a, b): (&'a Run, &'a Run),
-    differences: &[Option<Known>],
+    (differences, remarks): (&[Option<Known>], Vec<String>),
     options: &'a Options,
     programs: bool,
 ) -> Comparison<'a> {
@@ -45,6 +45,7 @@ pub fn in_turn<'a>(
     let mut notes = notes(&lines, differences, options.limits);
     // Where layers are is a setting, and may be what the comparison is about.
     notes.extend(checks::differences(&rows_a, &rows_b, &pairs, &["backends"]));
+    notes.extend(remarks);
     let turns = Some(Turns { rounds, programs });
     Comparison { a, b, options, lines, warnings: Vec::new(), notes, turns }
 }

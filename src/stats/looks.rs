@@ -7,7 +7,7 @@
 use super::Estimate;
 use super::interval::{Interval, count};
 use super::known::Known;
-use super::noise::Noise;
+use super::noise::{Deviation, Noise};
 use super::verdict::{Limits, Verdict, compare_paired};
 use super::visits::{self, Visit};
 
@@ -20,6 +20,10 @@ const SAME: f64 = 0.98;
 /// What is known of the differences of sides that are visited in turn: as [`visits::differences`], and never quieter
 /// than a pair's own differences are. Quiet neighbours and a quiet past would have the wilder of many looks count.
 pub fn differences<R: AsRef<[(Visit, Visit)]>>(prior: Noise, rows: &[R]) -> Vec<Option<Known>> {
+    // Where no visit tells how its samples differ, the differences have all of that in them.
+    let lone = |(a, b): &(Visit, Visit)| a.n == 1 && b.n == 1;
+    let untold = rows.iter().all(|row| row.as_ref().iter().all(lone));
+    let prior = if untold { Noise { within: Deviation::given(0.0), ..prior } } else { prior };
     let known = visits::differences(prior, rows);
     let wary = rows
         .iter()
@@ -99,6 +103,20 @@ mod tests {
         assert!(slower >= 190 && faster + same == 0, "{slower}");
         let rounds = |effect| (0..50).map(|seed| run(seed, effect, (0.005, 0.01)).1).sum::<usize>();
         assert!(rounds(-0.2) < rounds(-0.05) && rounds(-0.05) < rounds(-0.02));
+    }
+
+    #[test]
+    fn visits_of_one_sample_are_worth_what_they_differ_by() {
+        let visit = |rate: f64| Visit::of(&[rate]).unwrap();
+        let pair = |i: u32| {
+            let off = f64::from(i * 7 % 12) / 1000.0 - 0.0055;
+            (visit(100.0), visit(97.0 * (1.0 + off)))
+        };
+        let pairs: Vec<_> = (0..12).map(pair).collect();
+        let known = differences(Noise::unknown(), &[&pairs])[0].unwrap();
+        let found = compare_paired(&known, Limits::default());
+        assert_eq!(found.verdict, Verdict::Less);
+        assert!(found.interval.is_some_and(|ends| ends.high - ends.low < 0.02), "{found:?}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Arg, Args};
 
 use crate::cli::BenchArgs;
 use crate::cli::defaults::over;
@@ -13,7 +13,7 @@ use crate::report::Format;
 
 /// Measure two sides in turn: did another flag, build or driver help?
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, mut_args = in_turn)]
 pub struct AbArgs {
     /// What A has beside the flags of both: flags, and before them variables of its environment
     #[arg(long, value_name = "FLAGS", allow_hyphen_values = true, help_heading = "Sides")]
@@ -39,10 +39,11 @@ pub struct AbArgs {
 const EXAMPLES: &str = "\
 Examples:
   lbench ab -m model.gguf --b '-fa 1'                    does flash attention help?
-  lbench ab -m model.gguf -p 512 -n 0 --a '-t 8' --b '-t 16'    eight threads or sixteen?
+  lbench ab -m model.gguf -n 0 --a '-t 8' --b '-t 16'    eight threads or sixteen?
   lbench ab -m model.gguf --with ../new/lbench           another build; this one is A
   lbench ab -m model.gguf --b 'GGML_CUDA_FORCE_MMQ=1'    a variable in B's environment
-  lbench ab --a '-m a.gguf' --b '-m b.gguf' --fail-on slower    two models; exit code 1 if B is SLOWER
+  lbench ab --a '-m a.gguf' --b '-m b.gguf'              two models
+  lbench ab -m model.gguf --b '-fa 1' --fail-on slower   exit code 1 if B is SLOWER
 
 A round visits each test of both sides, one directly after the other, in an order drawn from a seed. Rounds go on \
 until every verdict is clear, at most 12 (--rounds N: exactly N); FASTER and SLOWER are about B. What --a and --b say \
@@ -50,6 +51,24 @@ wins over the flags of both.
 
 Exit codes: 0 compared, 1 some tests failed or are what --fail-on names, 2 bad flag, file or program, 3 lbench \
 itself broke, 130 interrupted.";
+
+/// A flag of a sweep as this command has it.
+fn in_turn(arg: Arg) -> Arg {
+    let long = arg.get_long().unwrap_or_default();
+    if OUT_OF_PLACE.iter().any(|(flag, _)| *flag == long) {
+        return arg.hide(true);
+    }
+    match long {
+        "repetitions" => arg.help("Measure exactly N samples in each visit"),
+        "rounds" => arg.help("Exactly N rounds, however clear the verdicts are"),
+        "max-reps" => arg.help("Most samples of each visit [default: 1000]"),
+        "max-time" => arg.help(
+            "Longest time to run each side of a test, in seconds [default: 60, and four rounds at least]",
+        ),
+        "output" => arg.help("Format of the comparison on standard output: md, json, jsonl, none"),
+        _ => arg,
+    }
+}
 
 /// One side of two, as it was typed.
 #[derive(Debug)]
@@ -91,10 +110,6 @@ impl AbArgs {
         if let Some((flag, why)) = OUT_OF_PLACE.iter().find(|(flag, _)| typed(flag)) {
             return Err(Error::Usage(format!("--{flag}: `lbench ab` {why}")));
         }
-        if let Format::Csv | Format::Sql = self.bench.output {
-            let text = "-o: `lbench ab` writes md, json, jsonl, none; `lbench report` has the rows as csv and sql";
-            return Err(Error::Usage(text.into()));
-        }
         let flags = Flags::new();
         let side = |name: &str, text: Option<&str>| {
             self.side(&flags, text.unwrap_or_default()).map_err(|error| {
@@ -111,8 +126,21 @@ impl AbArgs {
             .ok_or_else(|| Error::Usage(format!("a quote in {text} has no end")))?;
         let variables = words.iter().map_while(|word| variable(word));
         let environment: Vec<_> = variables.collect();
+        if let Some((name, _)) = environment.iter().find(|(name, _)| is_ours(name)) {
+            return Err(Error::Usage(format!(
+                "{name} is read by this lbench and not by the process that measures: give its flag, or set it for \
+                 both sides"
+            )));
+        }
         let line = words.into_iter().skip(environment.len());
         let line = std::iter::once("lbench".to_string()).chain(line).map(OsString::from);
+        let line: Vec<_> = line.collect();
+        if line
+            .iter()
+            .any(|word| ["-h", "--help", "-V", "--version"].iter().any(|help| word == help))
+        {
+            return Err(Error::Usage("give flags; `lbench --help` has them".into()));
+        }
         let own = BenchArgs::parse(line)?.typed;
         let is_of_a_side = |setting: &&Setting| {
             flags.heading(&setting.flag) == Some("Sweep")
@@ -126,6 +154,22 @@ impl AbArgs {
         let bench = BenchArgs::parse(command_line(&all))?;
         Ok(Side { bench, environment, own: text.trim().to_string() })
     }
+}
+
+/// Refuses formats of rows: a comparison has none.
+pub(super) fn refuse_rows(format: Format) -> Result<(), Error> {
+    match format {
+        Format::Csv | Format::Sql => Err(Error::Usage(format!(
+            "-o {}: `lbench ab` writes md, json, jsonl, none; `lbench report` has the rows in any format",
+            format.name()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a variable is one of those that the parent reads: a worker does not look at it.
+fn is_ours(name: &str) -> bool {
+    ["LBENCH_", "HF_"].iter().any(|beginning| name.starts_with(beginning))
 }
 
 /// A variable of the environment as a shell takes it: `NAME=value`.
@@ -187,8 +231,15 @@ mod tests {
             "lbench ab --b --version",
             "lbench ab --resume",
             "lbench ab --precision 1% --b '-t 1'",
-            "lbench ab -o csv --b '-t 1'",
             "lbench ab '-fa 0' '-fa 1'",
+            "lbench ab --b -fa 1",
+            "lbench ab --b -fa",
+            "lbench ab --b '-t 1 -h'",
+            "lbench ab --b 'LBENCH_THREADS=3 -fa 1'",
+            "lbench ab --b 'A=1 HF_TOKEN=x'",
+            "lbench ab --b '-hft secret'",
+            "lbench ab --b '-t 1' --b '-t 2'",
+            "lbench ab --b",
         ]
         .iter()
         .map(|line| format!("{line}\n    {}", sides(line).unwrap_err()))

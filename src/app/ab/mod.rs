@@ -24,7 +24,7 @@ use super::out::{print, tell};
 use super::{keeping, prepare, shares, sweep};
 use crate::cli::BenchArgs;
 use crate::cli::defaults::{self, Request, Sources};
-use crate::compare::{self, Comparison, Run};
+use crate::compare::{self, Run};
 use crate::error::{Error, exit};
 use crate::journal::{self, Kept, RunFacts, Writer};
 use crate::ledger::{Ledger, paired};
@@ -50,20 +50,23 @@ pub(super) fn main(typed: &AbArgs) -> Result<u8, Error> {
     let sides = typed.sides()?;
     let sources = Sources::read(&typed.bench)?;
     sources.notes.iter().for_each(|note| tell(note));
-    let [a, b] = sides.each_ref().map(|side| Request::new(&side.bench, &sources));
+    if typed.bench.preset.as_deref() == Some("list") {
+        return sweep::list_presets(&sources);
+    }
+    let [a, b] = sides.each_ref().map(|side| Request::comparing(&side.bench, &sources));
     let requests = [a?, b?];
     let args = &requests[0].sweeps[0].args;
+    args::refuse_rows(args.output)?;
     let seed = sweep::seed(args);
     let sampler = prepare::sampler(args);
-    // A comparison has no room for cold starts, whoever wishes for them.
-    let options = runner::Options { cold: 0, ..sweep::runner_options(args, seed) };
-    let mut runner = Runner::new(options)?;
     let asked = |side: usize| Asked {
         letter: ["A", "B"][side],
         request: &requests[side],
         typed: &sides[side],
         with: [&typed.with_a, &typed.with][side].as_deref(),
     };
+    let alike = side::spawn(asked(0)) == side::spawn(asked(1));
+    let mut runner = Runner::new(options(args, seed, alike))?;
     let a = Side::new(asked(0), None, &mut runner)?;
     let b = Side::new(asked(1), Some(&a), &mut runner)?;
     let both = Both::new(args, [a, b])?;
@@ -86,6 +89,14 @@ pub(super) fn main(typed: &AbArgs) -> Result<u8, Error> {
     let run = Measuring { both: &both, facts };
     let journal = run.journal(typed, requests.each_ref())?;
     run.measure(&mut runner, journal)
+}
+
+/// How the rounds are run, of sides whose workers are started alike or not.
+fn options(args: &BenchArgs, seed: u64, alike: bool) -> runner::Options {
+    let usual = sweep::runner_options(args, seed);
+    // That one program finds no memory says nothing of another: to find some may be what it is there for. And a
+    // comparison has no room for cold starts, whoever wishes for them.
+    runner::Options { cold: 0, try_all: usual.try_all || !alike, ..usual }
 }
 
 /// Both sides, as one plan.
@@ -129,7 +140,12 @@ impl<'a> Both<'a> {
     fn warn(&self) {
         let [a, b] = &self.sides;
         self.args.deprecated.notes().iter().for_each(|note| tell(note));
-        prepare::warn(self.args, &a.host, &self.plan);
+        let warnings = |side: &Side| prepare::warnings(side.process, &side.host, &self.plan);
+        let of_a = warnings(a);
+        let of_b: Vec<_> = warnings(b).into_iter().filter(|text| !of_a.contains(text)).collect();
+        for text in of_a.into_iter().chain(of_b.into_iter().map(|text| format!("B: {text}"))) {
+            tell(&text);
+        }
         for text in pairs::models(&a.models, &b.models) {
             tell(&text);
         }
@@ -255,19 +271,32 @@ impl Measuring<'_> {
         let options = args.how.options();
         let known = paired::differences(ledger, &pairs);
         let programs = sides.iter().any(Side::has_own_program);
-        let comparison = compare::in_turn((&a, &b), &known, &options, programs);
+        let found = (known.as_slice(), self.remarks(report));
+        let comparison = compare::in_turn((&a, &b), found, &options, programs);
         print(|out| match args.output {
             Format::Json => comparison.write_json(out),
             Format::Jsonl => comparison.write_jsonl(out),
             Format::None => Ok(()),
             _ => comparison.write_markdown(out),
         })?;
-        Ok(self.code(&comparison, report, known.iter().all(Option::is_some)))
+        // A visit that failed ended the rounds of its pair, however well earlier ones went.
+        let failed = ledger.entries().iter().any(|entry| entry.failed || entry.visits.is_empty());
+        let is_named = comparison.fails(&args.how.fail_on);
+        Ok(if failed || is_named { exit::SOME_FAILED } else { exit::OK })
     }
 
-    fn code(&self, comparison: &Comparison<'_>, report: &Report, whole: bool) -> u8 {
-        let failed = report.tally().failed > 0 || !whole;
-        let is_named = comparison.fails(&self.both.args.how.fail_on);
-        if failed || is_named { exit::SOME_FAILED } else { exit::OK }
+    /// What was warned of, beside what stands in the table.
+    fn remarks(&self, report: &Report) -> Vec<String> {
+        let mut remarks: Vec<_> =
+            report.warnings().iter().map(|warning| warning.text.clone()).collect();
+        for (letter, rows) in ["A", "B"].into_iter().zip(self.both.places()) {
+            for row in rows.map(|row| report.row(row)) {
+                let test = row.job.work.test_name();
+                let warnings = row.measured.warnings.iter();
+                remarks
+                    .extend(warnings.map(|warning| format!("{letter}, {test}: {}", warning.text)));
+            }
+        }
+        remarks
     }
 }

@@ -20,7 +20,7 @@ use crate::wire;
 
 /// One side of two.
 pub(super) struct Side {
-    /// What it is called: what was typed for it.
+    /// What it is called: what was typed for it; empty where that is nothing.
     pub name: String,
     /// What it measures.
     pub sweeps: Vec<Titled>,
@@ -35,7 +35,7 @@ pub(super) struct Side {
     /// Version of its program.
     version: String,
     /// Its process.
-    process: Process,
+    pub process: Process,
 }
 
 /// Flags that name models.
@@ -91,7 +91,6 @@ impl Side {
                 parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(": ");
         }
         let process = args.process.process();
-        let name = if name.is_empty() { letter.to_string() } else { name };
         Ok(Self { name, sweeps, names, models, spawn, host, version, process })
     }
 
@@ -127,7 +126,7 @@ impl Side {
 }
 
 /// How workers of a side are started.
-fn spawn(Asked { request, typed, with, .. }: Asked<'_>) -> Spawn {
+pub(super) fn spawn(Asked { request, typed, with, .. }: Asked<'_>) -> Spawn {
     // A name without a folder is looked for as a shell does, unless it is here.
     let program = with.map(|path| path.canonicalize().unwrap_or_else(|_| PathBuf::from(path)));
     let environment = typed.environment.clone();

@@ -24,7 +24,8 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn new(pairs: Vec<[usize; 2]>, args: &BenchArgs) -> Self {
         let is_terminal = std::io::stderr().is_terminal();
-        let bar = is_terminal.then(ProgressBar::new_spinner);
+        // The engine's words would tear it.
+        let bar = (is_terminal && !args.verbose).then(ProgressBar::new_spinner);
         Self { pairs, bar, tells: is_terminal || args.progress, round: 0 }
     }
 

@@ -1,11 +1,13 @@
 //! `lbench ab` through the real binary, on the scripted engine: two sides in turn.
 
+mod ends;
+mod sides;
+
 use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -196,128 +198,4 @@ fn sides_take_turns_in_a_balanced_order() {
         }
     }
     assert!(orders.len() >= 3, "{orders:?}");
-}
-
-#[test]
-fn another_program_measures_its_side_and_no_other() {
-    let place = Place::new();
-    let other = place.other();
-    let args = ["-p", "512", "-n", "0", "--rounds", "4", "--with", &other, "--b", "GREETING=hello"];
-    let journal = place.path("journal");
-    let keep = ["--journal", journal.to_str().unwrap()];
-    let output = place.ab(&place.machine(1), &[&args[..], &keep].concat());
-    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
-    let text = stdout(&output);
-    let about = "(lbench VERSION, scripted, build scripted, kernels none)";
-    assert_eq!(text.matches(about).count(), 2, "{text}");
-    assert!(text.contains(&format!("B: `{other} GREETING=hello`")), "{text}");
-    let notes = fs::read_to_string(place.path("notes")).unwrap();
-    let workers = notes.lines().filter(|line| *line == "worker hello").count();
-    // One to be asked what it is, and one for each visit.
-    assert_eq!(workers, 5, "{notes}");
-    assert_eq!(visits(&journal).len(), 8);
-    let rows = place.lbench(&["report", journal.to_str().unwrap(), "-o", "json"]);
-    let rows: Vec<Value> = serde_json::from_slice(&rows.stdout).unwrap();
-    assert_eq!(rows.len(), 2);
-    assert!(rows.iter().all(|row| row["visits"].as_array().map(Vec::len) == Some(4)), "{rows:?}");
-    let resumed = place.lbench(&["--resume", journal.to_str().unwrap()]);
-    assert_eq!(resumed.status.code(), Some(2));
-    assert!(stderr(&resumed).contains("lbench ab"), "{}", stderr(&resumed));
-}
-
-#[test]
-fn what_is_no_lbench_is_one_line() {
-    let place = Place::new();
-    let later = "echo '{\"ready\":{\"version\":999}}'; cat > /dev/null";
-    let programs = [
-        ("a folder", place.0.path().to_str().unwrap().to_string()),
-        ("missing", place.path("missing").to_str().unwrap().to_string()),
-        ("silent", place.program("silent", "exit 0")),
-        ("talking", place.program("talking", "echo Hello; exec sleep 5")),
-        ("refusing", place.program("refusing", "echo 'what is worker?' >&2; exit 2")),
-        ("later", place.program("later", later)),
-    ];
-    let folder = place.0.path().display().to_string();
-    let said = programs.map(|(what, program)| {
-        let output = place.ab(&json!({}), &["-p", "64", "-n", "0", "--with", &program]);
-        let text = stderr(&output).replace(&folder, "FOLDER");
-        assert_eq!((output.status.code(), text.lines().count()), (Some(2), 1), "{what}: {text}");
-        assert_eq!(stdout(&output), "");
-        format!("{what}: {text}")
-    });
-    insta::assert_snapshot!(said.concat());
-}
-
-#[test]
-fn sides_that_do_not_pair_up_are_refused() {
-    let place = Place::new();
-    let sides = [
-        ["-p 512", "-p 256"],
-        ["-t 4,8", "-t 4"],
-        ["-p 512 -n 0", "-n 128 -p 0"],
-        ["-p 512 -n 0", "-p 512"],
-        ["-m synth:llama-135m:q4_0", "-m synth:llama-135m:q4_0 -m synth:llama-3.2-1b:q4_0"],
-        ["-p 0 -n 0", "-p 512"],
-        ["-r 5", "-r 4"],
-    ];
-    let said = sides.map(|[a, b]| {
-        let output = place.lbench(&["ab", "--scripted={}", "--a", a, "--b", b]);
-        let text = stderr(&output);
-        let text: Vec<_> = text.lines().filter(|line| !line.contains("no -m given")).collect();
-        assert_eq!((output.status.code(), text.len()), (Some(2), 1), "{a}, {b}: {text:?}");
-        format!("{a} | {b}\n    {}", text[0])
-    });
-    insta::assert_snapshot!(said.join("\n"));
-}
-
-#[test]
-fn what_fails_on_one_side_is_said() {
-    let place = Place::new();
-    let fault = json!({"when": {"n_threads": "8"}, "phase": "generate", "fault": "abort"});
-    let script = with(place.machine(1), &json!({"rules": [fault]}));
-    let output = place.ab(&script, &TESTS);
-    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
-    let text = stdout(&output);
-    assert!(text.contains("No difference beyond 1 % in pp512; failed in B: tg32."), "{text}");
-    assert!(text.contains("FAILED in B [1]") && text.contains("[1] B: crashed: "), "{text}");
-    // What cannot be measured is not tried again and again.
-    let lines = place.lines(&with(place.machine(1), &script), &TESTS);
-    assert_eq!((&lines[1]["verdict"], &lines[1]["rounds"]), (&json!("failed_in_b"), &json!(0)));
-}
-
-#[test]
-fn ctrl_c_shows_what_is_there() {
-    let place = Place::new();
-    let script = with(place.machine(1), &json!({"real_time": true, "prompt_rate": 5000.0}));
-    let script = format!("--scripted={script}");
-    let journal = place.path("journal");
-    let keep = ["--journal", journal.to_str().unwrap(), "-p", "512", "-n", "0", "--b", "-t 1"];
-    let mut command = place.command(&[&["ab", &script, "-m", MODEL][..], &keep].concat());
-    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let deadline = Instant::now() + Duration::from_mins(2);
-    while records(&journal, "finished").len() < 3 && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
-    let text = stdout(&output);
-    assert!(text.contains("| pp512 |") && text.contains("within rounds"), "{text}");
-    assert!(!stderr(&output).contains("--resume"), "{}", stderr(&output));
-}
-
-#[test]
-fn time_and_rounds_are_bounds() {
-    let place = Place::new();
-    let rounds = |args: &[&str]| {
-        let script = with(place.machine(3), &json!({"noise": 0.03, "shift": 0.03}));
-        let args = [&["-p", "512", "-n", "0", "--b", "-t 1"], args].concat();
-        place.lines(&script, &args)[0]["rounds"].as_u64().unwrap()
-    };
-    assert_eq!(rounds(&[]), 12);
-    assert_eq!(rounds(&["--rounds", "3"]), 3);
-    assert_eq!(rounds(&["--rounds", "15"]), 15);
-    // Runs of half a second: two of the warm-up and two samples, or a few more.
-    assert!((2..6).contains(&rounds(&["--max-time", "5"])));
 }
