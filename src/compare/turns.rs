@@ -212,3 +212,66 @@ fn listed(items: impl Iterator<Item = String>, between: &str) -> Option<String> 
     let shown = &items[..items.len().min(MOST)];
     (!items.is_empty()).then(|| shown.join(between) + &more)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::stats::looks;
+    use crate::stats::noise::Noise;
+    use crate::stats::visits::Visit;
+
+    /// A row of two tokens a second and so many times that, with what it says of itself.
+    fn run(rate: f64, more: &serde_json::Value) -> Run {
+        let mut row = json!({"n_prompt": 512, "n_gen": 0, "samples_ts": [rate, rate * 1.001]});
+        for (name, value) in more.as_object().unwrap() {
+            row[name] = value.clone();
+        }
+        Run::parse(String::new(), &row.to_string()).unwrap()
+    }
+
+    fn difference(effect: f64) -> Option<Known> {
+        let visit = |rate: f64| Visit::of(&[rate, rate * 1.001]).unwrap();
+        let pairs = [(visit(100.0), visit(100.0 * (1.0 + effect))); 8];
+        looks::differences(Noise::unknown(), &[pairs])[0]
+    }
+
+    fn compared(sides: [&Run; 2], known: Option<Known>) -> (String, String, Vec<String>) {
+        let options = Options::default();
+        let found = in_turn((sides[0], sides[1]), (&[known], Vec::new()), &options, false);
+        (found.lines[0].word().into(), found.conclusion().unwrap(), found.notes.clone())
+    }
+
+    #[test]
+    fn the_verdict_is_that_of_the_differences() {
+        let (a, b) = (run(100.0, &json!({})), run(90.0, &json!({})));
+        // What the means say is not what counts.
+        let (word, sentence, _) = compared([&a, &b], difference(0.0));
+        assert_eq!(
+            (word.as_str(), sentence.as_str()),
+            ("SAME", "No difference beyond 1 % in pp512.")
+        );
+        let (word, sentence, notes) = compared([&a, &b], difference(-0.1));
+        assert_eq!((word.as_str(), notes.len()), ("SLOWER", 0));
+        assert!(sentence.starts_with("B is slower by 10.0 % ("), "{sentence}");
+        let (word, sentence, _) = compared([&a, &b], None);
+        assert_eq!((word.as_str(), sentence.as_str()), ("UNCLEAR", "Not measured: pp512."));
+    }
+
+    #[test]
+    fn a_side_that_does_not_compare_is_never_called_different() {
+        let plain = run(100.0, &json!({}));
+        for marked in
+            [json!({"throttled": 1}), json!({"warmup_steady": 0}), json!({"marked": true})]
+        {
+            let marked = run(90.0, &marked);
+            for sides in [[&plain, &marked], [&marked, &plain]] {
+                let (word, _, notes) = compared(sides, difference(-0.1));
+                assert_eq!((word.as_str(), notes.len()), ("UNCLEAR", 1), "{notes:?}");
+                assert!(notes[0].starts_with("pp512: not called"), "{notes:?}");
+                assert_eq!(compared(sides, difference(0.0)).0, "SAME");
+            }
+        }
+    }
+}

@@ -40,7 +40,7 @@ use keeper::{Keeper, Next};
 use remote::Servers;
 pub use schedule::Budget;
 use tour::Tour;
-pub use turns::Turns;
+pub use turns::{Turning, Turns};
 
 use crate::error::Error;
 use crate::job::JobId;

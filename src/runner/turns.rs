@@ -32,9 +32,18 @@ pub struct Turns {
     pub limits: Limits,
 }
 
-/// Turns, as a run takes them.
+impl Turns {
+    /// Rounds before the first look, where nobody says otherwise.
+    pub const LEAST: u32 = 4;
+    /// Most rounds.
+    pub const MOST: u32 = 12;
+    /// The time for which each side of a pair is run before rounds end that nobody asked for.
+    pub const LONGEST: Duration = Duration::from_mins(1);
+}
+
+/// Turns, as a run takes them. Each round is given as places, those of a pair together, in order.
 #[derive(Debug)]
-pub(super) struct Turning {
+pub struct Turning {
     turns: Turns,
     rng: Pcg64Mcg,
     /// Of each pair, whether B was first in the last round that was drawn.
@@ -43,13 +52,14 @@ pub(super) struct Turning {
 }
 
 impl Turning {
-    pub(super) fn new(turns: Turns, seed: u64) -> Self {
+    /// Turns from the first one on.
+    pub fn new(turns: Turns, seed: u64) -> Self {
         let swapped = vec![false; turns.pairs.len()];
         Self { turns, rng: Pcg64Mcg::seed_from_u64(seed), swapped, round: 0 }
     }
 
     /// The round under way, from 1.
-    pub(super) fn round(&self) -> u32 {
+    pub fn round(&self) -> u32 {
         self.round
     }
 
@@ -60,13 +70,13 @@ impl Turning {
     }
 
     /// The first round: every pair.
-    pub(super) fn first(&mut self) -> Vec<Vec<usize>> {
+    pub fn first(&mut self) -> Vec<Vec<usize>> {
         self.round = 1;
         self.drawn((0..self.turns.pairs.len()).collect())
     }
 
     /// The next round; empty where there is none.
-    pub(super) fn next(&mut self, ledger: &Ledger) -> Vec<Vec<usize>> {
+    pub fn next(&mut self, ledger: &Ledger) -> Vec<Vec<usize>> {
         let open = self.open(ledger);
         self.round += 1;
         self.drawn(open)
@@ -86,11 +96,11 @@ impl Turning {
         }
         let goes_on = |place: usize| {
             let entry = ledger.entry(place);
-            // Of some works, another visit says no more.
+            // A visit that failed is none; and of some works, another one says no more.
             let is_in = |last: &Visited| last.round == self.round && last.visit.is_some();
             let is_in = entry.visits.last().is_some_and(is_in);
             let in_time = self.round < *from || entry.running().duration() < *longest;
-            is_in && in_time && !entry.failed
+            is_in && in_time
         };
         let known = if self.round >= *least && self.round.is_multiple_of(2) {
             paired::differences(ledger, pairs)

@@ -38,13 +38,6 @@ pub use self::args::AbArgs;
 /// In few words.
 pub(super) const BRIEF: &str = "Measure two sides in turn: did it help?";
 
-/// Rounds before the first look.
-const LEAST: u32 = 4;
-/// Most rounds, if nothing else is asked for.
-const MOST: u32 = 12;
-/// The time for which each side of a pair is run before the rounds end that nobody asked for.
-const LONGEST: Duration = Duration::from_mins(1);
-
 /// Measures both sides in turn; the exit code is returned.
 pub(super) fn main(typed: &AbArgs) -> Result<u8, Error> {
     let sides = typed.sides()?;
@@ -163,10 +156,11 @@ impl<'a> Both<'a> {
             pairs: self.pairs(),
             spawns: self.sides.each_ref().map(|side| side.spawn.clone()),
             // All that were asked for are wanted.
-            least: args.rounds.map_or(LEAST, |_| u32::MAX),
-            most: args.rounds.unwrap_or(MOST),
+            least: args.rounds.map_or(Turns::LEAST, |_| u32::MAX),
+            most: args.rounds.unwrap_or(Turns::MOST),
             longest: longest.unwrap_or_else(|| {
-                (LEAST, if args.rounds.is_some() { Duration::MAX } else { LONGEST })
+                let open = args.rounds.is_some();
+                (Turns::LEAST, if open { Duration::MAX } else { Turns::LONGEST })
             }),
             limits: args.how.options().limits,
         }
