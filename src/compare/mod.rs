@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `mod.rs` | the comparison and its lines |
 //! | `read.rs` | result files as they are found |
+//! | `runs.rs` | several runs in one file |
 //! | `entry.rs`, `keys.rs` | a row, and what makes two rows the same test |
 //! | `pairs.rs` | who is compared with whom |
 //! | `turns.rs` | two sides of one run that were visited in turn |
@@ -22,6 +23,7 @@ mod json;
 mod keys;
 mod pairs;
 mod read;
+mod runs;
 mod sheet;
 #[cfg(test)]
 mod tests;
