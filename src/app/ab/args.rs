@@ -213,6 +213,23 @@ mod tests {
     }
 
     #[test]
+    fn examples_can_be_followed() {
+        let texts = [
+            EXAMPLES,
+            include_str!("../../../docs/comparing.md"),
+            include_str!("../../../README.md"),
+        ];
+        let lines = texts.iter().flat_map(|text| text.lines()).map(str::trim_start);
+        let examples: Vec<_> = lines.filter(|line| line.starts_with("lbench ab ")).collect();
+        assert!(examples.len() > 10, "{examples:?}");
+        for line in examples {
+            // What stands behind two blanks is no part of it.
+            let line = line.split("  ").next().unwrap();
+            sides(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+
+    #[test]
     fn what_goes_together_with_nothing_yields() {
         let [a, b] = sides("lbench ab -d 0,512 --b '--depth-curve 1024+512'").unwrap();
         assert_eq!(typed(&a), "--n-depth=0,512");
