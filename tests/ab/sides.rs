@@ -44,6 +44,10 @@ fn what_is_no_lbench_is_one_line() {
         ("talking", place.program("talking", "echo Hello; exec sleep 5")),
         ("refusing", place.program("refusing", "echo 'what is worker?' >&2; exit 2")),
         ("later", place.program("later", later)),
+        (
+            "between",
+            place.program("between", &format!("'{}' \"$@\"", env!("CARGO_BIN_EXE_lbench"))),
+        ),
     ];
     let folder = place.0.path().display().to_string();
     let said = programs.map(|(what, program)| {
