@@ -38,7 +38,7 @@ fn counts([a, b]: [&Sweep; 2]) -> Option<String> {
     };
     let axes = axes.map(|(axis, (a, b))| (flag(axis.short, axis.long), a.len(), b.len()));
     let models = ("-m has".to_string(), a.models.len(), b.models.len());
-    let lengths = ("-p, -n and -pg have".to_string(), works(a), works(b));
+    let lengths = ("-p, -n, -pg and --prompt-file have".to_string(), works(a), works(b));
     let mut all = axes.chain([models, lengths]);
     let (what, a, b) = all.find(|(_, a, b)| a != b)?;
     let values = if a == 1 { "value" } else { "values" };
