@@ -143,7 +143,8 @@ impl AbArgs {
         }
         let own = BenchArgs::parse(line)?.typed;
         let is_of_a_side = |setting: &&Setting| {
-            flags.heading(&setting.flag) == Some("Sweep")
+            // A preset may say what is about the whole run.
+            flags.heading(&setting.flag) == Some("Sweep") && setting.flag != "preset"
                 || OF_A_SIDE.contains(&setting.flag.as_str())
         };
         if let Some(other) = own.iter().find(|setting| !is_of_a_side(setting)) {
@@ -241,6 +242,7 @@ mod tests {
         let messages: Vec<_> = [
             "lbench ab --b '-r 3'",
             "lbench ab --b '-o json'",
+            "lbench ab --b '--preset quick'",
             "lbench ab --a '-ngl x'",
             "lbench ab --b '-nglx 3'",
             "lbench ab --b \"-m 'x\"",
