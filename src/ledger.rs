@@ -3,10 +3,12 @@
 //! A fold of [`Record`]s, so that the runner that plans the next round, the display that shows what is known,
 //! and the report that prints it all read the same figures. Formulas in [`crate::stats::visits`].
 
+pub mod paired;
 mod wanted;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::ops::Range;
 
 use crate::job::{Job, JobId};
 use crate::record::{Outcome, Record, settled_rows};
@@ -256,10 +258,10 @@ impl Ledger {
         self.priors.get(&class.to_string()).copied().unwrap_or(Noise::unknown())
     }
 
-    /// What the next run on this machine may start from, of each class that was visited.
-    pub fn learnt(&self) -> Priors {
+    /// What the next run on this machine may start from, of each class that was visited at these places.
+    pub fn learnt(&self, places: Range<usize>) -> Priors {
         let mut classes: BTreeMap<Class, Vec<Vec<Visit>>> = BTreeMap::new();
-        for entry in self.entries.iter().filter(|entry| !entry.series().is_empty()) {
+        for entry in self.entries[places].iter().filter(|entry| !entry.series().is_empty()) {
             classes.entry(entry.class).or_default().push(entry.series());
         }
         let learnt = classes

@@ -194,7 +194,8 @@ fn bash_completes_flags_and_values() {
     "#;
     let lines = "lbench -ng\nlbench -ct\nlbench --flash-a\nlbench -fa \nlbench -ctk q4\nlbench -sm \n\
                  lbench -o \nlbench -ngl 9 -oe c\nlbench --preset \nlbench -m wei\nlbench doc\n\
-                 lbench compare --fail\nlbench config pre\nlbench config -fa \nlbench completions p\n";
+                 lbench compare --fail\nlbench config pre\nlbench config -fa \nlbench completions p\n\
+                 lbench ab -fa \nlbench ab -o \nlbench ab --wi\nlbench ab --res\n";
     fs::write(home.path("lines"), lines).unwrap();
     let output = Command::new("bash")
         .args(["--norc", "-c", driver])

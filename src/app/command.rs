@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::{
-    compare, completions, config, doctor, help, man, report, rpc_server, schema, synth, worker,
+    ab, compare, completions, config, doctor, help, man, report, rpc_server, schema, synth, worker,
 };
 use crate::cli::{self, BenchArgs};
 use crate::error::Error;
@@ -64,6 +64,7 @@ macro_rules! commands {
 commands! {
     Synth: synth::SynthArgs,
     Compare: compare::CompareArgs,
+    Ab: ab::AbArgs,
     Report: report::ReportArgs,
     Doctor: doctor::DoctorArgs,
     Schema: schema::SchemaArgs,
@@ -92,6 +93,7 @@ impl Cli {
             (Some(Command::Config(config)), Some((_, matches))) => {
                 config.bench.complete(matches)?;
             }
+            (Some(Command::Ab(ab)), Some((_, matches))) => ab.bench.complete(matches)?,
             (None, _) => cli.bench.complete(&matches)?,
             _ => {}
         }

@@ -1,6 +1,6 @@
 //! `lbench completions`: what a shell wants to know, made from the flags as the parser has them.
 
-use clap::builder::PossibleValuesParser;
+use clap::builder::{PossibleValuesParser, Resettable};
 use clap::{Arg, Args, Command, CommandFactory as _, ValueEnum, ValueHint};
 use clap_complete::aot;
 
@@ -104,6 +104,10 @@ fn complete(presets: &[&str]) -> Command {
     let command = sweep(visible(&Cli::command()), presets);
     command
         .mut_subcommand("config", |config| sweep(config, presets))
+        .mut_subcommand("ab", |ab| {
+            let formats = ["md", "json", "jsonl", "none"];
+            sweep(ab, presets).mut_arg("output", words(&formats))
+        })
         .mut_subcommand("report", |report| report.mut_arg("output", words(&formats())))
 }
 
@@ -170,8 +174,10 @@ pub(super) fn visible(command: &Command) -> Command {
         shown = shown.about(about.clone());
     }
     let args = command.get_arguments().filter(|arg| !arg.is_hide_set());
+    // What a flag excludes may be hidden.
+    let args = args.map(|arg| arg.clone().conflicts_with(Resettable::Reset));
     let commands = command.get_subcommands().filter(|command| !command.is_hide_set());
-    shown.args(args.cloned()).subcommands(commands.map(visible))
+    shown.args(args).subcommands(commands.map(visible))
 }
 
 fn id_of(command: &Command, long: &str) -> Option<clap::Id> {

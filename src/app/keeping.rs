@@ -32,10 +32,14 @@ pub(super) fn resumed(
     };
     let found = journal::read(&path)?;
     found.notes.iter().for_each(|note| tell(note));
+    let old = found.header();
+    if old.is_of_sides() {
+        let text = "is a run of `lbench ab`, which begins anew each time; `lbench report` shows it";
+        return Err(Error::Usage(format!("--resume {}: it {text}", path.display())));
+    }
     if request.says_what {
         return Ok((request, Some(found)));
     }
-    let old = found.header();
     let whole = [Given { title: None, args: old.args.clone() }];
     let sweeps = if old.sweeps.is_empty() { &whole[..] } else { &old.sweeps };
     let refuse = |error: Error| match error {
@@ -118,21 +122,39 @@ pub(super) fn open(
     (earlier, kept): (Option<&Journal>, &Kept),
     (plan, facts, settings): (&Plan, &RunFacts, Settings),
 ) -> Result<Option<Writer>, Error> {
-    let unix_time = unix_time();
-    let Some(path) = path(&request.sweeps[0].args, earlier, unix_time) else { return Ok(None) };
+    let header = header(request.typed.clone(), &request.sweeps, (plan, facts, settings));
+    begin(&request.sweeps[0].args, earlier, &header, Some(kept))
+}
+
+/// The header of a run that begins now.
+pub(super) fn header<'a>(
+    typed: impl IntoIterator<Item = String>,
+    sweeps: impl IntoIterator<Item = &'a Asked>,
+    (plan, facts, settings): (&Plan, &RunFacts, Settings),
+) -> Header {
     let given = |asked: &Asked| Given { title: asked.title.clone(), args: asked.given.clone() };
-    let header = Header {
+    Header {
         schema: SCHEMA,
-        unix_time,
-        args: request.typed.clone(),
-        sweeps: request.sweeps.iter().map(given).collect(),
+        unix_time: unix_time(),
+        args: typed.into_iter().collect(),
+        sweeps: sweeps.into_iter().map(given).collect(),
         plan: plan.clone(),
         settings,
         facts: facts.clone(),
-    };
+    }
+}
+
+/// A journal that begins with a header; `None` where it is not wanted, or cannot be had.
+pub(super) fn begin(
+    args: &BenchArgs,
+    earlier: Option<&Journal>,
+    header: &Header,
+    kept: Option<&Kept>,
+) -> Result<Option<Writer>, Error> {
+    let Some(path) = path(args, earlier, header.unix_time) else { return Ok(None) };
     // What another file has of the plan is wanted in this one too.
     let elsewhere = earlier.is_some_and(|earlier| !is_same(&earlier.path, &path));
-    match Writer::open(&path, elsewhere.then_some(kept), &header)? {
+    match Writer::open(&path, kept.filter(|_| elsewhere), header)? {
         Ok(writer) => Ok(Some(writer)),
         Err(warning) => {
             tell(&warning.text);
@@ -163,8 +185,13 @@ pub(super) fn keep(journal: &mut Option<Writer>, record: &Record) -> Option<Warn
     journal.as_mut()?.record(record)
 }
 
-/// Writes down how the run ended, and says where all of it is.
+/// Writes down how a sweep ended, and says where all of it is.
 pub(super) fn close(journal: Option<Writer>, end: End) {
+    finish(journal, end, true);
+}
+
+/// The same of any run: one that can be gone on with, or not.
+pub(super) fn finish(journal: Option<Writer>, end: End, goes_on: bool) {
     let Some(mut journal) = journal else { return };
     let ending = match end {
         End::Finished => Ending::Finished,
@@ -180,6 +207,7 @@ pub(super) fn close(journal: Option<Writer>, end: End) {
     let path = journal.path().display();
     match end {
         End::Finished => tell(&format!("journal: {path}")),
+        _ if !goes_on => tell(&format!("journal: {path}")),
         End::Interrupted | End::OutOfTime => {
             tell(&format!("journal: {path}; go on with: lbench --resume {path}"));
         }

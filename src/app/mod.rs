@@ -16,6 +16,7 @@
 //! | `out.rs` | what is said, and where |
 //! | all others | a command each |
 
+mod ab;
 mod beside;
 mod command;
 mod compare;

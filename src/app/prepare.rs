@@ -15,7 +15,7 @@ use crate::models;
 use crate::models::prompts;
 use crate::plan::{self, Plan, Sweep, Titled};
 use crate::runner::Runner;
-use crate::setup::{Model, Setup};
+use crate::setup::{Model, Process, Setup};
 use crate::telemetry::cards;
 use crate::telemetry::sampler::Sampler;
 use crate::units::Bytes;
@@ -28,6 +28,20 @@ pub(super) fn plan_of(
     host: &Host,
     runner: &mut Runner,
 ) -> Result<Plan, Error> {
+    let sweeps = sweeps_of(sweeps, models, host, runner)?;
+    match sweeps.as_slice() {
+        [one] => plan::expand(&one.sweep, host),
+        several => plan::expand_all(several, host),
+    }
+}
+
+/// The sweeps, with all that a plan needs of them.
+pub(super) fn sweeps_of(
+    sweeps: &[Asked],
+    models: &[Model],
+    host: &Host,
+    runner: &mut Runner,
+) -> Result<Vec<Titled>, Error> {
     let sweep = |asked: &Asked| {
         let args = &asked.args;
         let (axes, mut works) = (args.axes.resolve(host), args.works.works()?);
@@ -42,11 +56,7 @@ pub(super) fn plan_of(
         let sweep = Sweep { models, axes, works, texts, reference, collapse };
         Ok(Titled { title: asked.title.clone().unwrap_or_default(), cold: args.cold, sweep })
     };
-    let sweeps: Vec<_> = sweeps.iter().map(sweep).collect::<Result<_, Error>>()?;
-    match sweeps.as_slice() {
-        [one] => plan::expand(&one.sweep, host),
-        several => plan::expand_all(several, host),
-    }
+    sweeps.iter().map(sweep).collect()
 }
 
 /// Refuses a limit that nobody could keep.
@@ -161,15 +171,16 @@ const CROWDED: u64 = 10;
 
 /// What is worth a word before it starts: a GPU that is there for nothing, kernels that leave speed on the
 /// table, flags that change nothing here, modules that were refused.
-pub(super) fn warn(args: &BenchArgs, host: &Host, plan: &Plan) {
+pub(super) fn warnings(process: Process, host: &Host, plan: &Plan) -> Vec<String> {
+    let mut texts = Vec::new();
     let idle = host.cards.unused(&host.engine).filter(|_| plan.asks_for_a_device());
     if let Some(idle) = &idle {
         let all = if host.can_offload { "" } else { ": every row runs on the CPU" };
-        tell(&format!("{idle}{all}"));
+        texts.push(format!("{idle}{all}"));
     }
     for device in host.engine.devices.iter().filter(|device| device.kind == DeviceKind::Gpu) {
         if device.free < device.total / CROWDED && plan.asks_for_a_device() {
-            tell(&format!(
+            texts.push(format!(
                 "{} has {} of {} free: what other programs hold is not there for this run",
                 device.name,
                 Bytes(device.free),
@@ -179,20 +190,21 @@ pub(super) fn warn(args: &BenchArgs, host: &Host, plan: &Plan) {
     }
     let unused = &host.engine.cpu_features_unused;
     if !unused.is_empty() {
-        tell(&format!(
+        texts.push(format!(
             "this CPU has {} and the CPU kernels were built without: `make build` makes faster ones",
             unused.join(", ")
         ));
     }
-    if args.process.process().numa.is_some() && host.numa_nodes == Some(1) {
-        tell("--numa changes nothing here: this machine has one NUMA node");
+    if process.numa.is_some() && host.numa_nodes == Some(1) {
+        texts.push("--numa changes nothing here: this machine has one NUMA node".into());
     }
     // A module that is the reason for the word above needs no second one.
     for module in host.engine.modules.iter().filter(|_| idle.is_none()) {
         if let Some(why) = &module.trouble {
-            tell(&format!("{} was refused: {why}", module.file));
+            texts.push(format!("{} was refused: {why}", module.file));
         }
     }
+    texts
 }
 
 /// What looks at the devices, from before the first worker; why there is nothing, where no driver answers.

@@ -1,6 +1,8 @@
 //! Shares and devices on the command line that may not mean what they seem to: where llama.cpp's other programs part
 //! those of one setting by commas, llama-bench and lbench part settings.
 
+use std::collections::HashSet;
+
 use super::out::tell;
 use crate::axis::{AXES, Value};
 use crate::cli::AxisArgs;
@@ -9,11 +11,12 @@ use crate::machine::{DeviceKind, Host};
 use crate::units::counted;
 
 /// Tells of them; of what several sweeps have in common once.
-pub(super) fn tell_of(sweeps: &[Asked], host: &Host) {
-    let mut told: Vec<_> = sweeps.iter().flat_map(|asked| notes(&asked.args.axes, host)).collect();
-    told.dedup();
-    for note in told {
-        tell(&note);
+pub(super) fn tell_of<'a>(sweeps: impl IntoIterator<Item = &'a Asked>, host: &Host) {
+    let mut told = HashSet::new();
+    for note in sweeps.into_iter().flat_map(|asked| notes(&asked.args.axes, host)) {
+        if told.insert(note.clone()) {
+            tell(&note);
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! A sweep, step by step: arguments to plan, plan to runner, records to journal and report.
 
+use std::ops::Range;
+
 use super::beside::Beside;
 use super::out::{output_error, print, tell};
 use super::rooflines::rooflines;
@@ -12,6 +14,7 @@ use crate::error::{Error, exit};
 use crate::journal::{self, RunFacts};
 use crate::journal::{Kept, Wanted, Writer};
 use crate::ledger::{Ledger, Priors};
+use crate::machine::Host;
 use crate::machine::cache;
 use crate::plan::{self, Plan};
 use crate::progress::{Limits, Progress, Wish};
@@ -26,9 +29,7 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     let sources = Sources::read(typed)?;
     sources.notes.iter().for_each(|note| tell(note));
     if typed.preset.as_deref() == Some("list") {
-        let presets = sources.presets()?;
-        print(|out| defaults::show_presets(&presets, false, out))?;
-        return Ok(exit::OK);
+        return list_presets(&sources);
     }
     let request = Request::new(typed, &sources)?;
     let (request, earlier) = keeping::resumed(request, sources.flags())?;
@@ -43,9 +44,7 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     let models = if args.list_devices { Vec::new() } else { prepare::find_models(args)? };
 
     let settings = settings(args);
-    // A script gives the same numbers each time.
-    let scripted = args.engine.script().map(|script| script.seed);
-    let seed = args.deprecated.seed().or(scripted).unwrap_or_else(some_seed);
+    let seed = seed(args);
     let sampler = prepare::sampler(args);
     let mut runner = Runner::new(runner_options(args, seed))?;
     let mut host = prepare::host(&mut runner, &args.engine)?;
@@ -63,7 +62,10 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
         print(|out| plan::print(&plan, &memory, out))?;
         return Ok(exit::OK);
     }
-    prepare::warn(args, &host, &plan);
+    let process = args.process.process();
+    for text in prepare::warnings(process, &host, &plan) {
+        tell(&text);
+    }
     host.floors = args.engine.cache("noise").get(&cache::key(&host));
     let version = crate::machine::build::NUMBER.to_string();
     let cold = request.sweeps.iter().map(|asked| asked.args.cold).max().unwrap_or(0);
@@ -73,7 +75,6 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     let interleave = Some(seed).filter(|_| args.repetitions.is_none());
     let priors = args.engine.cache("visits").get(&cache::key(&host)).unwrap_or_default();
     let (roofs, links) = (Vec::new(), Vec::new());
-    let process = args.process.process();
     let mut facts =
         RunFacts { version, host, stop, bound, cold, interleave, priors, roofs, links, process };
     let beside = match &file {
@@ -100,14 +101,26 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     run.measure(&mut runner, report, &kept, journal)
 }
 
-/// A seed that is another one in each run.
-fn some_seed() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| u64::from(since.subsec_nanos()))
+/// Shows the presets that there are.
+pub(super) fn list_presets(sources: &Sources) -> Result<u8, Error> {
+    let presets = sources.presets()?;
+    print(|out| defaults::show_presets(&presets, false, out))?;
+    Ok(exit::OK)
+}
+
+/// Seed of the order: the one that was given, or another one in each run.
+pub(super) fn seed(args: &BenchArgs) -> u64 {
+    // A script gives the same numbers each time.
+    let scripted = args.engine.script().map(|script| script.seed);
+    let some = || {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.map_or(0, |since| u64::from(since.subsec_nanos()))
+    };
+    args.deprecated.seed().or(scripted).unwrap_or_else(some)
 }
 
 /// How a visit is measured.
-fn settings(args: &BenchArgs) -> Settings {
+pub(super) fn settings(args: &BenchArgs) -> Settings {
     Settings {
         stop: args.visit(),
         warmup: !args.no_warmup,
@@ -116,7 +129,8 @@ fn settings(args: &BenchArgs) -> Settings {
     }
 }
 
-pub(super) fn runner_options(args: &BenchArgs, seed: u64) -> runner::Options {
+/// How the workers that measure under these flags are started.
+pub(super) fn spawn(args: &BenchArgs) -> Spawn {
     let mut worker_args = Vec::new();
     if args.verbose {
         worker_args.push("--verbose".to_string());
@@ -126,8 +140,12 @@ pub(super) fn runner_options(args: &BenchArgs, seed: u64) -> runner::Options {
         worker_args.push(format!("--backend-dir={}", folder.display()));
     }
     worker_args.extend(args.engine.words(0));
+    Spawn { args: worker_args, verbose: args.verbose, ..Spawn::default() }
+}
+
+pub(super) fn runner_options(args: &BenchArgs, seed: u64) -> runner::Options {
     runner::Options {
-        spawn: Spawn { args: worker_args, verbose: args.verbose },
+        spawn: spawn(args),
         settings: settings(args),
         stop: args.goal(),
         rounds: args.rounds,
@@ -152,18 +170,17 @@ struct Measuring<'a> {
     beside: Option<&'a Beside<'a>>,
 }
 
-impl Measuring<'_> {
-    /// Keeps what the run has shown of the machine's noise, for the next one.
-    fn learn(&self, report: &Report, ledger: &Ledger) {
-        let learnt = ledger.learnt();
-        let cache = self.args.engine.cache("visits");
-        cache.update(cache::key(&report.facts().host), |old: Option<Priors>| {
-            let mut all = old.unwrap_or_default();
-            all.extend(learnt);
-            all
-        });
-    }
+/// Keeps what visits at these places have shown of the machine's noise, for the next run.
+pub(super) fn learn(args: &BenchArgs, host: &Host, ledger: &Ledger, places: Range<usize>) {
+    let learnt = ledger.learnt(places);
+    args.engine.cache("visits").update(cache::key(host), |old: Option<Priors>| {
+        let mut all = old.unwrap_or_default();
+        all.extend(learnt);
+        all
+    });
+}
 
+impl Measuring<'_> {
     /// What a person sees meanwhile.
     fn progress(&self, priors: &Priors) -> Progress {
         let args = self.args;
@@ -216,7 +233,7 @@ impl Measuring<'_> {
         let end = match end {
             Ok((end, ledger)) => {
                 keeping::close(journal, end);
-                self.learn(&report, &ledger);
+                learn(self.args, &report.facts().host, &ledger, 0..ledger.jobs().len());
                 Ok(end)
             }
             Err(error) => Err(error),

@@ -152,6 +152,9 @@ fn a_word_that_belongs_to_no_flag_is_told_where_it_might() {
         "lbench compare a.json b.json c.json",
         "lbench doctor model.gguf",
         "lbench schema v1",
+        "lbench '-fa 1'",
+        "lbench '--hf-token secret'",
+        "lbench ab '-fa 0' '-fa 1'",
     ]));
     for line in ["lbench report a b c", "lbench config path", "lbench help compare", "lbench x -h"]
     {

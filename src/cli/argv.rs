@@ -5,15 +5,21 @@ use std::ffi::OsString;
 
 use super::flags;
 
-/// Rewrites arguments so that clap understands them; the program's name is passed through.
-pub fn normalise(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+/// Rewrites arguments so that clap understands them; the program's name is passed through, and so is the word behind
+/// one that `takes_line` says takes a command line.
+pub fn normalise(
+    args: impl IntoIterator<Item = OsString>,
+    takes_line: impl Fn(&str) -> bool,
+) -> Vec<OsString> {
     let mut out = Vec::new();
     let mut args = args.into_iter();
     out.extend(args.next());
     let mut literal = false;
+    let mut is_line = false;
     for arg in args {
         literal |= arg == "--";
-        let rewritten = if literal { None } else { arg.to_str().and_then(rewrite) };
+        let rewritten = if literal || is_line { None } else { arg.to_str().and_then(rewrite) };
+        is_line = !is_line && arg.to_str().is_some_and(&takes_line);
         out.push(rewritten.map_or(arg, OsString::from));
     }
     out
@@ -56,7 +62,10 @@ mod tests {
 
     fn words(line: &str) -> String {
         let args = line.split(' ').map(OsString::from);
-        let out: Vec<_> = normalise(args).into_iter().map(|a| a.into_string().unwrap()).collect();
+        let out: Vec<_> = normalise(args, |word| word == "--line")
+            .into_iter()
+            .map(|a| a.into_string().unwrap())
+            .collect();
         out.join(" ")
     }
 
@@ -74,6 +83,8 @@ mod tests {
             ("lbench --n_gpu_layers 3", "lbench --n-gpu-layers 3"),
             ("lbench -ngl -1 -t4", "lbench --n-gpu-layers -1 -t4"),
             ("lbench -- -ngl", "lbench -- -ngl"),
+            ("lbench --line -ngl -ngl 9", "lbench --line -ngl --n-gpu-layers 9"),
+            ("lbench --line --type_k", "lbench --line --type_k"),
         ] {
             assert_eq!(words(typed), seen);
         }

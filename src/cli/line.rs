@@ -4,7 +4,7 @@
 
 use std::ffi::OsString;
 
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, Command, ValueHint};
 
 use super::{argv, flags, foreign};
 use crate::axis::AXES;
@@ -22,6 +22,18 @@ pub fn slip(program: &Command, args: &[OsString]) -> Option<String> {
     let line = Line { program, command: command.unwrap_or(program), is_sweep };
     let skipped = usize::from(command.is_some());
     line.slip(&words[skipped.min(words.len())..])
+}
+
+/// Flags whose value is a command line: the word behind one of them is all its own, whatever it begins with.
+pub fn line_takers(program: &Command, args: &[OsString]) -> Vec<String> {
+    let first = args.get(1).and_then(|arg| arg.to_str()).unwrap_or_default();
+    let command = program.find_subcommand(first).unwrap_or(program);
+    let takers = command.get_arguments().filter(|arg| takes_line(arg));
+    takers.filter_map(|arg| Some(format!("--{}", arg.get_long()?))).collect()
+}
+
+fn takes_line(arg: &Arg) -> bool {
+    arg.get_value_hint() == ValueHint::CommandString
 }
 
 /// Whether a command takes the flags of a sweep.
@@ -64,7 +76,7 @@ impl Line<'_> {
                     if is_attached || !takes_value(arg) {
                         continue;
                     }
-                    match words.next_if(|next| self.is_value(next)) {
+                    match words.next_if(|next| takes_line(arg) || self.is_value(next)) {
                         None if needs_value(arg) => return Some(lacking(word, arg, words.peek())),
                         _ => {}
                     }
@@ -144,6 +156,16 @@ impl Line<'_> {
     /// What to say of a flag that this command does not have; where the parser says it as well, nothing.
     fn unknown(&self, word: &str) -> Option<String> {
         let name = name(word).filter(|_| self.is_sweep)?;
+        if let Some(flag) = word.split_whitespace().next().filter(|flag| *flag != word) {
+            // What follows may be a secret.
+            let mut takers = self.command.get_arguments().filter(|arg| takes_line(arg));
+            let taker = takers.next().and_then(Arg::get_long);
+            let side = taker.map(|taker| format!(", or all of it to --{taker}"));
+            let side = side.unwrap_or_default();
+            return Some(format!(
+                "'{flag} …' is one word: give {flag} and its value as two{side} (see --help)"
+            ));
+        }
         let typed = word.split('=').next().unwrap_or(word);
         // -c4096 is -c, as -t4 is -t.
         let letter = name.get(..1).filter(|_| name[1..].starts_with(|c: char| c.is_ascii_digit()));
@@ -212,6 +234,9 @@ impl Line<'_> {
             );
         }
         let commands = self.program.get_subcommands().filter(|command| !command.is_hide_set());
+        if self.program.get_subcommands().next().is_none() {
+            return format!("'{word}' belongs to no flag{model}");
+        }
         match near::nearest(word, commands, |command| command.get_name()) {
             Some(command) => {
                 format!(

@@ -238,7 +238,9 @@ pub fn matches(
     if let Some(text) = line::slip(&command, &args) {
         return Err(Error::Usage(text));
     }
-    match command.try_get_matches_from(argv::normalise(args)) {
+    let takes_line = line::line_takers(&command, &args);
+    let args = argv::normalise(args, |word| takes_line.iter().any(|taker| word == taker));
+    match command.try_get_matches_from(args) {
         Err(error) if error.use_stderr() => Err(usage(&error)),
         other => Ok(other),
     }

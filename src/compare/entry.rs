@@ -37,7 +37,7 @@ pub(super) struct Entry {
 }
 
 /// What tells one model from another.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub(super) struct ModelId {
     /// Family, size class and file type.
     pub label: Option<String>,

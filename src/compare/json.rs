@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::entry::{Ending, Entry};
 use super::keys::KEYS;
+use super::turns::facts;
 use super::{Comparison, Judged, Line, Run};
 
 /// One test.
@@ -25,12 +26,15 @@ struct Object<'a> {
     floor: f64,
     confidence: f64,
     warnings: Vec<&'a String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rounds: Option<usize>,
 }
 
 /// One side of it.
 #[derive(serde::Serialize)]
 struct Side<'a> {
-    file: &'a str,
+    /// Null for a side of which nothing was typed.
+    file: Option<&'a str>,
     row: usize,
     outcome: &'static str,
     cause: Option<&'a str>,
@@ -40,6 +44,8 @@ struct Side<'a> {
     model: Option<&'a str>,
     model_hash: Option<&'a str>,
     key: BTreeMap<&'static str, Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    facts: Option<BTreeMap<&'static str, &'a str>>,
 }
 
 /// What a side came to, under the names of its metric's fields.
@@ -59,18 +65,28 @@ impl Serialize for Told<'_> {
 
 pub(super) fn write(comparison: &Comparison<'_>, out: &mut dyn Write) -> io::Result<()> {
     let mut before = "[\n";
-    for line in &comparison.lines {
-        write!(out, "{before}  {}", serde_json::to_string(&object(comparison, line))?)?;
+    for at in 0..comparison.lines.len() {
+        write!(out, "{before}  {}", serde_json::to_string(&object(comparison, at))?)?;
         before = ",\n";
     }
     writeln!(out, "\n]")
 }
 
-fn object<'a>(comparison: &'a Comparison<'_>, line: &Line<'a>) -> Object<'a> {
+pub(super) fn write_lines(comparison: &Comparison<'_>, out: &mut dyn Write) -> io::Result<()> {
+    for at in 0..comparison.lines.len() {
+        writeln!(out, "{}", serde_json::to_string(&object(comparison, at))?)?;
+    }
+    Ok(())
+}
+
+fn object<'a>(comparison: &'a Comparison<'_>, at: usize) -> Object<'a> {
+    let (line, turns): (&Line<'a>, _) = (&comparison.lines[at], comparison.turns.as_ref());
     let judged = line.judged.comparison();
     let interval = judged.and_then(|judged| judged.interval);
     let floor = |entry: Option<&Entry>| entry.and_then(|entry| entry.floor);
-    let limits = comparison.options.limits.on([floor(line.a), floor(line.b)]);
+    let own = comparison.options.limits;
+    let limits = if turns.is_some() { own } else { own.on([floor(line.a), floor(line.b)]) };
+    let in_turn = turns.is_some();
     Object {
         test: line.test(),
         verdict: verdict(line),
@@ -78,12 +94,13 @@ fn object<'a>(comparison: &'a Comparison<'_>, line: &Line<'a>) -> Object<'a> {
         change: judged.and_then(|judged| judged.effect),
         change_low: interval.map(|interval| interval.low),
         change_high: interval.map(|interval| interval.high),
-        a: line.a.map(|entry| side(comparison.a, entry)),
-        b: line.b.map(|entry| side(comparison.b, entry)),
+        a: line.a.map(|entry| side(comparison.a, entry, in_turn)),
+        b: line.b.map(|entry| side(comparison.b, entry, in_turn)),
         threshold: limits.threshold,
         floor: limits.floor,
         confidence: limits.confidence,
         warnings: comparison.warnings.iter().chain(&comparison.notes).collect(),
+        rounds: turns.map(|turns| turns.rounds[at]),
     }
 }
 
@@ -92,7 +109,7 @@ fn verdict(line: &Line<'_>) -> String {
     line.word().to_lowercase().replace(' ', "_")
 }
 
-fn side<'a>(run: &'a Run, entry: &'a Entry) -> Side<'a> {
+fn side<'a>(run: &'a Run, entry: &'a Entry, in_turn: bool) -> Side<'a> {
     let keys = KEYS.iter().zip(&entry.keys);
     let (outcome, cause) = match &entry.ending {
         Ending::Completed => ("completed", None),
@@ -100,7 +117,7 @@ fn side<'a>(run: &'a Run, entry: &'a Entry) -> Side<'a> {
         Ending::Failed(cause) => ("failed", Some(cause.as_str())),
     };
     Side {
-        file: &run.name,
+        file: Some(run.name.as_str()).filter(|name| !name.is_empty()),
         row: entry.position,
         outcome,
         cause,
@@ -109,6 +126,7 @@ fn side<'a>(run: &'a Run, entry: &'a Entry) -> Side<'a> {
         model: entry.model.label.as_deref(),
         model_hash: entry.model.hash.as_deref(),
         key: keys.filter_map(|(key, value)| Some((key.name, as_number(value.as_ref()?)))).collect(),
+        facts: in_turn.then(|| facts(entry)),
     }
 }
 

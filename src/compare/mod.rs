@@ -8,8 +8,10 @@
 //! |---|---|
 //! | `mod.rs` | the comparison and its lines |
 //! | `read.rs` | result files as they are found |
+//! | `runs.rs` | several runs in one file |
 //! | `entry.rs`, `keys.rs` | a row, and what makes two rows the same test |
 //! | `pairs.rs` | who is compared with whom |
+//! | `turns.rs` | two sides of one run that were visited in turn |
 //! | `checks.rs` | apples and oranges |
 //! | `baseline.rs` | a file as the baseline of a new run |
 //! | `sheet.rs`, `json.rs` | what is shown |
@@ -21,15 +23,18 @@ mod json;
 mod keys;
 mod pairs;
 mod read;
+mod runs;
 mod sheet;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::io::{self, Write};
 use std::str::FromStr;
 
 pub use baseline::baseline;
 pub use read::Run;
+pub use turns::in_turn;
 
 use crate::document::Markdown;
 use crate::error::Error;
@@ -209,6 +214,8 @@ pub struct Comparison<'a> {
     lines: Vec<Line<'a>>,
     warnings: Vec<String>,
     notes: Vec<String>,
+    /// Where the sides were visited in turn.
+    turns: Option<turns::Turns>,
 }
 
 /// Compares a new side with a baseline.
@@ -232,7 +239,7 @@ pub fn compare<'a>(a: &'a Run, b: &'a Run, options: &'a Options) -> Result<Compa
     let mut warnings = [&a.notes[..], &b.notes[..]].concat();
     warnings.extend(checks::differences(&rows_a, &rows_b, &pairs, &[]));
     let notes = notes((&rows_a, &rows_b), &pairs, &ignored, options.limits);
-    Ok(Comparison { a, b, options, lines, warnings, notes })
+    Ok(Comparison { a, b, options, lines, warnings, notes, turns: None })
 }
 
 fn rows(run: &Run) -> Vec<&Entry> {
@@ -325,6 +332,14 @@ impl Comparison<'_> {
     /// When it cannot be written.
     pub fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
         json::write(self, out)
+    }
+
+    /// Writes an object for each line, each on a line of its own.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_jsonl(&self, out: &mut dyn Write) -> io::Result<()> {
+        json::write_lines(self, out)
     }
 }
 

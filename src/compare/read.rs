@@ -5,11 +5,13 @@
 
 use std::fs;
 use std::io::{self, Read as _};
+use std::ops::Range;
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
 use super::entry::Entry;
+use super::runs::{self, Row};
 use crate::error::Error;
 use crate::report::{Report, fields};
 
@@ -65,24 +67,34 @@ impl Run {
         } else {
             found.json(text);
         }
-        let mut entries = Vec::new();
-        for object in &found.objects {
+        let (mut entries, mut objects) = (Vec::new(), Vec::new());
+        for (document, object) in &found.objects {
             let look = |name: &str| object.get(name).cloned().unwrap_or_default();
-            entries.extend(Entry::read(entries.len() + 1, &look));
+            let entry = Entry::read(entries.len() + 1, &look);
+            objects.extend(entry.is_some().then_some((*document, object)));
+            entries.extend(entry);
         }
         if entries.is_empty() {
-            return Err(Error::Usage(format!(
-                "{name}: no rows of lbench or llama-bench in it; give a result file of -o json or -o jsonl"
-            )));
+            return Err(Error::Usage(format!("{name}: {}", found.instead(&name))));
         }
-        let notes = found.notes(&name, entries.len());
+        let mut notes = found.notes(entries.len());
+        let rows = objects.into_iter().zip(&entries);
+        let rows: Vec<_> =
+            rows.map(|((document, object), entry)| Row { document, object, entry }).collect();
+        notes.extend(runs::several(&rows));
+        let notes = notes.into_iter().map(|note| format!("{name}: {note}")).collect();
         Ok(Self { name, entries, notes })
     }
 
     /// The rows of a run of our own, as far as it got.
     pub fn of_report(name: &str, report: &Report) -> Self {
+        Self::of_rows(name, report, 0..report.len())
+    }
+
+    /// The same of some of its rows.
+    pub fn of_rows(name: &str, report: &Report, rows: Range<usize>) -> Self {
         let mut entries = Vec::new();
-        for index in 0..report.len() {
+        for index in rows {
             let row = report.row(index);
             let look = |name: &str| {
                 let field = fields::all().find(|field| field.name == name);
@@ -102,7 +114,9 @@ fn first_line_is_csv(text: &str) -> bool {
 /// What a text holds.
 #[derive(Default)]
 struct Found {
-    objects: Vec<Map<String, Value>>,
+    /// Each with the document that it stands in: 0 for lines, a number of its own for each array.
+    objects: Vec<(usize, Map<String, Value>)>,
+    arrays: usize,
     /// Objects that are broken or end too soon.
     torn: usize,
     /// Lines that are nothing of ours.
@@ -120,14 +134,18 @@ impl Found {
             rest = rest.trim_start();
             let Some(first) = rest.chars().next() else { break };
             match first {
-                '[' => (self.open, rest) = (true, &rest[1..]),
+                '[' => {
+                    self.arrays += 1;
+                    (self.open, rest) = (true, &rest[1..]);
+                }
                 ']' => (self.open, rest) = (false, &rest[1..]),
                 ',' => rest = &rest[1..],
                 '{' => {
                     let (object, length) = object(rest);
                     broken = object.is_none();
                     self.torn += usize::from(broken);
-                    self.objects.extend(object);
+                    let document = if self.open { self.arrays } else { 0 };
+                    self.objects.extend(object.map(|object| (document, object)));
                     rest = if broken { next_start(rest) } else { &rest[length..] };
                 }
                 _ => {
@@ -147,14 +165,24 @@ impl Found {
                 Ok(line) if line.len() == names.len() => {
                     let cells = names.iter().zip(&line);
                     let cells = cells.map(|(name, cell)| (name.to_string(), cell.into()));
-                    self.objects.push(cells.collect());
+                    self.objects.push((0, cells.collect()));
                 }
                 _ => self.torn += 1,
             }
         }
     }
 
-    fn notes(&self, name: &str, rows: usize) -> Vec<String> {
+    /// What to give in the place of a file without rows.
+    fn instead(&self, name: &str) -> String {
+        if self.objects.iter().any(|(_, object)| object.contains_key("header")) {
+            return format!(
+                "it is a journal; compare what `lbench report {name} -o jsonl` writes of it"
+            );
+        }
+        "no rows of lbench or llama-bench in it; give a result file of -o json or -o jsonl".into()
+    }
+
+    fn notes(&self, rows: usize) -> Vec<String> {
         let mut notes = Vec::new();
         if self.torn > 0 {
             notes.push(format!("{} cut off or broken and left out", count(self.torn, "row")));
@@ -168,7 +196,7 @@ impl Found {
         if others > 0 {
             notes.push(format!("{} no benchmark row and passed over", count(others, "object")));
         }
-        notes.into_iter().map(|note| format!("{name}: {note}")).collect()
+        notes
     }
 }
 
@@ -254,6 +282,16 @@ mod tests {
         assert!(messages.iter().all(|message| *message == messages[0]));
         let shown = [&run.notes[..], &torn.notes, &messages[..1]].concat();
         insta::assert_snapshot!(shown.join("\n"));
+    }
+
+    #[test]
+    fn a_journal_is_told_what_to_make_of_it() {
+        let journal = "{\"header\":{\"schema\":2}}\n{\"record\":{\"started\":{}}}\n";
+        let told = parse(journal).unwrap_err();
+        assert_eq!(
+            told,
+            "a.json: it is a journal; compare what `lbench report a.json -o jsonl` writes of it"
+        );
     }
 
     proptest::proptest! {

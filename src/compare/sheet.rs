@@ -20,6 +20,9 @@ pub(super) fn write(
     page: &mut dyn Page,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    if let Some(text) = comparison.conclusion() {
+        page.lines(&[text], out)?;
+    }
     let pairs: Vec<_> = comparison.lines.iter().filter(|line| line.sides().count() == 2).collect();
     let metrics = headlines(comparison);
     let mut notes = Vec::new();
@@ -43,14 +46,15 @@ pub(super) fn write(
     let faces = metrics.iter().filter_map(|metric| metric.face);
     let means: Vec<_> = faces.map(|face| format!("{}: {}", face.heading, face.says)).collect();
     notes.push(Note::new(format!(
-        "{}; change: of B against A, with its {} % interval; SAME is within ±{} %",
+        "{}; {}; SAME is within ±{} %",
         means.join("; "),
-        limits.confidence * 100.0,
+        comparison.how(),
         limits.threshold * 100.0
     )));
     page.notes(&notes, out)?;
     let sides = [("A", comparison.a), ("B", comparison.b)];
-    page.lines(&sides.map(|(name, run)| format!("{name}: {}", about(run))), out)
+    let sides = sides.map(|(name, run)| format!("{name}: {}", about(comparison, run)));
+    page.lines(&sides, out)
 }
 
 /// What rows are judged by, each once.
@@ -65,7 +69,7 @@ fn headlines(comparison: &Comparison<'_>) -> Vec<&'static Metric> {
 }
 
 /// A side in one line.
-fn about(run: &Run) -> String {
+fn about(comparison: &Comparison<'_>, run: &Run) -> String {
     let fact = |name: &str| {
         let at = FACTS.iter().position(|(known, _)| *known == name)?;
         run.entries.first()?.facts[at].as_deref()
@@ -76,7 +80,12 @@ fn about(run: &Run) -> String {
     };
     let rows = run.entries.len();
     let rows = counted(rows, "row");
-    format!("{}, {rows} ({})", quoted(&plain(&run.name)), plain(&by))
+    let program = comparison.program(run).unwrap_or_default();
+    let by = plain(&(by + &program));
+    match run.name.as_str() {
+        "" => format!("{rows} ({by})"),
+        name => format!("{}, {rows} ({by})", quoted(&plain(name))),
+    }
 }
 
 /// A row for each pair, and the notes that explain some.

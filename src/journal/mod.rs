@@ -1,8 +1,9 @@
 //! Everything that happened in a run, on disk while it happens: one JSON value a line.
 //!
 //! A journal begins with a [`Header`], which holds what it takes to repeat the run and to show its results;
-//! then come the run's [`Record`]s. A resumed run appends another header and goes on. Whatever cuts a
-//! journal off, what stands before the cut is worth what it was.
+//! then come the run's [`Record`]s. A resumed run appends another header and goes on. A run of two sides of which
+//! not the same is true begins with a header for each, and says before each visit which of them counts. Whatever
+//! cuts a journal off, what stands before the cut is worth what it was.
 //!
 //! | file | what it holds |
 //! |---|---|
@@ -37,6 +38,9 @@ use crate::wire::Settings;
 /// 1: a job that began again was measured anew. 2: it was visited again, and all visits count.
 pub const SCHEMA: u32 = 2;
 
+/// What [`Header::args`] begins with where a run had two sides; those of a sweep are flags.
+pub const SIDES: &str = "ab";
+
 /// What a run was about: enough to repeat it, and to show its results.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Header {
@@ -58,6 +62,18 @@ pub struct Header {
     pub facts: RunFacts,
 }
 
+impl Header {
+    /// Whether both are of one run, which was not resumed between them.
+    pub fn is_of_run(&self, other: &Self) -> bool {
+        (self.unix_time, &self.args) == (other.unix_time, &other.args)
+    }
+
+    /// Whether the run had two sides that were visited in turn.
+    pub fn is_of_sides(&self) -> bool {
+        self.args.first().is_some_and(|first| first == SIDES)
+    }
+}
+
 /// What was given for one sweep.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Given {
@@ -73,6 +89,8 @@ pub struct Given {
 pub enum Line {
     /// A run begins, or goes on.
     Header(Box<Header>),
+    /// What follows is true under an earlier header: so many headers before the last one.
+    Under(usize),
     /// Something happened.
     Record(Box<Record>),
     /// The run came to its end.

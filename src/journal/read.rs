@@ -27,13 +27,20 @@ pub struct Journal {
     pub notes: Vec<String>,
 }
 
-/// A run, or one resumption of it: what was true of it, and what happened under that.
+/// A run, one resumption of it or one visit to a side of it: what was true of it, and what happened under that.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stretch {
     /// What was true.
     pub header: Arc<Header>,
     /// What happened.
     pub records: Vec<Record>,
+}
+
+impl Stretch {
+    /// Nothing so far, under this header.
+    fn under(header: &Arc<Header>) -> Self {
+        Self { header: Arc::clone(header), records: Vec::new() }
+    }
 }
 
 impl Journal {
@@ -60,8 +67,10 @@ impl Journal {
         };
         let measured: HashSet<_> = self.records().filter_map(started).collect();
         let first = plan.jobs.len();
-        for stretch in &self.stretches {
-            for job in stretch.header.plan.measured() {
+        let mut seen = HashSet::new();
+        let mut headers = self.stretches.iter().map(|stretch| &stretch.header);
+        while let Some(header) = headers.find(|header| seen.insert(Arc::as_ptr(header))) {
+            for job in header.plan.measured() {
                 if measured.contains(&job.id) && known.insert(job.id.clone()) {
                     plan.jobs.push(job.clone().into());
                 }
@@ -94,6 +103,7 @@ pub fn read(path: &Path) -> Result<Journal, Error> {
 /// As [`read`]: a sentence without the file's name.
 pub fn parse(path: &Path, mut text: impl BufRead) -> Result<Journal, String> {
     let (mut stretches, mut ending) = (Vec::<Stretch>::new(), None);
+    let mut headers: Vec<Arc<Header>> = Vec::new();
     let mut strange = 0_usize;
     let mut line = Vec::new();
     loop {
@@ -112,8 +122,12 @@ pub fn parse(path: &Path, mut text: impl BufRead) -> Result<Journal, String> {
             (Some(Line::Header(mut header)), _) if header.schema <= SCHEMA => {
                 let host = header.facts.host.clone();
                 plan::find_varying(&mut header.plan, &host);
-                stretches.push(Stretch { header: Arc::new(*header), records: Vec::new() });
+                headers.push(Arc::new(*header));
+                stretches.extend(headers.last().map(Stretch::under));
                 ending = None;
+            }
+            (Some(Line::Under(back)), Some(_)) if back < headers.len() => {
+                stretches.push(Stretch::under(&headers[headers.len() - 1 - back]));
             }
             (Some(Line::Record(record)), Some(stretch)) => stretch.records.push(*record),
             (Some(Line::End(end)), Some(_)) => ending = Some(end),

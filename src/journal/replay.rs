@@ -37,14 +37,21 @@ impl Attempt {
         self.outcome == Some(Outcome::Completed)
     }
 
+    fn is_of_a_round(&self) -> bool {
+        matches!(self.records.first(), Some(Record::Started { round, .. }) if *round > 0)
+    }
+
     fn went_wrong(&self) -> bool {
         !matches!(self.outcome, None | Some(Outcome::Completed | Outcome::Interrupted))
     }
 
     /// Whether it was made on the machine and build of another one.
     fn is_like(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.header, &other.header)
-            || self.header.facts.differences(&other.header.facts).is_empty()
+        let (own, other) = (&self.header, &other.header);
+        // What a side is made of is not all in the facts: a variable of its environment, say.
+        let sides = own.is_of_sides() || other.is_of_sides();
+        Arc::ptr_eq(own, other)
+            || (!sides || own.is_of_run(other)) && own.facts.differences(&other.facts).is_empty()
     }
 
     /// Takes note, and has its row say, in what the machine or build was another one than it is now.
@@ -148,7 +155,10 @@ impl Kept {
             let (rows, job) = rows[id];
             number(of_job, rows);
             of_job.retain(|attempt| attempt.nth < rows);
-            for attempt in &mut *of_job {
+            // The sides of one run may differ: that is what it is about.
+            let is_of_run =
+                |attempt: &Attempt| wanted.is_none() && attempt.header.is_of_run(journal.header());
+            for attempt in of_job.iter_mut().filter(|attempt| !is_of_run(attempt)) {
                 attempt.say_whose(now);
             }
             if let Some(wanted) = wanted {
@@ -244,10 +254,11 @@ fn stand_together(of_job: &mut Vec<Attempt>) {
         let ended = of_row().rfind(|(_, attempt)| attempt.outcome.is_some());
         let whole = of_row().rfind(|(_, attempt)| attempt.is_complete());
         let judged = of_row().rfind(|(_, attempt)| attempt.is_complete() || attempt.went_wrong());
-        // With -r, a job that began again was measured anew.
-        let alone = judged.filter(|(_, attempt)| {
-            matches!(attempt.header.facts.stop, Rule::Fixed { .. }) || whole.is_none()
-        });
+        // With -r, a job that began again was measured anew, unless it was visited in rounds.
+        let anew = |attempt: &Attempt| {
+            matches!(attempt.header.facts.stop, Rule::Fixed { .. }) && !attempt.is_of_a_round()
+        };
+        let alone = judged.filter(|(_, attempt)| anew(attempt) || whole.is_none());
         let (None, Some((_, whole))) = (alone, whole) else {
             let last = alone.or(ended).map(|(last, _)| last);
             for (at, _) in of_row().filter(|(at, _)| last.is_none_or(|last| *at == last)) {

@@ -1,5 +1,7 @@
 //! Journals that were cut off, and what stands of them.
 
+mod sides;
+
 use std::collections::HashMap;
 use std::path::Path;
 

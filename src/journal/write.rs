@@ -75,6 +75,16 @@ impl Writer {
         trouble
     }
 
+    /// Begins another side of the run, of which something else is true.
+    pub fn side(&mut self, header: &Header) -> Option<Warning> {
+        self.append(&Line::Header(Box::new(header.clone())), false)
+    }
+
+    /// Goes on under the header that stands so many before the last one.
+    pub fn under(&mut self, back: usize) -> Option<Warning> {
+        self.append(&Line::Under(back), false)
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path

@@ -41,6 +41,15 @@ pub struct Sweep {
     pub collapse: bool,
 }
 
+impl Sweep {
+    /// How many rows it has.
+    pub fn rows(&self) -> usize {
+        let texts = self.texts.iter().map(Vec::len).max().unwrap_or(0);
+        let axes = self.axes.iter().map(Vec::len).fold(1, usize::saturating_mul);
+        axes.saturating_mul(self.models.len()).saturating_mul(self.works.len() + texts)
+    }
+}
+
 /// One sweep of several that make one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Titled {

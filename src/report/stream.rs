@@ -56,6 +56,11 @@ impl Format {
         ("none", Self::None),
     ];
 
+    /// The name that `-o` takes.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, format)| *format == self).map_or("", |(name, _)| name)
+    }
+
     /// A writer of this format.
     pub fn renderer(self) -> Box<dyn Renderer> {
         match self {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write as _};
 use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -22,8 +23,12 @@ const LOG_LINE: usize = 400;
 const STOP_GRACE: Duration = Duration::from_secs(10);
 
 /// How to start workers.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Spawn {
+    /// The program; this one if not given.
+    pub program: Option<PathBuf>,
+    /// What its environment has beside ours.
+    pub environment: Vec<(String, String)>,
     /// Arguments after the hidden subcommand.
     pub args: Vec<String>,
     /// Copy the worker's standard error to ours.
@@ -47,11 +52,15 @@ impl Worker {
     /// When the program cannot be run again.
     pub fn spawn(spawn: &Spawn, id: u64, messages: &Sender<Message>) -> Result<Self, Error> {
         let failed = |e: std::io::Error| Error::Worker(format!("cannot be started: {e}"));
-        let program = std::env::current_exe().map_err(failed)?;
+        let program = match &spawn.program {
+            Some(program) => program.clone(),
+            None => std::env::current_exe().map_err(failed)?,
+        };
         let mut child = Command::new(program)
             .arg("worker")
             .arg(format!("--parent={}", std::process::id()))
             .args(&spawn.args)
+            .envs(spawn.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -8,6 +8,8 @@
 //! | `child.rs` | its process and pipes |
 //! | `ask.rs` | questions to a worker |
 //! | `schedule.rs` | which jobs a round visits, and in which order. Pure |
+//! | `turns.rs` | the same for two sides that are visited in turn. Pure |
+//! | `course.rs` | the one or the other |
 //! | `tour.rs` | round after round, and what a run remembers |
 //! | `visit.rs` | one job in one process, from its start to its ending |
 //! | `patience.rs`, `guard.rs` | how long anything may take, and how much memory must stay free |
@@ -17,6 +19,7 @@
 mod ask;
 mod causes;
 mod child;
+mod course;
 mod death;
 mod doomed;
 mod guard;
@@ -25,6 +28,7 @@ mod patience;
 mod remote;
 mod schedule;
 mod tour;
+mod turns;
 mod visit;
 
 use std::collections::HashMap;
@@ -36,6 +40,7 @@ use keeper::{Keeper, Next};
 use remote::Servers;
 pub use schedule::Budget;
 use tour::Tour;
+pub use turns::{Turning, Turns};
 
 use crate::error::Error;
 use crate::job::JobId;
@@ -149,6 +154,8 @@ pub struct Runner {
     servers: Servers,
     /// Cold starts of single jobs, where not all get the same number.
     cold_starts: HashMap<JobId, u32>,
+    /// Two sides, where there are two.
+    turns: Option<Turns>,
 }
 
 impl Runner {
@@ -158,7 +165,8 @@ impl Runner {
     /// When the signal handlers cannot be installed.
     pub fn new(options: Options) -> Result<Self, Error> {
         let keeper = Keeper::new(options.spawn.clone(), options.least_memory)?;
-        Ok(Self { options, keeper, servers: Servers::default(), cold_starts: HashMap::new() })
+        let (servers, cold_starts) = (Servers::default(), HashMap::new());
+        Ok(Self { options, keeper, servers, cold_starts, turns: None })
     }
 
     /// Asks a worker what the engine finds on this machine. The worker stays, for the first job.
@@ -166,16 +174,25 @@ impl Runner {
     /// # Errors
     /// When no worker can be started, or it dies before it answers; the message carries its last words.
     pub fn describe(&mut self) -> Result<Description, Error> {
+        self.meet()?
+            .map_err(|_| Error::Worker("the lbench binary was replaced while it ran".into()))
+    }
+
+    /// The same of a worker that may be another program. One that speaks another version of the protocol is told
+    /// in the inner result, with that version.
+    ///
+    /// # Errors
+    /// As [`Runner::describe`].
+    pub fn meet(&mut self) -> Result<Result<Description, u32>, Error> {
         let deadline = Some(Instant::now() + START_LIMIT);
         self.keeper.ready()?;
         self.keeper.send(&Request::Ask(Question::Describe));
         loop {
             match self.keeper.next(deadline) {
-                Next::Event(Event::Described(description)) => return Ok(description),
+                Next::Event(Event::Described(description)) => return Ok(Ok(description)),
                 Next::Event(Event::Ready { version }) if version != VERSION => {
-                    return Err(Error::Worker(
-                        "the lbench binary was replaced while it ran".into(),
-                    ));
+                    self.keeper.kill();
+                    return Ok(Err(version));
                 }
                 Next::Event(_) | Next::LowMemory { .. } => {}
                 Next::Dead { broke } => {
@@ -220,6 +237,11 @@ impl Runner {
     /// Has the devices looked at from now on.
     pub fn watch_devices(&mut self, sampler: Sampler) {
         self.keeper.watch_devices(sampler);
+    }
+
+    /// Has a plan's jobs visited in turn from now on.
+    pub fn take_turns(&mut self, turns: Turns) {
+        self.turns = Some(turns);
     }
 
     /// Gives single jobs another number of cold starts than [`Options::cold`].

@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
+use super::course::Course;
 use super::doomed::Doomed;
 use super::guard::Clock;
 use super::keeper::Keeper;
 use super::patience::Patience;
 use super::remote::Servers;
 use super::schedule::{Cost, Schedule};
-use super::{Halt, Options, Orders, Runner, Sink};
+use super::{Halt, Options, Orders, Runner, Sink, Turning};
 use crate::job::{Job, JobId};
 use crate::journal::Kept;
 use crate::ledger::Ledger;
@@ -31,7 +32,7 @@ pub(super) struct Tour<'a, 's> {
     /// The time for the whole run.
     pub clock: Clock,
     pub ledger: Ledger,
-    schedule: Schedule,
+    course: Course,
     sink: &'s mut Sink<'s>,
     neighbours: Option<Neighbours>,
     /// What visits have cost so far, by place.
@@ -50,13 +51,18 @@ impl<'a, 's> Tour<'a, 's> {
     where
         's: 'a,
     {
-        let Runner { options, keeper, servers, cold_starts } = runner;
+        let Runner { options, keeper, servers, cold_starts, turns } = runner;
         let options = &*options;
         let mut ledger = Ledger::new(orders.plan.measured(), orders.priors.clone());
         orders.kept.replay(orders.plan, false, |_, record| ledger.fold(record));
         ledger.settle();
-        let rule = (options.stop, options.rounds, options.budget);
-        let (groups, shown) = (groups(&ledger), shown(orders.plan));
+        let course = if let Some(turns) = turns {
+            Course::Turns(Turning::new(turns.clone(), options.seed))
+        } else {
+            let rule = (options.stop, options.rounds, options.budget);
+            let (groups, shown) = (groups(&ledger), shown(orders.plan));
+            Course::Sweep(Schedule::new(groups, shown, rule, options.seed))
+        };
         let earlier = ledger.entries().iter().fold(Nanos(0), |sum, entry| sum + entry.running());
         let memory = of_own_memory(orders.plan, orders.kept);
         let mut tour = Self {
@@ -66,7 +72,7 @@ impl<'a, 's> Tour<'a, 's> {
             doomed: Doomed::default(),
             patience: Patience::new(options.timeout),
             clock: Clock::new(options.total_time),
-            schedule: Schedule::new(groups, shown, rule, options.seed),
+            course,
             sink,
             neighbours: options.neighbours.then(Neighbours::new),
             costs: vec![Cost::default(); ledger.jobs().len()],
@@ -100,7 +106,7 @@ impl<'a, 's> Tour<'a, 's> {
     pub(super) fn rounds(&mut self) -> Result<(), Halt> {
         let started = Instant::now();
         self.look_around()?;
-        let first = self.schedule.first(&self.ledger);
+        let first = self.course.first(&self.ledger);
         let first = self.references_first(first);
         // Where time is short, those jobs first that show every value once.
         for part in self.in_halves(first) {
@@ -112,7 +118,7 @@ impl<'a, 's> Tour<'a, 's> {
             self.settle_all_but_wanted()?;
             let spent = self.earlier + started.elapsed();
             let costs = &self.costs;
-            let next = self.schedule.next(&self.ledger, spent, &|place| costs[place]);
+            let next = self.course.next(&self.ledger, spent, &|place| costs[place]);
             if next.is_empty() {
                 break;
             }
@@ -136,7 +142,7 @@ impl<'a, 's> Tour<'a, 's> {
 
     /// The same jobs, those first that show every value once where the time for the run is limited.
     fn in_halves(&self, groups: Vec<Vec<usize>>) -> Vec<Vec<Vec<usize>>> {
-        if self.clock.left().is_none() {
+        if self.clock.left().is_none() || matches!(self.course, Course::Turns(_)) {
             return vec![groups];
         }
         let places = groups.concat();
@@ -161,13 +167,18 @@ impl<'a, 's> Tour<'a, 's> {
         self.left = groups.iter().map(Vec::len).sum();
         for &place in groups.iter().flatten() {
             let job = self.ledger.jobs()[place].clone();
+            let in_turn = self.course.spawn(place);
+            let is_alone = in_turn.is_none();
+            if let Some(spawn) = in_turn {
+                self.keeper.set_spawn(spawn);
+            }
             let cost = self.visit(place, &job)?;
             let known = &mut self.costs[place];
             *known = Cost { load: known.load.max(cost.load), visit: cost.visit };
             self.left = self.left.saturating_sub(1);
             self.look_around()?;
             let once = matches!(self.options.stop, Rule::Fixed { .. });
-            if once || self.ledger.entry(place).failed {
+            if is_alone && (once || self.ledger.entry(place).failed) {
                 self.settle(&[place])?;
             }
             self.weigh(place)?;
@@ -194,7 +205,7 @@ impl<'a, 's> Tour<'a, 's> {
 
     /// The round under way.
     pub(super) fn round_number(&self) -> u32 {
-        self.schedule.round()
+        self.course.round()
     }
 
     /// How to measure the next job: where the time for the run is limited, each gets its share of it.
@@ -219,7 +230,7 @@ impl<'a, 's> Tour<'a, 's> {
 
     /// Says that rows are as they will stay, unless another round is to visit them.
     fn settle_all_but_wanted(&mut self) -> Result<(), Halt> {
-        let wanted = self.schedule.wanted(&self.ledger);
+        let wanted = self.course.wanted(&self.ledger);
         let mut is_wanted = vec![false; self.ledger.jobs().len()];
         for place in wanted {
             is_wanted[place] = true;

@@ -4,6 +4,7 @@
 
 pub mod interval;
 pub mod known;
+pub mod looks;
 pub mod noise;
 pub mod paired;
 pub mod robust;

@@ -9,7 +9,7 @@ mod events;
 mod measure;
 mod quality;
 
-use std::io::BufRead as _;
+use std::io::{BufRead as _, Write as _};
 use std::path::PathBuf;
 
 use crossbeam_channel::{Receiver, Sender};
@@ -106,6 +106,11 @@ fn die_with_parent(parent: Option<u32>) {
             rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
         let is = rustix::process::getppid().map(|pid| pid.as_raw_nonzero().get().unsigned_abs());
         if parent.is_some() && parent != is {
+            // Either the parent is gone, and nobody reads this; or something stands between.
+            let _ = writeln!(
+                std::io::stderr(),
+                "lbench: worker: it is not the process that was started: a script that starts lbench must `exec` it"
+            );
             std::process::exit(0);
         }
     }

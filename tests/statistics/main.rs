@@ -5,6 +5,7 @@
 
 mod runs;
 mod sides;
+mod turns;
 
 use lbench::stats::interval::Interval;
 use lbench::stats::steady::{Steady, Warmth};

@@ -51,6 +51,12 @@ impl Machine {
 
     /// A row in a new process: load, a run to warm up, and samples by the rule for visits.
     pub fn visit(&mut self, seconds: f64) -> (Visit, f64) {
+        let (rates, at) = self.rates(seconds);
+        (Visit::of(&rates).unwrap(), at)
+    }
+
+    /// The rates of its samples, and the middle of their time.
+    pub fn rates(&mut self, seconds: f64) -> (Vec<f64>, f64) {
         let mut noise = Source::new(self.weather, self.seed, self.process);
         self.process += 1;
         self.now += LOAD;
@@ -65,8 +71,7 @@ impl Machine {
             let rate = call(&mut self.now);
             let spent = std::time::Duration::from_secs_f64(self.now - started);
             if stopping.push(rate, Nanos::from(spent)).is_some() {
-                let visit = Visit::of(stopping.values()).unwrap();
-                return (visit, f64::midpoint(started, self.now));
+                return (stopping.values().to_vec(), f64::midpoint(started, self.now));
             }
         }
     }

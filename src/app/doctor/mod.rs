@@ -174,7 +174,7 @@ fn spawn(args: &DoctorArgs, run: u64) -> Spawn {
         worker_args.push("--verbose".to_string());
     }
     worker_args.extend(args.engine.words(run));
-    Spawn { args: worker_args, verbose: args.verbose }
+    Spawn { args: worker_args, verbose: args.verbose, ..Spawn::default() }
 }
 
 /// A long generation. Nothing is loaded for it.

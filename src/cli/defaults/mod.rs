@@ -32,7 +32,7 @@ use std::path::PathBuf;
 pub use file::path;
 pub use house::NAMES as PRESETS;
 pub use preset::Preset;
-pub use request::{Asked, Layered, Request, Sources, settings_of};
+pub use request::{Asked, Layered, Request, Sources, for_the_record, settings_of};
 pub use show::{presets as show_presets, settings as show};
 
 use crate::cli::settings::{Flags, Given, Setting};
@@ -69,6 +69,17 @@ pub struct Sourced {
     pub setting: Setting,
     /// Where it comes from.
     pub origin: Origin,
+}
+
+/// What counts of two: the first wins.
+pub fn over(flags: &Flags, first: &[Setting], second: &[Setting]) -> Vec<Setting> {
+    let typed = |settings: &[Setting]| -> Vec<_> {
+        let sourced =
+            |setting: &Setting| Sourced { setting: setting.clone(), origin: Origin::CommandLine };
+        settings.iter().map(sourced).collect()
+    };
+    let won = winning(flags, &[&typed(first), &typed(second)]);
+    won.into_iter().map(|sourced| sourced.setting).collect()
 }
 
 /// What counts of several layers, the one that wins first.

@@ -44,11 +44,20 @@ pub struct Asked {
     settings: Vec<Sourced>,
 }
 
+/// What a run is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Against {
+    /// The baseline that is given, if one is.
+    Given,
+    /// Itself: it has two sides.
+    Itself,
+}
+
 impl Asked {
-    fn new(title: Option<String>, settings: Vec<Sourced>) -> Result<Self, Error> {
-        let counting: Vec<_> = to_run(&settings).collect();
+    fn new(title: Option<String>, settings: Vec<Sourced>, against: Against) -> Result<Self, Error> {
+        let counting: Vec<_> = to_run(&settings, against).collect();
         let args = BenchArgs::parse(command_line(counting.iter().copied()))?;
-        let given = for_the_record(&counting);
+        let given = for_the_record(counting);
         Ok(Self { title, args, given, settings })
     }
 }
@@ -161,11 +170,23 @@ impl Request {
     /// # Errors
     /// When it cannot be followed.
     pub fn new(typed: &BenchArgs, sources: &Sources) -> Result<Self, Error> {
+        Self::against(typed, sources, Against::Given)
+    }
+
+    /// The same of one side of two that are compared with each other: what is about comparisons counts.
+    ///
+    /// # Errors
+    /// As [`Request::new`].
+    pub fn comparing(typed: &BenchArgs, sources: &Sources) -> Result<Self, Error> {
+        Self::against(typed, sources, Against::Itself)
+    }
+
+    fn against(typed: &BenchArgs, sources: &Sources, against: Against) -> Result<Self, Error> {
         let layered = sources.layered(typed)?.into_iter();
-        let sweeps = layered.map(|layered| Asked::new(layered.title, layered.settings));
+        let sweeps = layered.map(|layered| Asked::new(layered.title, layered.settings, against));
         Ok(Self {
             sweeps: sweeps.collect::<Result<_, Error>>()?,
-            typed: for_the_record(&typed.typed.iter().collect::<Vec<_>>()),
+            typed: for_the_record(&typed.typed),
             says_what: typed.says_what(),
         })
     }
@@ -189,7 +210,8 @@ impl Request {
                 .filter(of_sweep)
                 .map(|setting| Sourced { setting, origin: Origin::CommandLine })
                 .collect();
-            Asked::new(title.clone(), winning(flags, &[&typed, &then, &elsewhere]))
+            let settings = winning(flags, &[&typed, &then, &elsewhere]);
+            Asked::new(title.clone(), settings, Against::Given)
         });
         Ok(Self {
             sweeps: sweeps.collect::<Result<_, Error>>()?,
@@ -214,8 +236,11 @@ fn concern(setting: &Setting) -> Concern {
 
 /// What a sweep is run with. A preset has become what it stands for, and nothing else is to be read again;
 /// a standing wish that needs another flag waits for it.
-fn to_run(settings: &[Sourced]) -> impl Iterator<Item = &Setting> {
-    let is_there = |flag: &str| settings.iter().any(|sourced| sourced.setting.flag == flag);
+fn to_run(settings: &[Sourced], against: Against) -> impl Iterator<Item = &Setting> {
+    let is_there = move |flag: &str| {
+        flag == "baseline" && against == Against::Itself
+            || settings.iter().any(|sourced| sourced.setting.flag == flag)
+    };
     let counts = move |sourced: &&Sourced| {
         let Some(flag) = flags::find(&sourced.setting.flag) else { return true };
         let waits = flag.needs.is_some_and(|needed| !is_there(needed.to));
@@ -236,8 +261,8 @@ fn chosen<'a>(layers: &[&'a [Sourced]]) -> Option<(&'a OsStr, &'a Origin)> {
 }
 
 /// Arguments without secrets.
-pub(super) fn for_the_record(settings: &[&Setting]) -> Vec<String> {
-    let open = settings.iter().filter(|setting| !setting.is_secret());
-    let args = open.flat_map(|setting| setting.arguments());
+pub fn for_the_record<'a>(settings: impl IntoIterator<Item = &'a Setting>) -> Vec<String> {
+    let open = settings.into_iter().filter(|setting| !setting.is_secret());
+    let args = open.flat_map(Setting::arguments);
     args.map(|arg| arg.to_string_lossy().into_owned()).collect()
 }

@@ -222,7 +222,7 @@ fn a_secret_is_neither_recorded_nor_shown() {
     let flags = Flags::new();
     let token = Setting { flag: "hf-token".into(), given: Given::Values(vec!["hf_abc".into()]) };
     let other = Setting { flag: "force".into(), given: Given::On };
-    assert_eq!(request::for_the_record(&[&token, &other]), ["--force"]);
+    assert_eq!(request::for_the_record([&token, &other]), ["--force"]);
     let sourced = Sourced { setting: token, origin: Origin::CommandLine };
     let sweeps = [request::Layered { title: None, settings: vec![sourced] }];
     let host = crate::machine::Host::for_tests();
@@ -264,7 +264,7 @@ fn a_resumed_run_has_what_the_table_says_of_both_command_lines() {
     let sources = Sources::of(&[], "").unwrap();
     let parser = sources.flags();
     let concern = |flag: &str| flags::concern(flag);
-    let words = |setting: &Setting| request::for_the_record(&[setting]);
+    let words = |setting: &Setting| request::for_the_record([setting]);
     for flag in parser.all().filter(|flag| !["preset", "no-config", "resume"].contains(flag)) {
         let line = words(&sample(parser, flag));
         let earlier = crate::journal::Given { title: None, args: line.clone() };
