@@ -2,6 +2,7 @@
 //! stands in for llama.cpp, with a GPU where the example was made on one, so figures may differ and shapes may
 //! not: columns, rows, labels, marks.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A line of a table with every number reduced to `#`, so that only its shape is left.
@@ -50,25 +51,34 @@ fn examples() {
     assert!(seen >= 3, "the README shows at least three examples");
 }
 
+/// Every document: those at the top, and all below `docs` and `reports`.
+fn documents(root: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![root.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let is_below = folder != root || path.ends_with("docs") || path.ends_with("reports");
+            if path.is_dir() && is_below {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "md") {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
 #[test]
 fn links_lead_somewhere() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let files = [
-        "README.md",
-        "CONTRIBUTING.md",
-        "docs/process-model.md",
-        "docs/models.md",
-        "docs/configuration.md",
-        "docs/flags.md",
-        "docs/shipping.md",
-    ];
-    for file in files {
-        let text = std::fs::read_to_string(root.join(file)).unwrap();
+    let documents = documents(Path::new(env!("CARGO_MANIFEST_DIR")));
+    assert!(documents.len() > 20, "{documents:?}");
+    for file in documents {
+        let text = std::fs::read_to_string(&file).unwrap();
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             if !target.starts_with("http") && !target.starts_with('#') {
-                let path =
-                    root.join(file).parent().unwrap().join(target.split('#').next().unwrap());
-                assert!(path.exists(), "{file} links to {target}");
+                let path = file.parent().unwrap().join(target.split('#').next().unwrap());
+                assert!(path.exists(), "{} links to {target}", file.display());
             }
         }
     }
