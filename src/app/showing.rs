@@ -1,6 +1,7 @@
 //! Showing a run while it goes on: rows where they were asked for, messages on standard error, and none in the
 //! middle of the other.
 
+use std::collections::HashSet;
 use std::io::{self, IsTerminal as _};
 use std::os::fd::AsFd;
 
@@ -21,6 +22,8 @@ pub(super) struct Showing {
     /// Messages wait for the end, because they would land between rows.
     holds_messages: bool,
     messages: Vec<String>,
+    /// What was said: the same trouble of another row is no news.
+    told: HashSet<String>,
 }
 
 impl Showing {
@@ -40,6 +43,7 @@ impl Showing {
             holds_copy,
             holds_messages,
             messages: Vec::new(),
+            told: HashSet::new(),
         }
     }
 
@@ -62,8 +66,11 @@ impl Showing {
         Ok(())
     }
 
-    /// Says something.
+    /// Says something, once.
     pub(super) fn tell(&mut self, progress: &Progress, text: &str) {
+        if !self.told.insert(text.to_string()) {
+            return;
+        }
         if self.holds_messages {
             self.messages.push(text.to_string());
         } else {

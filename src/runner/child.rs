@@ -1,23 +1,19 @@
 //! One worker process: spawning it, reading it, ending it.
 
-use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
 use super::Message;
+use super::log::Log;
 use crate::error::Error;
 use crate::wire::{Event, MAX_LINE, Request};
 
-/// Lines of a worker's standard error that are kept.
-const LOG_LINES: usize = 40;
-/// Bytes of one such line that are kept.
-const LOG_LINE: usize = 400;
 /// How long a worker may take to free its memory and exit after being told to.
 const STOP_GRACE: Duration = Duration::from_secs(10);
 
@@ -36,7 +32,8 @@ pub struct Worker {
     pub id: u64,
     child: Child,
     stdin: Option<ChildStdin>,
-    log: Arc<Mutex<VecDeque<String>>>,
+    /// What it writes to its standard error.
+    pub log: Arc<Log>,
     log_reader: Option<JoinHandle<()>>,
 }
 
@@ -65,10 +62,10 @@ impl Worker {
             let messages = messages.clone();
             std::thread::spawn(move || read_events(stdout, id, &messages));
         }
-        let log = Arc::new(Mutex::new(VecDeque::new()));
+        let log = Arc::new(Log::default());
         let log_reader = stderr.map(|stderr| {
             let (log, verbose) = (Arc::clone(&log), spawn.verbose);
-            std::thread::spawn(move || read_log(stderr, &log, verbose))
+            std::thread::spawn(move || log.read(stderr, verbose))
         });
         Ok(Self { id, child, stdin, log, log_reader })
     }
@@ -108,8 +105,7 @@ impl Worker {
                 std::thread::sleep(Duration::from_millis(2));
             }
         }
-        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        (status, log.iter().cloned().collect())
+        (status, self.log.lines())
     }
 
     /// Waits for the process up to `grace`, then kills it. `None` if its status cannot be had.
@@ -170,30 +166,4 @@ fn read_events(pipe: impl Read, worker: u64, messages: &Sender<Message>) {
 fn rubbish(worker: u64, line: &[u8]) -> Message {
     let text = String::from_utf8_lossy(&line[..line.len().min(60)]);
     Message::Rubbish { worker, text: text.trim_end().escape_debug().to_string() }
-}
-
-/// Keeps the last lines of a worker's standard error, however much it writes.
-fn read_log(pipe: impl Read, log: &Mutex<VecDeque<String>>, verbose: bool) {
-    let mut reader = BufReader::with_capacity(1 << 16, pipe);
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        // A line without an end must not grow without one.
-        match (&mut reader).take(1 << 16).read_until(b'\n', &mut line) {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
-        }
-        if verbose {
-            let _ = std::io::stderr().write_all(&line);
-        }
-        let text = String::from_utf8_lossy(&line[..line.len().min(LOG_LINE)]);
-        let text = text.trim_end();
-        if !text.is_empty() {
-            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-            if log.len() == LOG_LINES {
-                log.pop_front();
-            }
-            log.push_back(text.to_string());
-        }
-    }
 }

@@ -1,12 +1,14 @@
 //! Keeper of the worker: starts it, hears it, ends it. At most one lives at a time.
 
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::child::{Spawn, Worker};
 use super::death::{self, OomKiller};
+use super::log::Log;
 use super::{Message, guard};
 use crate::error::Error;
 use crate::job::Job;
@@ -45,6 +47,10 @@ pub(super) struct Keeper {
     workers: u64,
     /// Whether it has had a request before.
     used: bool,
+    /// What the worker, or the last one, writes to its standard error.
+    log: Option<Arc<Log>>,
+    /// Jobs that it has done with.
+    jobs: u64,
     /// What looks at the devices, where that is possible.
     sampler: Option<Sampler>,
     /// Kills of the out-of-memory killer when the worker started.
@@ -74,6 +80,8 @@ impl Keeper {
             spawned: Instant::now(),
             workers: 0,
             used: false,
+            log: None,
+            jobs: 0,
             sampler: None,
             oom_kills: None,
         })
@@ -94,6 +102,7 @@ impl Keeper {
                     return Next::LowMemory { left };
                 }
                 Ok(Message::Event { worker, event }) if Some(worker) == current => {
+                    self.jobs += u64::from(event.is_last());
                     return Next::Event(*event);
                 }
                 Ok(Message::Rubbish { worker, text }) if Some(worker) == current => {
@@ -120,7 +129,9 @@ impl Keeper {
         self.spawned = Instant::now();
         self.oom_kills = system::oom_kills();
         (self.loaded, self.used) = (None, false);
-        self.worker = Some(Worker::spawn(&self.spawn, self.workers, &self.sender)?);
+        let worker = Worker::spawn(&self.spawn, self.workers, &self.sender)?;
+        (self.log, self.jobs) = (Some(Arc::clone(&worker.log)), 0);
+        self.worker = Some(worker);
         Ok(())
     }
 
@@ -198,6 +209,11 @@ impl Keeper {
     /// What was seen of the devices since the job began.
     pub(super) fn end_looking(&self) -> Vec<DeviceTelemetry> {
         self.sampler.as_ref().map(Sampler::end).unwrap_or_default()
+    }
+
+    /// What was said of settings that were not taken, past the engine's log, since it was asked for last.
+    pub(super) fn remarks(&self) -> Vec<String> {
+        self.log.as_ref().map(|log| log.remarks(self.jobs)).unwrap_or_default()
     }
 
     /// How the worker has ended, as the outcome of what it did.

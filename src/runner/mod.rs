@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `mod.rs` | how a run is carried out, and how it ends |
 //! | `keeper.rs` | the worker: starting, hearing, ending it |
-//! | `child.rs` | its process and pipes |
+//! | `child.rs`, `log.rs` | its process and pipes, and what it writes to standard error |
 //! | `ask.rs` | questions to a worker |
 //! | `schedule.rs` | which jobs a round visits, and in which order. Pure |
 //! | `tour.rs` | round after round, and what a run remembers |
@@ -21,6 +21,7 @@ mod death;
 mod doomed;
 mod guard;
 mod keeper;
+mod log;
 mod patience;
 mod remote;
 mod schedule;

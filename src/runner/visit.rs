@@ -51,9 +51,17 @@ impl Tour<'_, '_> {
             }
             Err(halt) => return Err(halt),
         };
+        for text in self.keeper.remarks() {
+            self.warn(job, text)?;
+        }
         self.doomed.note(job, &outcome);
         self.record(&Record::Finished { job: job.id.clone(), outcome, reading })?;
         halt.map_or(Ok(()), Err)
+    }
+
+    fn warn(&mut self, job: &Job, text: String) -> Result<(), Halt> {
+        let (job, warning) = (Some(job.id.clone()), Warning { text });
+        self.record(&Record::Warned { job, warning })
     }
 
     /// Makes a job's context to see what memory it takes, and times nothing.
@@ -153,9 +161,7 @@ impl Tour<'_, '_> {
                         Outcome::Completed => "it ended without a first token".into(),
                         other => other.in_words(),
                     };
-                    let text = format!("no cold start: {why}");
-                    let (job, warning) = (Some(job.id.clone()), Warning { text });
-                    self.record(&Record::Warned { job, warning })?;
+                    self.warn(job, format!("no cold start: {why}"))?;
                     break;
                 }
             }

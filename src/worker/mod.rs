@@ -8,7 +8,7 @@ pub mod cost;
 mod events;
 mod measure;
 
-use std::io::BufRead as _;
+use std::io::{BufRead as _, Write as _};
 use std::path::PathBuf;
 
 use crossbeam_channel::{Receiver, Sender};
@@ -23,7 +23,7 @@ use crate::job::Job;
 use crate::record::{DeviceMemory, Loaded, MemorySplit, Phase, Reading, Warning};
 use crate::setup::{Config, Process, Setup};
 use crate::units::{Bytes, Nanos};
-use crate::wire::{Event, Question, Request, Settings, VERSION};
+use crate::wire::{END_OF_JOB, Event, Question, Request, Settings, VERSION};
 use crate::work::Work;
 
 /// How a worker is started.
@@ -163,6 +163,8 @@ struct DepthState {
 struct Tried {
     config: Config,
     result: Result<Loaded, EngineError>,
+    /// What the engine said meanwhile of settings that it did not take: it holds for every job on the load.
+    remarks: Vec<String>,
 }
 
 /// What went wrong, and where.
@@ -211,11 +213,23 @@ impl<E: Engine> Worker<'_, E> {
             cause: failure.error.to_string(),
             log: self.engine.log_tail(),
         });
+        // Some libraries speak on standard error alone: their words are this job's up to here.
+        let _ = std::io::stderr().write_all(END_OF_JOB.as_bytes());
         self.events.send(&event);
     }
 
     fn phase(&self, job: &Job, phase: Phase) {
         self.events.send(&Event::Phase { job: job.id.clone(), phase });
+    }
+
+    fn warn(&self, job: &Job, text: String) {
+        let warning = Warning { text };
+        self.events.send(&Event::Warned { job: job.id.clone(), warning });
+    }
+
+    /// Has the job's row say what the engine has said of settings that it did not take.
+    fn hand_on_remarks(&mut self, job: &Job) {
+        self.engine.remarks().into_iter().for_each(|text| self.warn(job, text));
     }
 
     /// Load, context, warm-up, repetitions.
@@ -243,6 +257,7 @@ impl<E: Engine> Worker<'_, E> {
             predicted,
             ..reading(&session, course)
         };
+        self.hand_on_remarks(job);
         Ok(Event::Done { job: job.id.clone(), reading })
     }
 
@@ -280,8 +295,7 @@ impl<E: Engine> Worker<'_, E> {
                     split.device,
                     Bytes(left)
                 );
-                let warning = Warning { text };
-                self.events.send(&Event::Warned { job: job.id.clone(), warning });
+                self.warn(job, text);
             }
         }
         predicted
@@ -311,9 +325,11 @@ impl<E: Engine> Worker<'_, E> {
             self.phase(job, Phase::Load);
             self.depth_state = None;
             let result = self.engine.load(config, job.extent());
-            Tried { config: Config::clone(config), result }
+            let remarks = self.engine.remarks();
+            Tried { config: Config::clone(config), result, remarks }
         };
         let result = tried.result.clone();
+        tried.remarks.iter().for_each(|text| self.warn(job, text.clone()));
         self.tried = Some(tried);
         let facts = result.map_err(|error| Failure { phase: Phase::Load, error })?;
         self.events.send(&Event::Loaded { job: job.id.clone(), facts });
@@ -324,6 +340,7 @@ impl<E: Engine> Worker<'_, E> {
         self.phase(job, Phase::Context);
         let Setup::Llama(config) = &job.setup;
         let session = self.engine.open(config, job.extent());
+        self.hand_on_remarks(job);
         let mut session = session.map_err(|error| Failure { phase: Phase::Context, error })?;
         if let Some(text) = job.work.speed().and_then(|speed| speed.text.as_ref()) {
             session.use_text(&text.tokens);

@@ -10,7 +10,7 @@ use rand_pcg::Pcg64Mcg;
 use super::handles::{Batch, Context, SEQUENCE, Threads};
 use super::logs::Line;
 use super::model::Model;
-use super::{logs, params, reason};
+use super::{affinity, logs, params, reason};
 use crate::engine::{EngineError, Session, Token};
 use crate::setup::{Config, FlashAttention, Process};
 use crate::units::Nanos;
@@ -53,6 +53,7 @@ impl LlamaSession {
         process: Process,
     ) -> Result<Self, EngineError> {
         logs::begin();
+        affinity::place(config)?;
         let n_threads = params::threads(config)?;
         let n_vocab = Token::try_from(model.n_vocab()).unwrap_or(0);
         if n_vocab == 0 {

@@ -127,6 +127,8 @@ pub struct Rule {
     pub phase: Option<Phase>,
     /// How to fail.
     pub fault: Option<Fault>,
+    /// Lines that it says in its log while it loads.
+    pub says: Vec<String>,
 }
 
 /// A way to fail.
@@ -151,6 +153,8 @@ pub enum Fault {
     Flood(usize),
     /// Print to standard output, as a careless library would, and go on.
     Print,
+    /// Print this line to standard error, past the log, and go on.
+    Warn(String),
 }
 
 /// Writes bytes to the parent past the protocol: the way to break it on purpose.
@@ -182,6 +186,7 @@ pub(super) fn fail(rule: &Rule, phase: Phase, pipe: &RawPipe) -> Result<(), Engi
             }
         }
         Fault::Print => println!("a stray print"),
+        Fault::Warn(line) => eprintln!("{line}"),
     }
     Ok(())
 }
