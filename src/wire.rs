@@ -107,6 +107,11 @@ pub enum Event {
         /// [`VERSION`] of the worker.
         version: u32,
     },
+    /// In the place of [`Event::Ready`]: the system does not let it run as it was told to, and it ends.
+    Unfit {
+        /// Which flag that is, and what the system says.
+        reason: String,
+    },
     /// Answer to [`Question::Describe`].
     Described(Description),
     /// Answer to [`Question::Roof`]: the ceilings, or why there are none.
@@ -182,6 +187,7 @@ impl Event {
     pub fn job(&self) -> Option<&JobId> {
         match self {
             Self::Ready { .. }
+            | Self::Unfit { .. }
             | Self::Described(_)
             | Self::Roof(_)
             | Self::Linked(_)

@@ -60,7 +60,7 @@ pub(super) fn main(args: &ConfigArgs) -> Result<u8, Error> {
     let mut layered = sources.layered(&args.bench)?;
     layered.iter_mut().for_each(defaults::Layered::with_token_of_hub);
     // The engine is not asked: no default depends on it.
-    let host = Host::take(Description::default());
+    let host = Host::take(Description::default(), &args.bench.engine.limits());
     print(|out| defaults::show(sources.flags(), &layered, &host, args.json, out))?;
     Ok(exit::OK)
 }

@@ -14,6 +14,7 @@ use crate::machine::{DeviceKind, Host};
 use crate::models;
 use crate::models::prompts;
 use crate::plan::{self, Plan, Sweep, Titled};
+use crate::record::MemorySplit;
 use crate::runner::Runner;
 use crate::setup::{Model, Setup};
 use crate::telemetry::cards;
@@ -119,17 +120,27 @@ pub(super) fn links_of(runner: &mut Runner, plan: &Plan) -> Result<Links, Error>
 /// Most jobs whose memory is predicted beforehand: each takes a moment.
 const PREDICTIONS: usize = 200;
 
-/// What each row of a plan would take, where that is known.
-pub(super) fn predictions(runner: &mut Runner, plan: &Plan) -> Result<Vec<Option<String>>, Error> {
+/// What each row of a plan would take, where that is known, and that there is not so much.
+pub(super) fn predictions(
+    runner: &mut Runner,
+    plan: &Plan,
+    engine: &EngineArgs,
+) -> Result<Vec<Option<String>>, Error> {
     let mut texts: Vec<Option<String>> = Vec::new();
     let few = plan.measured().count() <= PREDICTIONS;
+    let room = engine.limits().room(None).filter(|_| engine.is_limited());
+    let in_words = |split: &MemorySplit| {
+        let (device, total) = (&split.device, split.total());
+        let lacking = room.as_ref().filter(|room| device == "host" && room.left < total);
+        let lacking = lacking.map(|room| format!(", and {room}")).unwrap_or_default();
+        format!("{device} {total}{lacking}")
+    };
     for planned in &plan.jobs {
         let text = match &planned.same_as {
             Some(same) => texts.get(same.index).cloned().flatten(),
             None if few => runner.predict(&planned.job)?.ok().map(|splits| {
                 let parts = splits.iter().filter(|split| split.total().0 > 0);
-                let parts = parts.map(|split| format!("{} {}", split.device, split.total()));
-                parts.collect::<Vec<_>>().join(", ")
+                parts.map(in_words).collect::<Vec<_>>().join(", ")
             }),
             None => None,
         };
@@ -140,7 +151,7 @@ pub(super) fn predictions(runner: &mut Runner, plan: &Plan) -> Result<Vec<Option
 
 /// The machine with what its engine and its driver tell.
 pub(super) fn host(runner: &mut Runner, engine: &EngineArgs) -> Result<Host, Error> {
-    let mut host = Host::take(runner.describe()?);
+    let mut host = Host::take(runner.describe()?, &engine.limits());
     host.cards = cards(engine).unwrap_or_default();
     Ok(host)
 }

@@ -59,7 +59,7 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     prepare::refuse_unforeseeable(args, &plan)?;
     runner.cold_starts(plan.cold_starts());
     if args.dry_run {
-        let memory = prepare::predictions(&mut runner, &plan)?;
+        let memory = prepare::predictions(&mut runner, &plan, &args.engine)?;
         print(|out| plan::print(&plan, &memory, out))?;
         return Ok(exit::OK);
     }
@@ -141,6 +141,8 @@ pub(super) fn runner_options(args: &BenchArgs, seed: u64) -> runner::Options {
         max_vram: args.max_vram,
         least_memory: args.min_free,
         total_time: args.max_total_time,
+        limits: args.engine.limits(),
+        has_cpus: args.engine.is_limited(),
     }
 }
 

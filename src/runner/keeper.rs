@@ -2,6 +2,7 @@
 
 use std::process::ExitStatus;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
@@ -12,7 +13,8 @@ use super::log::Log;
 use super::{Message, guard};
 use crate::error::Error;
 use crate::job::Job;
-use crate::machine::system;
+use crate::machine::Limits;
+use crate::machine::limits::Kills;
 use crate::record::{DeviceTelemetry, Outcome, Phase};
 use crate::setup::Setup;
 use crate::telemetry::sampler::Sampler;
@@ -29,6 +31,7 @@ pub(super) enum Next {
     Deadline,
     LowMemory {
         left: Bytes,
+        of: Option<String>,
     },
     Interrupted,
 }
@@ -53,24 +56,35 @@ pub(super) struct Keeper {
     jobs: u64,
     /// What looks at the devices, where that is possible.
     sampler: Option<Sampler>,
+    /// What the system lets the worker have.
+    limits: Limits,
     /// Kills of the out-of-memory killer when the worker started.
-    oom_kills: Option<u64>,
+    kills: Kills,
+    /// Process id of the worker, 0 for none, for who watches it.
+    watched: Arc<AtomicU32>,
 }
 
 impl Keeper {
     /// A keeper that also hears SIGINT, SIGTERM and SIGHUP from now on, and how much memory is left.
-    pub(super) fn new(spawn: Spawn, least_memory: Option<Bytes>) -> Result<Self, Error> {
+    pub(super) fn new(
+        spawn: Spawn,
+        least_memory: Option<Bytes>,
+        limits: Limits,
+    ) -> Result<Self, Error> {
         use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
         let (sender, messages) = crossbeam_channel::unbounded();
         let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])
             .map_err(|e| Error::Worker(format!("signal handlers: {e}")))?;
         let for_signals = sender.clone();
-        std::thread::spawn(move || {
+        let hear = move || {
             for _ in signals.forever() {
                 let _ = for_signals.send(Message::Signal);
             }
-        });
-        guard::watch_memory(least_memory, sender.clone());
+        };
+        std::thread::Builder::new().spawn(hear).map_err(Error::Thread)?;
+        let watched = Arc::new(AtomicU32::new(0));
+        let bound = (least_memory, limits.clone());
+        guard::watch_memory(bound, Arc::clone(&watched), sender.clone())?;
         Ok(Self {
             spawn,
             messages,
@@ -83,7 +97,9 @@ impl Keeper {
             log: None,
             jobs: 0,
             sampler: None,
-            oom_kills: None,
+            limits,
+            kills: Kills::default(),
+            watched,
         })
     }
 
@@ -98,8 +114,10 @@ impl Keeper {
             match message {
                 Ok(Message::Signal) => return Next::Interrupted,
                 // What was too much before this worker started is not its fault.
-                Ok(Message::LowMemory { left, at }) if current.is_some() && at > self.spawned => {
-                    return Next::LowMemory { left };
+                Ok(Message::LowMemory { left, of, at })
+                    if current.is_some() && at > self.spawned =>
+                {
+                    return Next::LowMemory { left, of };
                 }
                 Ok(Message::Event { worker, event }) if Some(worker) == current => {
                     self.jobs += u64::from(event.is_last());
@@ -127,10 +145,11 @@ impl Keeper {
         }
         self.workers += 1;
         self.spawned = Instant::now();
-        self.oom_kills = system::oom_kills();
+        self.kills = self.limits.kills();
         (self.loaded, self.used) = (None, false);
         let worker = Worker::spawn(&self.spawn, self.workers, &self.sender)?;
         (self.log, self.jobs) = (Some(Arc::clone(&worker.log)), 0);
+        self.watched.store(worker.pid(), Ordering::Relaxed);
         self.worker = Some(worker);
         Ok(())
     }
@@ -219,8 +238,14 @@ impl Keeper {
     /// How the worker has ended, as the outcome of what it did.
     pub(super) fn autopsy(&mut self, phase: Phase, broke: Option<&str>) -> Outcome {
         let (status, log) = self.post_mortem(broke.is_some());
-        let killer = OomKiller::between(self.oom_kills, system::oom_kills());
-        death::outcome(phase, status, broke, log, killer)
+        let killer = OomKiller::between(&self.kills, &self.limits.kills());
+        let outcome = death::outcome(phase, status, broke, log, killer);
+        death::within(outcome, self.bounds().as_deref())
+    }
+
+    /// The limits on the worker's memory that are less than the machine has, in words.
+    pub(super) fn bounds(&self) -> Option<String> {
+        self.limits.memory()?.in_words()
     }
 
     /// Puts a dead worker away.

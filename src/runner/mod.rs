@@ -42,7 +42,7 @@ use crate::error::Error;
 use crate::job::JobId;
 use crate::journal::Kept;
 use crate::ledger::{Ledger, Priors};
-use crate::machine::Description;
+use crate::machine::{Description, Limits};
 use crate::plan::Plan;
 use crate::record::Record;
 use crate::stats::stopping::Rule;
@@ -84,6 +84,10 @@ pub struct Options {
     pub least_memory: Option<Bytes>,
     /// Longest time of a run.
     pub total_time: Option<Duration>,
+    /// What the system lets the workers have.
+    pub limits: Limits,
+    /// Whether workers compute on this machine, so that its CPUs can be too few.
+    pub has_cpus: bool,
 }
 
 /// What is to be done.
@@ -119,8 +123,8 @@ enum Message {
     Rubbish { worker: u64, text: String },
     /// A worker's pipe is closed: it is dead or dying.
     Closed { worker: u64 },
-    /// The machine has only so much memory left.
-    LowMemory { left: Bytes, at: Instant },
+    /// The worker can have only so much memory more, by whose bound where it is not the machine's.
+    LowMemory { left: Bytes, of: Option<String>, at: Instant },
     /// The user pressed Ctrl-C, or the system wants us gone.
     Signal,
 }
@@ -158,7 +162,8 @@ impl Runner {
     /// # Errors
     /// When the signal handlers cannot be installed.
     pub fn new(options: Options) -> Result<Self, Error> {
-        let keeper = Keeper::new(options.spawn.clone(), options.least_memory)?;
+        let keeper =
+            Keeper::new(options.spawn.clone(), options.least_memory, options.limits.clone())?;
         Ok(Self { options, keeper, servers: Servers::default(), cold_starts: HashMap::new() })
     }
 
@@ -178,6 +183,7 @@ impl Runner {
                         "the lbench binary was replaced while it ran".into(),
                     ));
                 }
+                Next::Event(Event::Unfit { reason }) => return Err(Error::Usage(reason)),
                 Next::Event(_) | Next::LowMemory { .. } => {}
                 Next::Dead { broke } => {
                     return Err(Error::Worker(self.keeper.last_words(broke.as_deref())));

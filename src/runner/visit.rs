@@ -9,6 +9,7 @@ use super::tour::Tour;
 use super::{Halt, causes, death};
 use crate::job::Job;
 use crate::record::{Outcome, Phase, Reading, Record, Trouble, Warning};
+use crate::setup::Setup;
 use crate::stats::stopping::Rule;
 use crate::units::{Nanos, unix_time};
 use crate::wire::{Event, Request, Settings};
@@ -31,6 +32,7 @@ impl Tour<'_, '_> {
         let id = job.id.clone();
         let (round, nth) = (self.round_number(), self.ledger.nth(place));
         self.record(&Record::Started { job: id.clone(), unix_time: unix_time(), round, nth })?;
+        self.say_crowded(job)?;
         let mut stage = Stage { job, phase: Phase::Start, loaded: None, first_token: None };
         let end = match self.obstacle(job) {
             Ok(Some(outcome)) => Ok((outcome, Reading::default())),
@@ -57,6 +59,14 @@ impl Tour<'_, '_> {
         self.doomed.note(job, &outcome);
         self.record(&Record::Finished { job: job.id.clone(), outcome, reading })?;
         halt.map_or(Ok(()), Err)
+    }
+
+    /// Has a row say that it has more threads than CPUs.
+    fn say_crowded(&mut self, job: &Job) -> Result<(), Halt> {
+        let Setup::Llama(config) = &job.setup;
+        let Some(cpus) = &self.cpus else { return Ok(()) };
+        let remarks = cpus.remarks(config.n_threads, &config.compute.cpu_mask);
+        remarks.into_iter().try_for_each(|text| self.warn(job, text))
     }
 
     fn warn(&mut self, job: &Job, text: String) -> Result<(), Halt> {
@@ -221,9 +231,9 @@ impl Tour<'_, '_> {
                 }
                 Ok(Outcome::TimedOut { phase, limit: limit.limit.into() })
             }
-            Next::LowMemory { left } => {
+            Next::LowMemory { left, of } => {
                 self.keeper.kill();
-                Ok(death::for_memory(phase, left))
+                Ok(death::for_memory(phase, left, of.as_deref()))
             }
             // Callers deal with events themselves.
             Next::Interrupted | Next::Event(_) => {
@@ -258,11 +268,13 @@ impl Tour<'_, '_> {
                 let lines = [cause.as_str()].into_iter().chain(log.iter().map(String::as_str));
                 let trouble = causes::trouble(lines);
                 let outcome = Outcome::Failed { phase, cause, trouble, log };
+                let outcome = death::within(outcome, self.keeper.bounds().as_deref());
                 return Ok(Some((outcome, Reading::default())));
             }
             Event::Done { reading, .. } => return Ok(Some((Outcome::Completed, reading))),
             // Answers to questions that nobody waits for any more.
             Event::Ready { .. }
+            | Event::Unfit { .. }
             | Event::Described(_)
             | Event::Roof(_)
             | Event::Linked(_)

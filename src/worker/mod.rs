@@ -20,6 +20,8 @@ use crate::engine::scripted::{Script, Scripted};
 use crate::engine::{Engine, EngineError, Session};
 use crate::error::Error;
 use crate::job::Job;
+use crate::machine::Limits;
+use crate::machine::limits::Room;
 use crate::record::{DeviceMemory, Loaded, MemorySplit, Phase, Reading, Warning};
 use crate::setup::{Config, Process, Setup};
 use crate::units::{Bytes, Nanos};
@@ -39,6 +41,8 @@ pub struct Options {
     pub backend_dir: Option<PathBuf>,
     /// How the process runs.
     pub process: Process,
+    /// What the system lets it have, where that counts.
+    pub limits: Option<Limits>,
 }
 
 /// Serves requests until told to stop or the parent is gone.
@@ -49,14 +53,17 @@ pub fn main(options: &Options) -> Result<(), Error> {
     let events =
         Events::claim_stdout().map_err(|e| Error::Worker(format!("standard output: {e}")))?;
     die_with_parent(options.parent);
-    set_priority(options.process)?;
-    let requests = read_requests();
+    if let Err(reason) = set_priority(options.process) {
+        events.send(&Event::Unfit { reason });
+        return Ok(());
+    }
+    let requests = read_requests()?;
     events.send(&Event::Ready { version: VERSION });
     match &options.scripted {
         Some(script) => {
             let pipe = events.clone();
             let raw = std::rc::Rc::new(move |bytes: &[u8]| pipe.send_raw(bytes));
-            serve(Scripted::new(script.clone(), raw), &events, &requests);
+            serve(Scripted::new(script.clone(), raw), options, &events, &requests);
         }
         None => serve_llama(options, &events, &requests)?,
     }
@@ -72,7 +79,7 @@ fn serve_llama(
     let modules = options.backend_dir.as_deref();
     let engine = crate::engine::llama::LlamaEngine::new(options.verbose, modules, options.process)
         .map_err(|e| Error::Worker(e.to_string()))?;
-    serve(engine, events, requests);
+    serve(engine, options, events, requests);
     Ok(())
 }
 
@@ -85,14 +92,17 @@ fn serve_llama(_: &Options, _: &Events, _: &Receiver<Request>) -> Result<(), Err
 }
 
 /// Gives the process the priority that was asked for.
-fn set_priority(process: Process) -> Result<(), Error> {
+fn set_priority(process: Process) -> Result<(), String> {
     if process.priority == 0 {
         return Ok(());
     }
     let done = rustix::process::setpriority_process(None, process.nice());
     done.map_err(|error| {
-        let priority = process.priority;
-        Error::Worker(format!("--prio {priority}: the system refuses that priority: {error}"))
+        let (priority, nice) = (process.priority, process.nice());
+        format!(
+            "--prio {priority}: the system refuses that priority, a nice value of {nice}: {error}; it is root's, or \
+             needs a limit that allows it (ulimit -e)"
+        )
     })
 }
 
@@ -113,9 +123,9 @@ fn die_with_parent(parent: Option<u32>) {
 }
 
 /// Reads requests on a thread of their own, so that a closed input is noticed during a decode.
-fn read_requests() -> Receiver<Request> {
+fn read_requests() -> Result<Receiver<Request>, Error> {
     let (sender, receiver): (Sender<Request>, _) = crossbeam_channel::unbounded();
-    std::thread::spawn(move || {
+    let read = move || {
         for line in std::io::stdin().lock().lines() {
             let Ok(line) = line else { break };
             match serde_json::from_str(&line) {
@@ -134,13 +144,14 @@ fn read_requests() -> Receiver<Request> {
         // The parent is gone. No destructor may run while another thread is inside the engine.
         let _ =
             rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
-    });
-    receiver
+    };
+    std::thread::Builder::new().spawn(read).map_err(Error::Thread)?;
+    Ok(receiver)
 }
 
-fn serve<E: Engine>(engine: E, events: &Events, requests: &Receiver<Request>) {
-    let mut worker =
-        Worker { engine, events, tried: None, depth_state: None, foreseen: Vec::new() };
+fn serve<E: Engine>(engine: E, options: &Options, events: &Events, requests: &Receiver<Request>) {
+    let (foreseen, limits) = (Vec::new(), options.limits.as_ref());
+    let mut worker = Worker { engine, events, limits, tried: None, depth_state: None, foreseen };
     for request in requests {
         match request {
             Request::Ask(question) => events.send(&worker.reply(question)),
@@ -176,6 +187,7 @@ struct Failure {
 struct Worker<'a, E: Engine> {
     engine: E,
     events: &'a Events,
+    limits: Option<&'a Limits>,
     tried: Option<Tried>,
     depth_state: Option<DepthState>,
     /// Jobs whose memory was predicted.
@@ -270,8 +282,13 @@ impl<E: Engine> Worker<'_, E> {
             let named = description.devices.iter().find(|device| device.name == name);
             named.map(|device| device.free)
         };
-        let host = free("CPU").unwrap_or(u64::MAX);
-        if !description.can_offload() && config.model.tensor_bytes.0 < host / 4 {
+        let room = self.limits.and_then(|limits| limits.room(None));
+        let machine = Bytes(free("CPU").unwrap_or(u64::MAX));
+        let host = match room {
+            Some(room) if room.left < machine => room,
+            _ => Room { left: machine, of: None },
+        };
+        if !description.can_offload() && config.model.tensor_bytes.0 < host.left.0 / 4 {
             return Vec::new();
         }
         // It costs a look at the file: once for what a load serves, unless a context needs more.
@@ -287,13 +304,13 @@ impl<E: Engine> Worker<'_, E> {
         // What is loaded already is not free, and needs no room.
         let loaded = self.tried.as_ref().is_some_and(|tried| tried.config.same_load(config));
         for split in predicted.iter().filter(|_| !loaded) {
-            let left = if split.device == "host" { Some(host) } else { free(&split.device) };
-            if let Some(left) = left.filter(|left| split.total().0 > *left) {
+            let of_device = || Some(Room { left: Bytes(free(&split.device)?), of: None });
+            let room = if split.device == "host" { Some(host.clone()) } else { of_device() };
+            if let Some(room) = room.filter(|room| split.total() > room.left) {
                 let text = format!(
-                    "it needs about {} of {} and {} is free: it may fail, or spill into slower memory",
+                    "it needs about {} of {} and {room}: it may fail, or spill into slower memory",
                     split.total(),
                     split.device,
-                    Bytes(left)
                 );
                 self.warn(job, text);
             }

@@ -164,6 +164,8 @@ fn options(args: &DoctorArgs) -> Options {
         max_vram: None,
         least_memory: None,
         total_time: None,
+        limits: args.engine.limits(),
+        has_cpus: false,
     }
 }
 

@@ -52,6 +52,9 @@ pub struct Script {
     pub real_time: bool,
     /// Whether to announce a GPU.
     pub gpu: bool,
+    /// A folder with the files of a system that limits what is measured, as `proc/self/cgroup`; without it, none
+    /// does.
+    pub machine: Option<PathBuf>,
     /// Exceptions, the first that fits a configuration wins.
     pub rules: Vec<Rule>,
 }
@@ -76,6 +79,7 @@ impl Default for Script {
             seed: 1,
             real_time: false,
             gpu: false,
+            machine: None,
             rules: Vec::new(),
         }
     }
@@ -155,6 +159,8 @@ pub enum Fault {
     Print,
     /// Print this line to standard error, past the log, and go on.
     Warn(String),
+    /// Print this line to standard error, and abort.
+    LastWords(String),
 }
 
 /// Writes bytes to the parent past the protocol: the way to break it on purpose.
@@ -187,6 +193,10 @@ pub(super) fn fail(rule: &Rule, phase: Phase, pipe: &RawPipe) -> Result<(), Engi
         }
         Fault::Print => println!("a stray print"),
         Fault::Warn(line) => eprintln!("{line}"),
+        Fault::LastWords(line) => {
+            eprintln!("{line}");
+            std::process::abort()
+        }
     }
     Ok(())
 }

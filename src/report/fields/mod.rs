@@ -3,6 +3,7 @@
 //! new field is one entry; an axis and a metric have theirs by themselves.
 
 mod llama_bench;
+mod nested;
 mod own;
 pub mod shape;
 
