@@ -10,6 +10,7 @@
 //! | 1 | [`units`] | quantities that print themselves |
 //! | | [`dirs`] | folders of the user's |
 //! | | [`document`] | tables, sentences and notes as data, and the formats that write them. Pure |
+//! | | [`encoding`] | text files that people hand over, in UTF-8 or UTF-16 |
 //! | | [`near`] | what was probably meant by a word that nobody knows |
 //! | | [`error`] | what ends a run early, and the exit codes |
 //! | 2 | [`stats`] | statistics of numbers. Pure |
@@ -45,6 +46,7 @@ pub mod cli;
 pub mod compare;
 pub mod dirs;
 pub mod document;
+pub mod encoding;
 pub mod engine;
 pub mod error;
 pub mod gguf;

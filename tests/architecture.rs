@@ -9,7 +9,7 @@ use syn::{Attribute, Item, ItemMod, UseTree};
 
 /// All rooms by floors, from the ground up. A room imports from lower floors alone.
 const FLOORS: [&[&str]; 12] = [
-    &["units", "dirs", "document", "near", "error"],
+    &["units", "dirs", "document", "encoding", "near", "error"],
     &["stats", "gguf", "machine", "hub"],
     &["setup", "work"],
     &["axis", "models"],

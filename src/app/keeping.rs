@@ -127,6 +127,7 @@ pub(super) fn open(
         args: request.typed.clone(),
         sweeps: request.sweeps.iter().map(given).collect(),
         plan: plan.clone(),
+        rows: None,
         settings,
         facts: facts.clone(),
     };
@@ -154,8 +155,17 @@ fn path(args: &BenchArgs, earlier: Option<&Journal>, unix_time: u64) -> Option<P
         return None;
     }
     let resumed = earlier.map(|journal| journal.path.clone());
-    let own = || journal::new_path(unix_time).filter(|_| args.engine.is_real());
-    args.journal.clone().or(resumed).or_else(own)
+    if let Some(path) = args.journal.clone().or(resumed) {
+        return Some(path);
+    }
+    let own = journal::new_path(unix_time).filter(|_| args.engine.is_kept());
+    if own.is_none() && args.engine.is_kept() {
+        tell(
+            "no journal: neither XDG_STATE_HOME nor HOME names a folder, so this run cannot be shown or resumed \
+             later; --journal FILE keeps it, --no-journal says that it need not be",
+        );
+    }
+    own
 }
 
 /// Writes down what happened. Trouble is to be told, once.

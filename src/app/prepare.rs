@@ -64,18 +64,23 @@ pub(super) fn refuse_unforeseeable(args: &BenchArgs, plan: &Plan) -> Result<(), 
 /// The prompts of a file, as each model takes them apart.
 fn texts_of(path: &Path, models: &[Model], runner: &mut Runner) -> Result<Vec<Vec<Text>>, Error> {
     let prompts = prompts::read(path)?;
-    let texts = || prompts.iter().map(|prompt| prompt.text.clone()).collect();
-    let of_model = |model: &Model| {
-        let tokens = runner.tokenize(&model.path, texts())?.map_err(|reason| {
-            let (file, model) = (path.display(), model.path.display());
-            Error::Usage(format!("--prompt-file {file} cannot be used with {model}: {reason}"))
-        })?;
-        let named = prompts.iter().zip(tokens);
-        Ok(named
-            .map(|(prompt, tokens)| Text::new(prompt.name.clone(), &prompt.text, tokens))
-            .collect())
+    let mut of_model = |model: &Model| {
+        let mut texts = Vec::new();
+        // An answer is one message, which has a greatest length.
+        for part in prompts::parts(&prompts) {
+            let asked = part.iter().map(|prompt| prompt.text.clone()).collect();
+            let tokens = runner.tokenize(&model.path, asked)?.map_err(|reason| {
+                let (file, model) = (path.display(), model.path.display());
+                Error::Usage(format!("--prompt-file {file} cannot be used with {model}: {reason}"))
+            })?;
+            let named = part.iter().zip(tokens);
+            texts.extend(
+                named.map(|(prompt, tokens)| Text::new(prompt.name.clone(), &prompt.text, tokens)),
+            );
+        }
+        Ok(texts)
     };
-    models.iter().map(of_model).collect()
+    models.iter().map(&mut of_model).collect()
 }
 
 /// The models of `-m` and then those of `-hf`, or the one that is measured without either.

@@ -34,6 +34,8 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     let (request, earlier) = keeping::resumed(request, sources.flags())?;
     let args = &request.sweeps[0].args;
     args.refuse_lonely()?;
+    // Before anything is measured for it.
+    args.journal.as_deref().map_or(Ok(()), journal::refuse_foreign)?;
     let file = args.baseline.as_deref().map(Run::read).transpose()?;
     let Some(columns) = Extra::parse_all(&args.columns)? else {
         print(|out| crate::report::list_columns(out))?;

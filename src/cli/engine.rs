@@ -45,6 +45,11 @@ impl EngineArgs {
         self.script().is_none_or(|script| script.machine.is_some())
     }
 
+    /// Whether its runs are somebody's results, to be kept in the user's folder.
+    pub fn is_kept(&self) -> bool {
+        self.script().is_none_or(|script| script.keep)
+    }
+
     /// Whether this build has it.
     pub fn is_built_in(&self) -> bool {
         cfg!(feature = "llama") || !self.is_real()

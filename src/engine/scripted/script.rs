@@ -55,6 +55,8 @@ pub struct Script {
     /// A folder with the files of a system that limits what is measured, as `proc/self/cgroup`; without it, none
     /// does.
     pub machine: Option<PathBuf>,
+    /// Whether its runs are kept in the user's folder of journals, as those of a machine are.
+    pub keep: bool,
     /// Exceptions, the first that fits a configuration wins.
     pub rules: Vec<Rule>,
 }
@@ -80,6 +82,7 @@ impl Default for Script {
             real_time: false,
             gpu: false,
             machine: None,
+            keep: false,
             rules: Vec::new(),
         }
     }
