@@ -158,7 +158,7 @@ mod tests {
             let mut row = one.clone();
             let Work::Speed(speed) = &mut row.job.work;
             speed.n_prompt = u32::try_from(n).unwrap();
-            speed.text = (n % 2 == 0).then(|| texts[n / 2 % 3].clone());
+            speed.text = n.is_multiple_of(2).then(|| texts[n / 2 % 3].clone());
             row
         };
         let mut header = header(&plan(1));

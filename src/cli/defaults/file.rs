@@ -43,8 +43,8 @@ pub fn path() -> Option<(PathBuf, bool)> {
 /// When it cannot be read, or says what cannot be followed.
 pub(super) fn read(flags: &Flags) -> Result<File, Error> {
     let Some((path, must_exist)) = path() else { return Ok(File::default()) };
-    let text = std::fs::read(&path)
-        .and_then(|bytes| encoding::decode(bytes).map_err(|text| io::Error::other(text)));
+    let text =
+        std::fs::read(&path).and_then(|bytes| encoding::decode(bytes).map_err(io::Error::other));
     match text {
         Ok(text) => parse(flags, &path, &text),
         Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => Ok(File::default()),
