@@ -173,6 +173,14 @@ pub(super) fn keep(journal: &mut Option<Writer>, record: &Record) -> Option<Warn
     journal.as_mut()?.record(record)
 }
 
+/// Says where all of it is that was measured before the run broke off.
+pub(super) fn leave(journal: Option<Writer>) {
+    if let Some(journal) = journal.filter(Writer::is_whole) {
+        let path = journal.path().display();
+        tell(&format!("journal: {path}; go on with: lbench --resume {path}"));
+    }
+}
+
 /// Writes down how the run ended, and says where all of it is.
 pub(super) fn close(journal: Option<Writer>, end: End) {
     let Some(mut journal) = journal else { return };

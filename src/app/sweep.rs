@@ -196,7 +196,10 @@ impl Measuring<'_> {
         kept.replay(self.plan, false, |_, record| progress.fold(record));
 
         let mut showing = Showing::new(self.args, &progress);
-        showing.advance(&mut report, &progress).map_err(output_error)?;
+        if let Err(error) = showing.advance(&mut report, &progress) {
+            keeping::leave(journal);
+            return Err(output_error(error));
+        }
         let orders = Orders { plan: self.plan, kept, priors: &priors };
         let end = runner.run(orders, &mut |record| {
             if let Some(warning) = keeping::keep(&mut journal, record) {
@@ -216,14 +219,17 @@ impl Measuring<'_> {
         progress.finish();
         report.take_stock();
         // Whatever ended the run: what was measured is shown, and an array that was opened is closed.
-        let shown = showing.finish(&report).map_err(output_error);
+        let shown = showing.finish(&report);
         let end = match end {
             Ok((end, ledger)) => {
                 keeping::close(journal, end);
                 self.learn(&report, &ledger);
                 Ok(end)
             }
-            Err(error) => Err(error),
+            Err(error) => {
+                keeping::leave(journal);
+                Err(error)
+            }
         }?;
         shown?;
         let worse = self.beside.map_or(Ok(false), |beside| beside.fails(&report))?;

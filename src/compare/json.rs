@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::entry::{Ending, Entry};
 use super::keys::KEYS;
 use super::{Comparison, Judged, Line, Run};
+use crate::terminal::in_json;
 
 /// One test.
 #[derive(serde::Serialize)]
@@ -60,7 +61,7 @@ impl Serialize for Told<'_> {
 pub(super) fn write(comparison: &Comparison<'_>, out: &mut dyn Write) -> io::Result<()> {
     let mut before = "[\n";
     for line in &comparison.lines {
-        write!(out, "{before}  {}", serde_json::to_string(&object(comparison, line))?)?;
+        write!(out, "{before}  {}", in_json(&serde_json::to_string(&object(comparison, line))?))?;
         before = ",\n";
     }
     writeln!(out, "\n]")

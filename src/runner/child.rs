@@ -58,16 +58,21 @@ impl Worker {
             .map_err(failed)?;
         let (stdin, stdout, stderr) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let log = Arc::new(Log::default());
+        // From here on it ends with this value, if a thread cannot be had.
+        let mut worker = Self { id, child, stdin, log: Arc::clone(&log), log_reader: None };
+        let threads = || std::thread::Builder::new();
         if let Some(stdout) = stdout {
             let messages = messages.clone();
-            std::thread::spawn(move || read_events(stdout, id, &messages));
+            let read = move || read_events(stdout, id, &messages);
+            threads().spawn(read).map_err(Error::Thread)?;
         }
-        let log = Arc::new(Log::default());
-        let log_reader = stderr.map(|stderr| {
-            let (log, verbose) = (Arc::clone(&log), spawn.verbose);
-            std::thread::spawn(move || log.read(stderr, verbose))
-        });
-        Ok(Self { id, child, stdin, log, log_reader })
+        if let Some(stderr) = stderr {
+            let verbose = spawn.verbose;
+            let read = move || log.read(stderr, verbose);
+            worker.log_reader = Some(threads().spawn(read).map_err(Error::Thread)?);
+        }
+        Ok(worker)
     }
 
     /// Its process id.
@@ -76,16 +81,23 @@ impl Worker {
     }
 
     /// Sends a request. A worker that is already dead says so through its closed pipe, not here.
-    pub fn send(&mut self, request: &Request) {
-        if let (Some(stdin), Ok(mut line)) = (&mut self.stdin, serde_json::to_vec(request)) {
-            line.push(b'\n');
+    ///
+    /// # Errors
+    /// When it cannot be written down, as a path that is no text.
+    pub fn send(&mut self, request: &Request) -> Result<(), Error> {
+        let mut line = serde_json::to_vec(request)
+            .map_err(|error| Error::Worker(format!("it cannot be told what to do: {error}")))?;
+        line.push(b'\n');
+        if let Some(stdin) = &mut self.stdin {
             let _ = stdin.write_all(&line);
         }
+        Ok(())
     }
 
     /// Asks the worker to free everything and exit; ends it if it takes too long.
     pub fn stop(mut self) {
-        self.send(&Request::Stop);
+        // Nothing in it is no text; one that did not hear it is ended.
+        let _ = self.send(&Request::Stop);
         self.reap(STOP_GRACE);
     }
 

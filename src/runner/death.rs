@@ -119,6 +119,9 @@ fn signal_name(number: i32) -> String {
         9 => "SIGKILL, killed from outside",
         11 => "SIGSEGV, invalid memory access",
         15 => "SIGTERM, told to end",
+        n if n == rustix::process::Signal::XCPU.as_raw() => {
+            "SIGXCPU, its limit on CPU time is reached (ulimit -t)"
+        }
         n if n == rustix::process::Signal::BUS.as_raw() => {
             "SIGBUS, memory behind a mapping is gone"
         }

@@ -171,11 +171,11 @@ impl Keeper {
     }
 
     /// Sends a request to the worker; whether it had served others before.
-    pub(super) fn send(&mut self, request: &Request) -> bool {
+    pub(super) fn send(&mut self, request: &Request) -> Result<bool, Error> {
         if let Some(worker) = &mut self.worker {
-            worker.send(request);
+            worker.send(request)?;
         }
-        std::mem::replace(&mut self.used, true)
+        Ok(std::mem::replace(&mut self.used, true))
     }
 
     /// Process id of the worker.
@@ -262,7 +262,11 @@ impl Keeper {
         let Outcome::Crashed { how, hint, log, .. } = self.autopsy(Phase::Start, broke) else {
             return String::new();
         };
-        let log = log.last().map(|line| line.trim_start_matches("lbench: worker: ").to_string());
+        let own = |line: &String| {
+            let line = line.trim_start_matches("lbench: ");
+            line.trim_start_matches("worker: ").to_string()
+        };
+        let log = log.last().map(own);
         [Some(how), hint, log].into_iter().flatten().collect::<Vec<_>>().join("; ")
     }
 }

@@ -1,11 +1,12 @@
 //! Log of a worker: what it writes to its standard error, read by a thread of its own.
 
 use std::collections::VecDeque;
-use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::io::{BufRead as _, BufReader, Read};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::engine::remarks;
+use crate::terminal;
 use crate::wire::END_OF_JOB;
 
 /// Lines that are kept.
@@ -69,7 +70,7 @@ impl Log {
                 continue;
             }
             if verbose && text != END_OF_JOB.trim().as_bytes() {
-                let _ = std::io::stderr().write_all(&line);
+                terminal::copy(&line);
             }
             self.lock().take(text);
             self.news.notify_all();
@@ -99,6 +100,8 @@ impl Log {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
 
     #[test]

@@ -174,7 +174,7 @@ impl Runner {
     pub fn describe(&mut self) -> Result<Description, Error> {
         let deadline = Some(Instant::now() + START_LIMIT);
         self.keeper.ready()?;
-        self.keeper.send(&Request::Ask(Question::Describe));
+        self.keeper.send(&Request::Ask(Question::Describe))?;
         loop {
             match self.keeper.next(deadline) {
                 Next::Event(Event::Described(description)) => return Ok(description),

@@ -194,14 +194,14 @@ impl Tour<'_, '_> {
         let mut limit = self.patience.begin(stage.job, delay);
         self.keeper.ready()?;
         // A worker that served other jobs may have died since: that is not this one's fault.
-        let mut silent_and_used = self.keeper.send(request);
+        let mut silent_and_used = self.keeper.send(request)?;
         loop {
             match self.keeper.next(self.clock.or(limit.deadline)) {
                 Next::Dead { broke: None } if silent_and_used => {
                     silent_and_used = false;
                     self.keeper.bury();
                     self.keeper.ready_for(stage.job)?;
-                    self.keeper.send(request);
+                    self.keeper.send(request)?;
                 }
                 Next::Event(event) => {
                     silent_and_used = false;

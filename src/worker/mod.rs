@@ -24,6 +24,7 @@ use crate::machine::Limits;
 use crate::machine::limits::Room;
 use crate::record::{DeviceMemory, Loaded, MemorySplit, Phase, Reading, Warning};
 use crate::setup::{Config, Process, Setup};
+use crate::terminal::tell;
 use crate::units::{Bytes, Nanos};
 use crate::wire::{END_OF_JOB, Event, Question, Request, Settings, VERSION};
 use crate::work::Work;
@@ -136,7 +137,7 @@ fn read_requests() -> Result<Receiver<Request>, Error> {
                     }
                 }
                 Err(e) => {
-                    eprintln!("lbench worker: not a request: {e}");
+                    tell(&format!("worker: not a request: {e}"));
                     break;
                 }
             }

@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::Row;
 use crate::axis::{self, AXES, Axis, Grammar};
 use crate::setup::Model;
+use crate::terminal;
 use crate::work::metric::Names;
 use crate::work::{KINDS, Metric};
 pub use shape::Shape;
@@ -172,7 +173,7 @@ impl Field {
     pub fn json(&self, value: &Value) -> String {
         match (self.places, value.as_f64()) {
             (Some(places), Some(number)) => format!("{number:.places$}"),
-            _ => value.to_string(),
+            _ => terminal::in_json(&value.to_string()),
         }
     }
 }
