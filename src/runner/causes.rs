@@ -54,7 +54,7 @@ pub(super) fn advice(trouble: Trouble) -> Option<&'static str> {
             "the device has no room: offload fewer layers (-ngl), or use a smaller context, batch or type"
         }
         Trouble::HostMemory => {
-            "the machine has no room: use a smaller model, context or batch, or offload more layers"
+            "memory has no room for it: use a smaller model, context or batch, or offload more layers"
         }
         Trouble::Threads => {
             "the system allows no more threads (ulimit -u, pids of the control group): use fewer (-t)"
