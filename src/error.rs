@@ -41,6 +41,11 @@ pub enum Error {
     /// The worker process could not be started or does not speak our protocol.
     #[error("worker: {0}")]
     Worker(String),
+    /// The system gives no further thread.
+    #[error(
+        "the system gives no further thread: {0}; see ulimit -u, and the pids of the control group"
+    )]
+    Thread(std::io::Error),
     /// The user ended it before there was anything to show.
     #[error("interrupted")]
     Interrupted,
@@ -51,7 +56,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Model { .. } => exit::USAGE,
-            Self::Output { .. } | Self::Worker(_) => exit::BROKEN,
+            Self::Output { .. } | Self::Worker(_) | Self::Thread(_) => exit::BROKEN,
             Self::Interrupted => exit::INTERRUPTED,
         }
     }

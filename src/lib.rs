@@ -10,32 +10,34 @@
 //! | 1 | [`units`] | quantities that print themselves |
 //! | | [`dirs`] | folders of the user's |
 //! | | [`document`] | tables, sentences and notes as data, and the formats that write them. Pure |
+//! | | [`encoding`] | text files that people hand over, in UTF-8 or UTF-16 |
 //! | | [`near`] | what was probably meant by a word that nobody knows |
 //! | | [`error`] | what ends a run early, and the exit codes |
-//! | 2 | [`stats`] | statistics of numbers. Pure |
+//! | 2 | [`terminal`] | what goes to people: standard error, and text made harmless |
+//! | 3 | [`stats`] | statistics of numbers. Pure |
 //! | | [`gguf`] | reading headers, writing synthetic models: pure bytes |
 //! | | [`machine`] | the machine, its devices, and this build |
 //! | | [`hub`] | models of the Hugging Face hub: from `-hf` to a file in the cache |
-//! | 3 | [`setup`] | what is configured: a kind of thing to measure, and its settings |
+//! | 4 | [`setup`] | what is configured: a kind of thing to measure, and its settings |
 //! | | [`work`] | what is measured, and what a measurement is made of |
-//! | 4 | [`axis`] | the axes of a sweep, as one table |
+//! | 5 | [`axis`] | the axes of a sweep, as one table |
 //! | | [`models`] | from what `-m` and `-hf` say to a model whose header is known; prompts |
-//! | 5 | [`job`] | a setup and a work with an identity |
-//! | 6 | [`plan`] | from a sweep to jobs in order: expansion, collapsing. Pure |
+//! | 6 | [`job`] | a setup and a work with an identity |
+//! | 7 | [`plan`] | from a sweep to jobs in order: expansion, collapsing. Pure |
 //! | | [`record`] | what happened: `Reading`, `Outcome`, `Record` |
-//! | 7 | [`wire`] | what parent and worker say to each other |
+//! | 8 | [`wire`] | what parent and worker say to each other |
 //! | | [`telemetry`] | what is watched beside the clock |
 //! | | [`roofline`] | what a device can do at best, and what share of it a row reaches |
 //! | | [`engine`] | llama.cpp, and a scripted stand-in |
 //! | | [`ledger`] | what the visits of a run say of each job, and how well it is known |
-//! | 8 | [`journal`] | everything that happened, on disk while it happens |
+//! | 9 | [`journal`] | everything that happened, on disk while it happens |
 //! | | [`progress`] | what a person sees while a sweep runs |
-//! | 9 | [`report`] | records folded into rows; one small file per format |
+//! | 10 | [`report`] | records folded into rows; one small file per format |
 //! | | [`runner`] | the parent's loop: spawn, watch, end, record |
 //! | | [`worker`] | the child's side: the measurements, generic over a session |
-//! | 10 | [`compare`] | two result files, row by row, with a verdict |
-//! | 11 | [`cli`] | flags of a sweep as typed, their values, and defaults from files and the environment |
-//! | 12 | [`app`] | the commands: each a file with its arguments and its deed |
+//! | 11 | [`compare`] | two result files, row by row, with a verdict |
+//! | 12 | [`cli`] | flags of a sweep as typed, their values, and defaults from files and the environment |
+//! | 13 | [`app`] | the commands: each a file with its arguments and its deed |
 //!
 //! Data flows one way: `cli → plan → runner → journal → report`.
 
@@ -45,6 +47,7 @@ pub mod cli;
 pub mod compare;
 pub mod dirs;
 pub mod document;
+pub mod encoding;
 pub mod engine;
 pub mod error;
 pub mod gguf;
@@ -64,6 +67,7 @@ pub mod runner;
 pub mod setup;
 pub mod stats;
 pub mod telemetry;
+pub mod terminal;
 pub mod units;
 pub mod wire;
 pub mod work;

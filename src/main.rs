@@ -2,10 +2,15 @@
 
 use std::process::ExitCode;
 
+use lbench::error::exit;
+
 fn main() -> ExitCode {
-    let code = lbench::app::main(std::env::args_os()).unwrap_or_else(|error| {
-        lbench::app::explain(&error);
-        error.exit_code()
-    });
-    ExitCode::from(code)
+    let run = || {
+        lbench::app::main(std::env::args_os()).unwrap_or_else(|error| {
+            lbench::app::explain(&error);
+            error.exit_code()
+        })
+    };
+    // What panics has said so on standard error.
+    ExitCode::from(std::panic::catch_unwind(run).unwrap_or(exit::BROKEN))
 }

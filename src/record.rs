@@ -293,6 +293,8 @@ pub enum Trouble {
     File,
     /// An instruction that this CPU does not have.
     Instruction,
+    /// The system gives no further thread.
+    Threads,
     /// A remote device that cannot be reached, or is gone.
     Remote,
     /// Anything else.

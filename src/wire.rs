@@ -17,11 +17,14 @@ use crate::work::Sample;
 
 /// Version of this protocol. Parent and worker are one binary, so a mismatch means that the file was
 /// replaced while a sweep ran.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// Longest event line that the parent reads, in bytes: 64 bytes for each token of a long generation,
 /// and room to spare. Anything longer is not an event.
 pub const MAX_LINE: usize = 64 * 1024 * 1024;
+
+/// What a worker writes to its standard error, in one go, when it has done with a job and before it says so.
+pub const END_OF_JOB: &str = "\n\u{1e}end of job\n";
 
 /// Parent to worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -104,6 +107,11 @@ pub enum Event {
         /// [`VERSION`] of the worker.
         version: u32,
     },
+    /// In the place of [`Event::Ready`]: the system does not let it run as it was told to, and it ends.
+    Unfit {
+        /// Which flag that is, and what the system says.
+        reason: String,
+    },
     /// Answer to [`Question::Describe`].
     Described(Description),
     /// Answer to [`Question::Roof`]: the ceilings, or why there are none.
@@ -170,10 +178,16 @@ pub enum Event {
 }
 
 impl Event {
+    /// Whether the worker has done with a job.
+    pub fn is_last(&self) -> bool {
+        matches!(self, Self::FirstToken { .. } | Self::Failed { .. } | Self::Done { .. })
+    }
+
     /// The job that it is about.
     pub fn job(&self) -> Option<&JobId> {
         match self {
             Self::Ready { .. }
+            | Self::Unfit { .. }
             | Self::Described(_)
             | Self::Roof(_)
             | Self::Linked(_)

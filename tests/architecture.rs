@@ -8,8 +8,9 @@ use syn::visit::{self, Visit};
 use syn::{Attribute, Item, ItemMod, UseTree};
 
 /// All rooms by floors, from the ground up. A room imports from lower floors alone.
-const FLOORS: [&[&str]; 12] = [
-    &["units", "dirs", "document", "near", "error"],
+const FLOORS: [&[&str]; 13] = [
+    &["units", "dirs", "document", "encoding", "near", "error"],
+    &["terminal"],
     &["stats", "gguf", "machine", "hub"],
     &["setup", "work"],
     &["axis", "models"],

@@ -274,6 +274,11 @@ fn obeys(engine: &mut LlamaEngine, config: &Config) {
     let place = |buffer: &str| vec![Override { pattern: "ffn_up".into(), buffer: buffer.into() }];
     let placed = with(Loading { overrides: place("CPU"), ..Loading::default() });
     engine.load(&placed, Extent::of(N_CTX)).expect("a load");
+    assert_eq!(engine.remarks(), Vec::<String>::new());
+    let missed = Loading { n_cpu_moe: 2, ..Loading::default() };
+    engine.load(&with(missed), Extent::of(N_CTX)).expect("a load");
+    let told = engine.remarks();
+    assert!(told.len() == 1 && told[0].starts_with("-ncmoe changes nothing"), "{told:?}");
     let nowhere = with(Loading { overrides: place("ATTIC"), ..Loading::default() });
     let cause = reason(engine.load(&nowhere, Extent::of(N_CTX)));
     assert!(
@@ -341,6 +346,10 @@ fn refuses_bad_contexts(engine: &mut LlamaEngine, config: &Config) {
         threads.n_threads = n_threads;
         assert!(reason(engine.open(&threads, Extent::of(64))).contains("threads"));
     }
+
+    let compute = Compute { cpu_mask: format!("0x1{}", "0".repeat(127)), ..Compute::default() };
+    let cause = reason(engine.open(&Config { compute, ..config.clone() }, Extent::of(64)));
+    assert!(cause.contains("gives none of these CPUs"), "{cause}");
 
     engine.open(config, Extent::of(64)).expect("the engine lives on");
 }

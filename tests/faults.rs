@@ -326,3 +326,41 @@ fn one_is_one_row_and_one_load() {
     assert!(shown.starts_with("4 rows, 2 measured, 1 model load\n"), "{shown}");
     assert!(stderr(&two).contains("-ts 1,9 is a list: 2 settings"), "{}", stderr(&two));
 }
+
+/// What the engine only says while it loads, or past its log, is a fact of each row that it holds for.
+#[test]
+fn settings_that_were_not_taken_are_facts_of_their_rows() {
+    let lock = "warning: failed to mlock 9-byte buffer (after previously locking 0 bytes): no";
+    let affinity = "warn: failed to set affinity mask 0x7f12 : Invalid argument (22)";
+    let script = json!({"gpu": true, "rules": [
+        {"when": {"load_mode": "mlock", "n_batch": "64"}, "says": [lock, "all is well"]},
+        {"when": {"n_batch": "128", "load_mode": "mmap"}, "phase": "prompt", "fault": {"warn": affinity}},
+    ]});
+    let args = ["-p", "512", "-n", "0", "-lm", "mlock,mmap", "-b", "64,128", "-r", "2"];
+    for verbose in [&[][..], &["-v"]] {
+        let output = run(&script, &[&args[..], &["-o", "json"], verbose].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let told = rows(&output).into_iter().map(|row| {
+            let warnings = row["warnings"].as_array().unwrap().clone();
+            assert!(warnings.len() < 2, "{warnings:?}");
+            let text = warnings.first().map_or("", |text| text.as_str().unwrap());
+            (row["load_mode"].clone(), row["n_batch"].clone(), text.to_string())
+        });
+        let told: Vec<_> = told.collect();
+        for (mode, batch, text) in &told {
+            let expected = match (mode.as_str().unwrap(), batch.as_u64().unwrap()) {
+                // Both rows are on the load.
+                ("mlock", _) => "the weights are not locked in memory",
+                ("mmap", 128) => "threads are not on the CPUs that -C asks for",
+                _ => "",
+            };
+            assert_eq!(text.is_empty(), expected.is_empty(), "{told:?}");
+            assert!(text.starts_with(expected), "{told:?}");
+        }
+    }
+    // Under the table once, and on standard error too.
+    let output = run(&script, &args);
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(table.matches("not locked in memory").count(), 1, "{table}");
+    assert_eq!(stderr(&output).matches("not locked in memory").count(), 1, "{}", stderr(&output));
+}

@@ -231,3 +231,97 @@ fn a_machine_without_memory_ends_jobs_before_it_swaps() {
     );
     assert!(row["cause"].as_str().unwrap().contains("about to swap"), "{row}");
 }
+
+/// Whatever a file is, nothing is added to it unless it is a journal.
+#[test]
+fn a_file_that_is_no_journal_stays_as_it_is() {
+    let place = Place::new();
+    let file = |name: &str| place.0.path().join(name);
+    let model = file("model.gguf");
+    let made = place.run(&["synth", TINY, "-o", model.to_str().unwrap()]);
+    assert!(made.status.success(), "{}", stderr(&made));
+    let utf16: Vec<u8> = "{\"header\":".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    std::fs::write(file("notes.txt"), "call home\n").unwrap();
+    std::fs::write(file("rows.json"), "[{\"n_prompt\": 512}]\n").unwrap();
+    std::fs::write(file("utf16.jsonl"), [&b"\xff\xfe"[..], &utf16].concat()).unwrap();
+    for name in ["model.gguf", "notes.txt", "rows.json", "utf16.jsonl"] {
+        let path = file(name);
+        let before = std::fs::read(&path).unwrap();
+        let named = path.to_str().unwrap();
+        for args in
+            [&["--journal", named][..], &["--journal", named, "--resume"], &["--resume", named]]
+        {
+            let args = [&["--scripted={}", "-p", "64", "-n", "0"], args].concat();
+            let output = place.run(&args);
+            assert_eq!(output.status.code(), Some(2), "{args:?}");
+            let told = stderr(&output);
+            assert!(told.contains(named) && told.contains("no journal of lbench"), "{told}");
+            assert_eq!(told.lines().count(), 1, "{told}");
+            assert_eq!(std::fs::read(&path).unwrap(), before, "{args:?}");
+        }
+    }
+    // What is empty, or was cut off in its first line, is one that begins.
+    for text in ["", "\n", "{\"header\":{\"sch"] {
+        std::fs::write(place.journal(), text).unwrap();
+        let output = place.sweep(&json!({}), &["-p", "64", "-n", "0", "-r", "1"]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert_eq!(place.report("md").status.code(), Some(0));
+    }
+    let page = file("lbench.1");
+    std::fs::write(&page, "mine\n").unwrap();
+    let output = place.run(&["man", "--output", place.0.path().to_str().unwrap()]);
+    assert_eq!(
+        (output.status.code(), std::fs::read(&page).unwrap().as_slice()),
+        (Some(2), &b"mine\n"[..])
+    );
+}
+
+const TINY: &str = "llama:layers=1,embd=32,ff=64,heads=1,vocab=64,tied:f16";
+
+#[test]
+fn a_run_that_is_kept_nowhere_is_said_once() {
+    let place = Place::new();
+    let run = |args: &[&str], home: Option<&str>| {
+        let args =
+            [&["--scripted={\"keep\": true}", "-p", "64", "-n", "0", "-r", "1"], args].concat();
+        let mut command = place.lbench(&args);
+        command.env_remove("XDG_STATE_HOME").env_remove("HOME");
+        home.map(|home| command.env("HOME", home));
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        stderr(&output)
+    };
+    for home in [None, Some(""), Some("relative")] {
+        let told = run(&[], home);
+        assert_eq!(told.matches("no journal: neither").count(), 1, "{told}");
+    }
+    let (here, file) = (place.0.path().to_str().unwrap(), place.journal());
+    assert!(!run(&["--no-journal"], None).contains("no journal"));
+    assert!(run(&["--journal", file.to_str().unwrap()], None).contains("journal: "));
+    assert!(run(&[], Some(here)).contains("journal: "));
+}
+
+/// As Windows' tools hand it over.
+#[test]
+fn a_journal_in_another_encoding_is_read() {
+    let place = Place::new();
+    place.sweep(&json!({}), &["-p", "64,128", "-n", "0", "-r", "1"]);
+    let expected = place.report("json").stdout;
+    let text = std::fs::read_to_string(place.journal()).unwrap().replace('\n', "\r\n");
+    let text = format!("\u{feff}{text}");
+    let units: Vec<u16> = text.encode_utf16().collect();
+    for bytes in [
+        text.clone().into_bytes(),
+        units.iter().flat_map(|unit| unit.to_le_bytes()).collect(),
+        units.iter().flat_map(|unit| unit.to_be_bytes()).collect(),
+    ] {
+        std::fs::write(place.journal(), bytes).unwrap();
+        let report = place.report("json");
+        assert_eq!(String::from_utf8_lossy(&report.stdout), String::from_utf8_lossy(&expected));
+        assert_eq!(stderr(&report), "");
+    }
+    // One of UTF-8 with a mark can be gone on with.
+    std::fs::write(place.journal(), &text).unwrap();
+    let resumed = place.resume(&["-o", "json"]);
+    assert_eq!(rows(&resumed).len(), 2, "{}", stderr(&resumed));
+}

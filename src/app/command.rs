@@ -76,17 +76,21 @@ commands! {
 }
 
 impl Cli {
-    /// Reads the command line, llama-bench's spellings included.
+    /// Reads the command line, llama-bench's spellings included. The inner error is a wish for help or a version.
     ///
     /// # Errors
-    /// A usage error in one line. `--help` and `--version` print and leave.
-    pub fn parse_args(args: impl IntoIterator<Item = OsString>) -> Result<Self, Error> {
+    /// A usage error in one line.
+    pub fn parse_args(
+        args: impl IntoIterator<Item = OsString>,
+    ) -> Result<Result<Self, clap::Error>, Error> {
         let args: Vec<_> = args.into_iter().collect();
         let brief = help::is_wanted(&args);
         let matches = match cli::matches(Self::command(), args)? {
             Ok(matches) => matches,
-            Err(_) if brief => help::exit(),
-            Err(help) => help.exit(),
+            Err(asked) => {
+                let asked = if brief { help::asked().unwrap_or(asked) } else { asked };
+                return Ok(Err(asked));
+            }
         };
         let mut cli = Self::from_arg_matches(&matches).map_err(|error| cli::usage(&error))?;
         match (&mut cli.command, matches.subcommand()) {
@@ -97,6 +101,6 @@ impl Cli {
             (None, _) => cli.bench.complete(&matches)?,
             _ => {}
         }
-        Ok(cli)
+        Ok(Ok(cli))
     }
 }

@@ -7,6 +7,7 @@ use crate::cli::BenchArgs;
 use crate::cli::defaults::{self, Sources};
 use crate::error::{Error, exit};
 use crate::machine::{Description, Host};
+use crate::terminal::in_json;
 
 /// In few words.
 pub(super) const BRIEF: &str = "Show each flag's value, and where it came from";
@@ -60,7 +61,7 @@ pub(super) fn main(args: &ConfigArgs) -> Result<u8, Error> {
     let mut layered = sources.layered(&args.bench)?;
     layered.iter_mut().for_each(defaults::Layered::with_token_of_hub);
     // The engine is not asked: no default depends on it.
-    let host = Host::take(Description::default());
+    let host = Host::take(Description::default(), &args.bench.engine.limits());
     print(|out| defaults::show(sources.flags(), &layered, &host, args.json, out))?;
     Ok(exit::OK)
 }
@@ -68,7 +69,7 @@ pub(super) fn main(args: &ConfigArgs) -> Result<u8, Error> {
 fn show_path(as_json: bool) -> Result<u8, Error> {
     let path = defaults::path().map(|(path, _)| path.display().to_string());
     print(|out| match (&path, as_json) {
-        (path, true) => writeln!(out, "{}", serde_json::json!(path)),
+        (path, true) => writeln!(out, "{}", in_json(&serde_json::json!(path).to_string())),
         (Some(path), false) => writeln!(out, "{path}"),
         (None, false) => Ok(()),
     })?;

@@ -1,11 +1,14 @@
 //! `-h`: the flags that most people look for, on about one screen. `--help` has all of them.
 
 use std::ffi::OsString;
+use std::io::{self, Write as _};
 
 use clap::{Command, CommandFactory as _};
 
 use super::command::{Cli, Command as Deed};
+use super::out::output_error;
 use crate::cli::flags::{self, Brief};
+use crate::error::Error;
 
 const MORE: &str = "\
 Examples:
@@ -62,13 +65,14 @@ pub(super) fn brief() -> Command {
         .after_help(MORE)
 }
 
-/// Prints it, and leaves.
-pub(super) fn exit() -> ! {
-    match brief().try_get_matches_from(["lbench", "-h"]) {
-        Err(help) => help.exit(),
-        // Asking for help is no match.
-        Ok(_) => std::process::exit(0),
-    }
+/// It, as the parser hands over what was asked for; `None` never: asking for help is no match.
+pub(super) fn asked() -> Option<clap::Error> {
+    brief().try_get_matches_from(["lbench", "-h"]).err()
+}
+
+/// Prints what was asked for: help, or a version.
+pub(super) fn show(help: &clap::Error) -> Result<(), Error> {
+    help.print().and_then(|()| io::stdout().flush()).map_err(output_error)
 }
 
 #[cfg(test)]

@@ -139,6 +139,7 @@ pub(super) fn header<'a>(
         args: typed.into_iter().collect(),
         sweeps: sweeps.into_iter().map(given).collect(),
         plan: plan.clone(),
+        rows: None,
         settings,
         facts: facts.clone(),
     }
@@ -176,13 +177,30 @@ fn path(args: &BenchArgs, earlier: Option<&Journal>, unix_time: u64) -> Option<P
         return None;
     }
     let resumed = earlier.map(|journal| journal.path.clone());
-    let own = || journal::new_path(unix_time).filter(|_| args.engine.is_real());
-    args.journal.clone().or(resumed).or_else(own)
+    if let Some(path) = args.journal.clone().or(resumed) {
+        return Some(path);
+    }
+    let own = journal::new_path(unix_time).filter(|_| args.engine.is_kept());
+    if own.is_none() && args.engine.is_kept() {
+        tell(
+            "no journal: neither XDG_STATE_HOME nor HOME names a folder, so this run cannot be shown or resumed \
+             later; --journal FILE keeps it, --no-journal says that it need not be",
+        );
+    }
+    own
 }
 
 /// Writes down what happened. Trouble is to be told, once.
 pub(super) fn keep(journal: &mut Option<Writer>, record: &Record) -> Option<Warning> {
     journal.as_mut()?.record(record)
+}
+
+/// Says where all of it is that was measured before the run broke off.
+pub(super) fn leave(journal: Option<Writer>) {
+    if let Some(journal) = journal.filter(Writer::is_whole) {
+        let path = journal.path().display();
+        tell(&format!("journal: {path}; go on with: lbench --resume {path}"));
+    }
 }
 
 /// Writes down how a sweep ended, and says where all of it is.

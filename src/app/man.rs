@@ -35,9 +35,20 @@ pub(super) fn main(args: &ManArgs) -> Result<u8, Error> {
     std::fs::create_dir_all(folder).map_err(refuse(folder))?;
     for (name, page) in &pages {
         let path = folder.join(name);
+        if std::fs::read(&path).is_ok_and(|old| !is_page(&old)) {
+            let path = path.display();
+            let text = format!("man --output {path}: it is no page of lbench: name another folder");
+            return Err(Error::Usage(text));
+        }
         std::fs::write(&path, page).map_err(refuse(&path))?;
     }
     Ok(exit::OK)
+}
+
+/// Whether a file is a manual page of lbench, or nothing at all.
+fn is_page(text: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(text);
+    text.trim().is_empty() || text.lines().any(|line| line.starts_with(".TH lbench"))
 }
 
 /// Manual pages, each with the name of its file: lbench's first, then those of its commands.

@@ -43,10 +43,11 @@ mod version;
 mod worker;
 
 use std::ffi::OsString;
+use std::sync::Arc;
 
 pub use out::explain;
 
-use crate::error::Error;
+use crate::error::{Error, exit};
 use command::Cli;
 
 /// Does what the command line says; the exit code is returned.
@@ -54,7 +55,12 @@ use command::Cli;
 /// # Errors
 /// When there is nothing to show: a flag or file that cannot be used, or lbench itself broke.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> Result<u8, Error> {
-    let cli = Cli::parse_args(args)?;
+    // A file that may grow no further is an error of whoever writes to it, not a death in silence.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
+    let cli = match Cli::parse_args(args)? {
+        Ok(cli) => cli,
+        Err(help) => return help::show(&help).map(|()| exit::OK),
+    };
     match &cli.command {
         Some(command) => command.run(),
         None if cli.version => version::main(&cli.bench),

@@ -3,25 +3,21 @@
 use std::io::{self, Write as _};
 
 use crate::error::Error;
+use crate::terminal::Harmless;
+pub(super) use crate::terminal::tell;
 
 /// Tells the user why there are no results: one line on standard error.
 pub fn explain(error: &Error) {
     let quiet =
         matches!(error, Error::Output { source, .. } if source.kind() == io::ErrorKind::BrokenPipe);
     if !quiet {
-        // Nothing is left to do if even this fails.
-        let _ = writeln!(io::stderr(), "lbench: {error}");
+        tell(&error.to_string());
     }
-}
-
-/// Something the user should know, on standard error.
-pub(super) fn tell(text: &str) {
-    let _ = writeln!(io::stderr(), "lbench: {text}");
 }
 
 /// Prints to standard output, in one go.
 pub(super) fn print(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> Result<(), Error> {
-    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut out = Harmless::new(io::BufWriter::new(io::stdout().lock()));
     write(&mut out).and_then(|()| out.flush()).map_err(output_error)
 }
 

@@ -14,6 +14,7 @@ use crate::machine::{DeviceKind, Host};
 use crate::models;
 use crate::models::prompts;
 use crate::plan::{self, Plan, Sweep, Titled};
+use crate::record::MemorySplit;
 use crate::runner::Runner;
 use crate::setup::{Model, Process, Setup};
 use crate::telemetry::cards;
@@ -76,18 +77,23 @@ pub(super) fn refuse_unforeseeable(args: &BenchArgs, plan: &Plan) -> Result<(), 
 /// The prompts of a file, as each model takes them apart.
 fn texts_of(path: &Path, models: &[Model], runner: &mut Runner) -> Result<Vec<Vec<Text>>, Error> {
     let prompts = prompts::read(path)?;
-    let texts = || prompts.iter().map(|prompt| prompt.text.clone()).collect();
-    let of_model = |model: &Model| {
-        let tokens = runner.tokenize(&model.path, texts())?.map_err(|reason| {
-            let (file, model) = (path.display(), model.path.display());
-            Error::Usage(format!("--prompt-file {file} cannot be used with {model}: {reason}"))
-        })?;
-        let named = prompts.iter().zip(tokens);
-        Ok(named
-            .map(|(prompt, tokens)| Text::new(prompt.name.clone(), &prompt.text, tokens))
-            .collect())
+    let mut of_model = |model: &Model| {
+        let mut texts = Vec::new();
+        // An answer is one message, which has a greatest length.
+        for part in prompts::parts(&prompts) {
+            let asked = part.iter().map(|prompt| prompt.text.clone()).collect();
+            let tokens = runner.tokenize(&model.path, asked)?.map_err(|reason| {
+                let (file, model) = (path.display(), model.path.display());
+                Error::Usage(format!("--prompt-file {file} cannot be used with {model}: {reason}"))
+            })?;
+            let named = part.iter().zip(tokens);
+            texts.extend(
+                named.map(|(prompt, tokens)| Text::new(prompt.name.clone(), &prompt.text, tokens)),
+            );
+        }
+        Ok(texts)
     };
-    models.iter().map(of_model).collect()
+    models.iter().map(&mut of_model).collect()
 }
 
 /// The models of `-m` and then those of `-hf`, or the one that is measured without either.
@@ -132,18 +138,28 @@ pub(super) fn links_of(runner: &mut Runner, plan: &Plan) -> Result<Links, Error>
 /// Most jobs whose memory is predicted beforehand: each takes a moment.
 const PREDICTIONS: usize = 200;
 
-/// What each row of a plan would take, where that is known.
-pub(super) fn predictions(runner: &mut Runner, plan: &Plan) -> Result<Vec<Option<String>>, Error> {
+/// What each row of a plan would take, where that is known, and that there is not so much.
+pub(super) fn predictions(
+    runner: &mut Runner,
+    plan: &Plan,
+    engine: &EngineArgs,
+) -> Result<Vec<Option<String>>, Error> {
     let mut texts: Vec<Option<String>> = Vec::new();
     let few = plan.measured().count() <= PREDICTIONS;
+    let room = engine.limits().room(None).filter(|_| engine.is_limited());
+    let in_words = |split: &MemorySplit| {
+        let (device, total) = (&split.device, split.total());
+        let lacking = room.as_ref().filter(|room| device == "host" && room.left < total);
+        let lacking = lacking.map(|room| format!(", and {room}")).unwrap_or_default();
+        format!("{device} {total}{lacking}")
+    };
     for planned in &plan.jobs {
         let text = match &planned.same_as {
             Some(same) => texts.get(same.index).cloned().flatten(),
             None if few && planned.is_possible() => {
                 runner.predict(&planned.job)?.ok().map(|splits| {
                     let parts = splits.iter().filter(|split| split.total().0 > 0);
-                    let parts = parts.map(|split| format!("{} {}", split.device, split.total()));
-                    parts.collect::<Vec<_>>().join(", ")
+                    parts.map(in_words).collect::<Vec<_>>().join(", ")
                 })
             }
             None => None,
@@ -155,7 +171,7 @@ pub(super) fn predictions(runner: &mut Runner, plan: &Plan) -> Result<Vec<Option
 
 /// The machine with what its engine and its driver tell.
 pub(super) fn host(runner: &mut Runner, engine: &EngineArgs) -> Result<Host, Error> {
-    let mut host = Host::take(runner.describe()?);
+    let mut host = Host::take(runner.describe()?, &engine.limits());
     host.cards = cards(engine).unwrap_or_default();
     Ok(host)
 }

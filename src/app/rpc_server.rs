@@ -77,14 +77,14 @@ fn end_on_signals() -> Result<(), Error> {
     let signals = [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM];
     let mut signals = signal_hook::iterator::Signals::new(signals)
         .map_err(|e| Error::Worker(format!("signal handlers: {e}")))?;
-    std::thread::spawn(move || {
+    let hear = move || {
         if signals.forever().next().is_some() {
             super::out::tell("the RPC server ends");
             // No destructor may run while another thread is inside the engine.
             signal_hook::low_level::exit(exit::OK.into());
         }
-    });
-    Ok(())
+    };
+    std::thread::Builder::new().spawn(hear).map(drop).map_err(Error::Thread)
 }
 
 /// There is no engine in this build.

@@ -136,7 +136,7 @@ mod tests {
                 total: 0,
             })
             .collect();
-        let told = notes(&Cli::parse_args(args).unwrap().bench.axes, &host);
+        let told = notes(&Cli::parse_args(args).unwrap().unwrap().bench.axes, &host);
         format!("{line} with {gpus}\n    {}", told.join("\n    "))
     }
 

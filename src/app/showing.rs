@@ -1,19 +1,24 @@
 //! Showing a run while it goes on: rows where they were asked for, messages on standard error, and none in the
 //! middle of the other.
 
+use std::collections::HashSet;
 use std::io::{self, IsTerminal as _};
 use std::os::fd::AsFd;
 
-use super::out::tell;
+use super::out::{output_error, tell};
 use crate::cli::BenchArgs;
+use crate::error::Error;
 use crate::progress::Progress;
 use crate::report::{Report, Stream};
+use crate::terminal::Harmless;
 
 /// Where rows and messages go.
 pub(super) struct Showing {
     stdout: Stream,
     /// A copy of the rows on standard error.
     stderr: Option<Stream>,
+    /// Why there is no copy any more.
+    lost: Option<io::Error>,
     /// Rows on standard output wait for the end.
     holds_rows: bool,
     /// The same of the copy.
@@ -21,6 +26,8 @@ pub(super) struct Showing {
     /// Messages wait for the end, because they would land between rows.
     holds_messages: bool,
     messages: Vec<String>,
+    /// What was said: the same trouble of another row is no news.
+    told: HashSet<String>,
 }
 
 impl Showing {
@@ -36,10 +43,12 @@ impl Showing {
         Self {
             stdout: Stream::new(args.output),
             stderr: args.output_err.map(Stream::new),
+            lost: None,
             holds_rows,
             holds_copy,
             holds_messages,
             messages: Vec::new(),
+            told: HashSet::new(),
         }
     }
 
@@ -48,12 +57,20 @@ impl Showing {
         let (mut rows, mut copied) = (0, report.len());
         progress.suspend(|| -> io::Result<()> {
             if !self.holds_rows {
-                rows = self.stdout.advance(report, &mut io::stdout().lock())?;
+                rows = self.stdout.advance(report, &mut Harmless::new(io::stdout().lock()))?;
             }
             if let Some(copy) = &mut self.stderr {
                 copied = 0;
                 if !self.holds_copy {
-                    copied = copy.advance(report, &mut io::stderr().lock())?;
+                    let written = copy.advance(report, &mut Harmless::new(io::stderr().lock()));
+                    match written {
+                        Ok(rows) => copied = rows,
+                        Err(error) => {
+                            // The results go on without it.
+                            copied = report.len();
+                            (self.stderr, self.lost) = (None, Some(error));
+                        }
+                    }
                 }
             }
             Ok(())
@@ -62,8 +79,11 @@ impl Showing {
         Ok(())
     }
 
-    /// Says something.
+    /// Says something, once.
     pub(super) fn tell(&mut self, progress: &Progress, text: &str) {
+        if !self.told.insert(text.to_string()) {
+            return;
+        }
         if self.holds_messages {
             self.messages.push(text.to_string());
         } else {
@@ -72,14 +92,19 @@ impl Showing {
     }
 
     /// Writes all that is left, behind the live table.
-    pub(super) fn finish(&mut self, report: &Report) -> io::Result<()> {
-        let shown = self.stdout.finish(report, &mut io::stdout().lock()).map(drop);
-        let copied = match &mut self.stderr {
-            Some(copy) => copy.finish(report, &mut io::stderr().lock()).map(drop),
-            None => Ok(()),
+    pub(super) fn finish(&mut self, report: &Report) -> Result<(), Error> {
+        let mut out = Harmless::new(io::stdout().lock());
+        let shown = self.stdout.finish(report, &mut out).map(drop).map_err(output_error);
+        let copied = match (&mut self.stderr, self.lost.take()) {
+            (_, Some(error)) => Err(error),
+            (Some(copy), None) => {
+                copy.finish(report, &mut Harmless::new(io::stderr().lock())).map(drop)
+            }
+            (None, None) => Ok(()),
         };
         self.messages.drain(..).for_each(|text| tell(&text));
-        shown.and(copied)
+        let what = || "standard error (-oe)".to_string();
+        shown.and(copied.map_err(|source| Error::Output { what: what(), source }))
     }
 }
 

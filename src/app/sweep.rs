@@ -35,6 +35,8 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     let (request, earlier) = keeping::resumed(request, sources.flags())?;
     let args = &request.sweeps[0].args;
     args.refuse_lonely()?;
+    // Before anything is measured for it.
+    args.journal.as_deref().map_or(Ok(()), journal::refuse_foreign)?;
     let file = args.baseline.as_deref().map(Run::read).transpose()?;
     let Some(columns) = Extra::parse_all(&args.columns)? else {
         print(|out| crate::report::list_columns(out))?;
@@ -58,7 +60,7 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     prepare::refuse_unforeseeable(args, &plan)?;
     runner.cold_starts(plan.cold_starts());
     if args.dry_run {
-        let memory = prepare::predictions(&mut runner, &plan)?;
+        let memory = prepare::predictions(&mut runner, &plan, &args.engine)?;
         print(|out| plan::print(&plan, &memory, out))?;
         return Ok(exit::OK);
     }
@@ -159,6 +161,8 @@ pub(super) fn runner_options(args: &BenchArgs, seed: u64) -> runner::Options {
         max_vram: args.max_vram,
         least_memory: args.min_free,
         total_time: args.max_total_time,
+        limits: args.engine.limits(),
+        has_cpus: args.engine.is_limited(),
     }
 }
 
@@ -209,7 +213,10 @@ impl Measuring<'_> {
         kept.replay(self.plan, false, |_, record| progress.fold(record));
 
         let mut showing = Showing::new(self.args, &progress);
-        showing.advance(&mut report, &progress).map_err(output_error)?;
+        if let Err(error) = showing.advance(&mut report, &progress) {
+            keeping::leave(journal);
+            return Err(output_error(error));
+        }
         let orders = Orders { plan: self.plan, kept, priors: &priors };
         let end = runner.run(orders, &mut |record| {
             if let Some(warning) = keeping::keep(&mut journal, record) {
@@ -229,14 +236,17 @@ impl Measuring<'_> {
         progress.finish();
         report.take_stock();
         // Whatever ended the run: what was measured is shown, and an array that was opened is closed.
-        let shown = showing.finish(&report).map_err(output_error);
+        let shown = showing.finish(&report);
         let end = match end {
             Ok((end, ledger)) => {
                 keeping::close(journal, end);
                 learn(self.args, &report.facts().host, &ledger, 0..ledger.jobs().len());
                 Ok(end)
             }
-            Err(error) => Err(error),
+            Err(error) => {
+                keeping::leave(journal);
+                Err(error)
+            }
         }?;
         shown?;
         let worse = self.beside.map_or(Ok(false), |beside| beside.fails(&report))?;

@@ -7,7 +7,7 @@ use clap::Args;
 use super::out::{print, tell};
 use crate::error::{Error, exit};
 use crate::gguf;
-use crate::models;
+use crate::models::{self, Replace};
 
 /// In few words.
 pub(super) const BRIEF: &str = "Make a model with random weights";
@@ -20,6 +20,9 @@ pub struct SynthArgs {
     /// File to write; its own name in the models folder if not given.
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Replace whatever file is there.
+    #[arg(long)]
+    pub force: bool,
     /// Folder of synthetic models.
     #[arg(long, value_name = "DIR", default_value = "models", env = "LBENCH_MODELS")]
     pub models_dir: PathBuf,
@@ -35,7 +38,12 @@ pub(super) fn main(args: &SynthArgs) -> Result<u8, Error> {
     let spec = models::spec(text, "synth")?;
     let header = spec.header();
     let path = args.output.clone().unwrap_or_else(|| args.models_dir.join(spec.file_name()));
-    models::make(&spec, &header, &path, &mut |text| tell(&text))?;
+    let replace = match (&args.output, args.force) {
+        (_, true) => Replace::Any,
+        (Some(_), false) => Replace::Nothing,
+        (None, false) => Replace::Own,
+    };
+    models::make(&spec, &header, (&path, replace), &mut |text| tell(&text))?;
     print(|out| writeln!(out, "{}", path.display()))?;
     Ok(exit::OK)
 }

@@ -11,7 +11,7 @@ use crate::work::Work;
 
 fn parse(line: &str) -> Result<Cli, String> {
     let args = shlex::split(line).unwrap().into_iter().map(OsString::from);
-    Cli::parse_args(args).map_err(|e| e.to_string())
+    Cli::parse_args(args).map_err(|e| e.to_string())?.map_err(|help| help.to_string())
 }
 
 /// What is said of a line; nothing where it is fine, or is a wish for help.

@@ -40,6 +40,7 @@ pub(super) fn main(args: &WorkerArgs) -> Result<u8, Error> {
         parent: args.parent,
         backend_dir: args.backend_dir.clone(),
         process: args.process.process(),
+        limits: args.engine.is_limited().then(|| args.engine.limits()),
     })?;
     Ok(exit::OK)
 }

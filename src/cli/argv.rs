@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 
 use super::flags;
+use crate::models::NO_TEXT;
 
 /// Rewrites arguments so that clap understands them; the program's name is passed through, and so is the word behind
 /// one that `takes_line` says takes a command line.
@@ -23,6 +24,21 @@ pub fn normalise(
         out.push(rewritten.map_or(arg, OsString::from));
     }
     out
+}
+
+/// What is wrong with an argument that is no text, named by the flag that it belongs to: names go to workers, journals
+/// and results, all of which are text.
+pub fn no_text(args: &[OsString]) -> Option<String> {
+    let at = args.iter().skip(1).position(|arg| arg.to_str().is_none())? + 1;
+    let word = args[at].to_string_lossy();
+    let typed = word.split_once('=').filter(|(flag, _)| flag.starts_with('-'));
+    let before = args[at - 1].to_str().filter(|before| at > 1 && before.starts_with('-'));
+    let (flag, value) = match (typed, before) {
+        (Some((flag, value)), _) => (format!("{flag} "), value),
+        (None, Some(flag)) => (format!("{flag} "), &*word),
+        (None, None) => (String::new(), &*word),
+    };
+    Some(format!("{flag}{value}: {NO_TEXT}"))
 }
 
 /// The long form of one argument, with an attached `=value` kept; `None` if it is fine as it is.
@@ -67,6 +83,22 @@ mod tests {
             .map(|a| a.into_string().unwrap())
             .collect();
         out.join(" ")
+    }
+
+    #[test]
+    fn what_is_no_text_names_its_flag() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let told = |words: &[&[u8]]| {
+            let words: Vec<_> =
+                words.iter().map(|word| OsString::from_vec(word.to_vec())).collect();
+            no_text(&words).map(|text| text.split(": ").next().unwrap().to_string())
+        };
+        assert_eq!(told(&[b"lbench", b"-m", b"a\xff"]).unwrap(), "-m a\u{fffd}");
+        assert_eq!(told(&[b"lbench", b"--models-dir=a\xff"]).unwrap(), "--models-dir a\u{fffd}");
+        assert_eq!(told(&[b"lbench", b"report", b"a\xff"]).unwrap(), "a\u{fffd}");
+        assert_eq!(told(&[b"lbench", b"a\xff"]).unwrap(), "a\u{fffd}");
+        assert_eq!(told(&[b"lbench", b"--a\xff"]).unwrap(), "--a\u{fffd}");
+        assert_eq!(told(&[b"l\xff", b"-m", b"a"]), None);
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! Engine of a command: llama.cpp or, in tests, a script in its place. Who has to know which asks here.
 
+use std::path::Path;
+
 use clap::Args;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::engine::scripted::Script;
+use crate::machine::Limits;
 use crate::machine::cache::Cache;
 
 /// Which engine measures.
@@ -29,6 +32,22 @@ impl EngineArgs {
     /// are none.
     pub fn is_real(&self) -> bool {
         self.scripted.is_none()
+    }
+
+    /// The limits of the system on who measures: of this machine, or of the one that a script plays.
+    pub fn limits(&self) -> Limits {
+        let played = self.script().and_then(|script| script.machine.as_deref());
+        Limits::of(played.unwrap_or(Path::new("/")))
+    }
+
+    /// Whether the limits are those of what is measured: of a script, only where it plays a machine.
+    pub fn is_limited(&self) -> bool {
+        self.script().is_none_or(|script| script.machine.is_some())
+    }
+
+    /// Whether its runs are somebody's results, to be kept in the user's folder.
+    pub fn is_kept(&self) -> bool {
+        self.script().is_none_or(|script| script.keep)
     }
 
     /// Whether this build has it.

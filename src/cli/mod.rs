@@ -235,6 +235,9 @@ pub fn matches(
     args: Vec<OsString>,
 ) -> Result<Result<ArgMatches, clap::Error>, Error> {
     command.build();
+    if let Some(text) = argv::no_text(&args) {
+        return Err(Error::Usage(text));
+    }
     if let Some(text) = line::slip(&command, &args) {
         return Err(Error::Usage(text));
     }

@@ -10,6 +10,7 @@ use super::entry::{Ending, Entry};
 use super::keys::KEYS;
 use super::turns::facts;
 use super::{Comparison, Judged, Line, Run};
+use crate::terminal::in_json;
 
 /// One test.
 #[derive(serde::Serialize)]
@@ -66,7 +67,7 @@ impl Serialize for Told<'_> {
 pub(super) fn write(comparison: &Comparison<'_>, out: &mut dyn Write) -> io::Result<()> {
     let mut before = "[\n";
     for at in 0..comparison.lines.len() {
-        write!(out, "{before}  {}", serde_json::to_string(&object(comparison, at))?)?;
+        write!(out, "{before}  {}", in_json(&serde_json::to_string(&object(comparison, at))?))?;
         before = ",\n";
     }
     writeln!(out, "\n]")

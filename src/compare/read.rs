@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::entry::Entry;
 use super::runs::{self, Row};
+use crate::encoding;
 use crate::error::Error;
 use crate::report::{Report, fields};
 
@@ -40,7 +41,7 @@ impl Run {
         read.map_err(|error| {
             Error::Usage(format!("{name}: {error}; give a result file of -o json or -o jsonl"))
         })?;
-        Self::parse(name, &String::from_utf8_lossy(&bytes))
+        Self::parse(name, &encoding::decode_lossy(&bytes))
     }
 
     /// Reads both sides.
@@ -60,7 +61,7 @@ impl Run {
     /// # Errors
     /// When it has no rows.
     pub fn parse(name: String, text: &str) -> Result<Self, Error> {
-        let text = text.trim_start_matches('\u{feff}');
+        let text = text.trim_start_matches(encoding::MARK);
         let mut found = Found::default();
         if first_line_is_csv(text) {
             found.csv(text);
@@ -140,6 +141,8 @@ impl Found {
                 }
                 ']' => (self.open, rest) = (false, &rest[1..]),
                 ',' => rest = &rest[1..],
+                // Files that were put one behind the other.
+                encoding::MARK => rest = &rest[encoding::MARK.len_utf8()..],
                 '{' => {
                     let (object, length) = object(rest);
                     broken = object.is_none();

@@ -7,8 +7,12 @@ const MAX_NOTE: usize = 400;
 /// Text on one line without anything that a terminal would obey: control characters, and the invisible
 /// ones that reorder a line, become spaces.
 pub fn one_line(text: &str) -> String {
-    let harmless = text.chars().map(|c| if is_harmful(c) { ' ' } else { c });
-    harmless.collect::<String>().trim().to_string()
+    harmless(text).trim().to_string()
+}
+
+/// The same, with the blanks around it.
+pub fn harmless(text: &str) -> String {
+    text.chars().map(|c| if is_harmful(c) { ' ' } else { c }).collect()
 }
 
 /// The same, cut where it is absurdly long.
@@ -26,9 +30,11 @@ pub fn limited(text: &str, most: usize) -> String {
     start
 }
 
-fn is_harmful(c: char) -> bool {
+/// Whether a terminal would obey a character, or show those around it in another order or not at all.
+pub fn is_harmful(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// A text as a note quotes it: between backticks. A backtick of its own would end it.

@@ -6,6 +6,7 @@
 
 #[cfg(feature = "llama")]
 pub mod llama;
+pub mod remarks;
 pub mod scripted;
 
 use std::path::Path;
@@ -83,6 +84,9 @@ pub trait Engine {
 
     /// Starts a new peak.
     fn reset_peak_rss(&mut self);
+
+    /// What it has said, since it was asked last, of settings that it did not take as they were asked for.
+    fn remarks(&mut self) -> Vec<String>;
 
     /// Last lines of the engine's log, oldest first.
     fn log_tail(&self) -> Vec<String>;

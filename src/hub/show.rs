@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Step;
+use crate::document::text::one_line;
+use crate::terminal::tell;
 use crate::units::{Bytes, Nanos};
 
 /// Time between two lines about a download.
@@ -40,7 +42,7 @@ impl Shown {
     pub(super) fn take(&mut self, step: Step) {
         match step {
             Step::Told(text) => {
-                let print = || eprintln!("lbench: {text}");
+                let print = || tell(&text);
                 let bar = self.under_way.as_ref().and_then(|under_way| under_way.bar.as_ref());
                 bar.map_or_else(print, |bar| bar.suspend(print));
             }
@@ -73,9 +75,9 @@ impl UnderWay {
         let figures = || self.figures(at, self.since.elapsed());
         if let Some(bar) = &self.bar {
             bar.set_position(at);
-            bar.set_message(format!("{}  {}", figures(), self.name));
+            bar.set_message(format!("{}  {}", figures(), one_line(&self.name)));
         } else if lines && (self.told.elapsed() >= PAUSE || at == self.total) {
-            eprintln!("lbench: {}: {}", self.name, figures());
+            tell(&format!("{}: {}", self.name, figures()));
             self.told = Instant::now();
         }
     }

@@ -25,12 +25,14 @@ impl Hub {
             .map_err(|e| Error::Worker(format!("signal handlers: {e}")))?;
         let handle = signals.handle();
         let for_signals = sender.clone();
-        std::thread::spawn(move || {
+        let hear = move || {
             for _ in signals.forever() {
                 let _ = for_signals.send(Message::Signal);
             }
-        });
-        std::thread::spawn(move || self.bring(&wanted, &sender));
+        };
+        let threads = || std::thread::Builder::new();
+        threads().spawn(hear).map_err(Error::Thread)?;
+        threads().spawn(move || self.bring(&wanted, &sender)).map_err(Error::Thread)?;
         let mut result = Err(Error::Worker("the download broke off".into()));
         let mut loading = None;
         for message in messages {

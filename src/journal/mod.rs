@@ -1,18 +1,20 @@
 //! Everything that happened in a run, on disk while it happens: one JSON value a line.
 //!
-//! A journal begins with a [`Header`], which holds what it takes to repeat the run and to show its results;
-//! then come the run's [`Record`]s. A resumed run appends another header and goes on. A run of two sides of which
-//! not the same is true begins with a header for each, and says before each visit which of them counts. Whatever
-//! cuts a journal off, what stands before the cut is worth what it was.
+//! A journal begins with a [`Header`], which holds what it takes to repeat the run and to show its results, and the
+//! rows of its plan in pieces; then come the run's [`Record`]s. A resumed run appends another header and goes on. A run
+//! of two sides of which not the same is true begins with a header for each, and says before each visit which of them
+//! counts. Whatever cuts a journal off, what stands before the cut is worth what it was.
 //!
 //! | file | what it holds |
 //! |---|---|
 //! | `mod.rs` | the format, and where journals are |
+//! | `pieces.rs` | a header and its plan, in lines of bounded length |
 //! | `write.rs` | appending, as the run goes on |
 //! | `read.rs` | reading what is there, torn or not |
 //! | `replay.rs` | which measurements of a journal stand |
 
 mod facts;
+mod pieces;
 mod read;
 mod replay;
 #[cfg(test)]
@@ -24,9 +26,10 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub use facts::{Bound, Links, RunFacts};
+pub use pieces::{Rows, Tokens};
 pub use read::{Journal, Stretch, parse, read};
 pub use replay::{Attempt, Kept, Wanted};
-pub use write::Writer;
+pub use write::{Writer, refuse_foreign};
 
 use crate::dirs;
 use crate::plan::Plan;
@@ -35,8 +38,9 @@ use crate::wire::Settings;
 
 /// Version of the format. A journal with a greater one was written by a later lbench.
 ///
-/// 1: a job that began again was measured anew. 2: it was visited again, and all visits count.
-pub const SCHEMA: u32 = 2;
+/// 1: a job that began again was measured anew. 2: it was visited again, and all visits count. 3: the rows of the
+/// plan, and the tokens of its prompts, are lines of their own.
+pub const SCHEMA: u32 = 3;
 
 /// What [`Header::args`] begins with where a run had two sides; those of a sweep are flags.
 pub const SIDES: &str = "ab";
@@ -56,6 +60,10 @@ pub struct Header {
     pub sweeps: Vec<Given>,
     /// What was to be measured, in order.
     pub plan: Plan,
+    /// On the disk: how many rows of the plan follow in lines of their own; `None` where they are in it, as those
+    /// of the first two schemas are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<usize>,
     /// How.
     pub settings: Settings,
     /// The machine, the build, and what else is true of the whole run.
@@ -91,6 +99,10 @@ pub enum Line {
     Header(Box<Header>),
     /// What follows is true under an earlier header: so many headers before the last one.
     Under(usize),
+    /// Tokens of a prompt of the plan that begins.
+    Tokens(pieces::Tokens),
+    /// Rows of the plan that begins.
+    Rows(pieces::Rows),
     /// Something happened.
     Record(Box<Record>),
     /// The run came to its end.

@@ -2,13 +2,15 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read as _};
+use std::io::{BufRead, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::pieces::Pieces;
 use super::{Ending, Header, Line, SCHEMA};
+use crate::encoding;
 use crate::error::Error;
 use crate::plan::{self, Part, Plan};
 use crate::record::Record;
@@ -93,8 +95,8 @@ impl Journal {
 /// When it cannot be opened, has no header, or was written by a later lbench.
 pub fn read(path: &Path) -> Result<Journal, Error> {
     let refuse = |reason: String| Error::Usage(format!("journal {}: {reason}", path.display()));
-    let file = File::open(path).map_err(|error| refuse(error.to_string()))?;
-    parse(path, BufReader::new(file)).map_err(refuse)
+    let reader = File::open(path).and_then(encoding::reader);
+    parse(path, reader.map_err(|error| refuse(error.to_string()))?).map_err(refuse)
 }
 
 /// Reads a text.
@@ -102,9 +104,7 @@ pub fn read(path: &Path) -> Result<Journal, Error> {
 /// # Errors
 /// As [`read`]: a sentence without the file's name.
 pub fn parse(path: &Path, mut text: impl BufRead) -> Result<Journal, String> {
-    let (mut stretches, mut ending) = (Vec::<Stretch>::new(), None);
-    let mut headers: Vec<Arc<Header>> = Vec::new();
-    let mut strange = 0_usize;
+    let mut reading = Reading::default();
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -118,31 +118,20 @@ pub fn parse(path: &Path, mut text: impl BufRead) -> Result<Journal, String> {
         // A line without its end was cut off, even if what is there makes sense.
         let whole = line.last() == Some(&b'\n');
         let parsed = serde_json::from_slice::<Line>(&line).ok().filter(|_| whole);
-        match (parsed, stretches.last_mut()) {
-            (Some(Line::Header(mut header)), _) if header.schema <= SCHEMA => {
-                let host = header.facts.host.clone();
-                plan::find_varying(&mut header.plan, &host);
-                headers.push(Arc::new(*header));
-                stretches.extend(headers.last().map(Stretch::under));
-                ending = None;
+        if !parsed.is_some_and(|line| reading.take(line)) {
+            if let Some(schema) = later_schema(&line) {
+                return Err(format!(
+                    "it was written by a later lbench (schema {schema}; this one reads up to {SCHEMA})"
+                ));
             }
-            (Some(Line::Under(back)), Some(_)) if back < headers.len() => {
-                stretches.push(Stretch::under(&headers[headers.len() - 1 - back]));
-            }
-            (Some(Line::Record(record)), Some(stretch)) => stretch.records.push(*record),
-            (Some(Line::End(end)), Some(_)) => ending = Some(end),
-            _ => {
-                if let Some(schema) = later_schema(&line) {
-                    return Err(format!(
-                        "it was written by a later lbench (schema {schema}; this one reads up to {SCHEMA})"
-                    ));
-                }
-                strange += 1;
-            }
+            reading.strange += 1;
         }
     }
+    let Reading { stretches, ending, begun, strange, .. } = reading;
+    let strange = strange + usize::from(begun.is_some());
     if stretches.is_empty() {
-        return Err("it is no journal of lbench: there is no header in it".into());
+        let lacking = if begun.is_some() { "no whole header" } else { "no header" };
+        return Err(format!("it is no journal of lbench: there is {lacking} in it"));
     }
     let mut notes = Vec::new();
     if strange > 0 {
@@ -150,6 +139,90 @@ pub fn parse(path: &Path, mut text: impl BufRead) -> Result<Journal, String> {
         notes.push(format!("{}: {lines} cut off or strange and passed over", path.display()));
     }
     Ok(Journal { path: path.to_path_buf(), stretches, ending, notes })
+}
+
+/// A journal under way.
+#[derive(Default)]
+struct Reading {
+    /// The headers so far.
+    headers: Vec<Arc<Header>>,
+    stretches: Vec<Stretch>,
+    ending: Option<Ending>,
+    /// A header whose plan is not there as a whole.
+    begun: Option<Pieces>,
+    /// Lines that were passed over.
+    strange: usize,
+}
+
+impl Reading {
+    /// Takes in a line; `false` where it makes no sense here.
+    fn take(&mut self, line: Line) -> bool {
+        match (line, &mut self.begun) {
+            (Line::Header(header), _) if header.schema > SCHEMA => false,
+            (Line::Header(header), begun) => {
+                // Another one was cut off.
+                self.strange += usize::from(begun.take().is_some());
+                match Pieces::of(header) {
+                    Ok(pieces) => self.begun = Some(pieces),
+                    Err(header) => self.begin(header),
+                }
+                true
+            }
+            (Line::Tokens(tokens), Some(pieces)) => {
+                pieces.tokens(tokens);
+                true
+            }
+            (Line::Rows(rows), Some(pieces)) => {
+                let fits = pieces.rows(rows);
+                match self.begun.take().filter(|_| fits).map(Pieces::whole) {
+                    Some(Ok(header)) => self.begin(header),
+                    Some(Err(pieces)) => self.begun = Some(pieces),
+                    None => {}
+                }
+                fits
+            }
+            (_, Some(_)) | (Line::Tokens(_) | Line::Rows(_), None) => false,
+            (Line::Under(back), None) => {
+                let place = self.headers.len().checked_sub(back + 1);
+                let header = place.and_then(|place| self.headers.get(place));
+                self.stretches.extend(header.map(Stretch::under));
+                header.is_some()
+            }
+            (Line::Record(record), None) => {
+                let stretch = self.stretches.last_mut();
+                stretch.map(|stretch| stretch.records.push(*record)).is_some()
+            }
+            (Line::End(end), None) => {
+                self.ending = Some(end);
+                !self.stretches.is_empty()
+            }
+        }
+    }
+
+    /// A run begins, or goes on.
+    fn begin(&mut self, mut header: Box<Header>) {
+        let host = header.facts.host.clone();
+        plan::find_varying(&mut header.plan, &host);
+        self.headers.push(Arc::new(*header));
+        self.stretches.extend(self.headers.last().map(Stretch::under));
+        self.ending = None;
+    }
+}
+
+/// How every journal begins.
+const BEGINNING: &[u8] = b"{\"header\":{\"schema\":";
+
+/// Whether there is a file that is no journal, and not the beginning of one: lbench must not add to it.
+pub(super) fn is_foreign(path: &Path) -> bool {
+    let is_file = std::fs::metadata(path).is_ok_and(|data| data.is_file());
+    let Some(file) = File::open(path).ok().filter(|_| is_file) else { return false };
+    let mut start = Vec::new();
+    if file.take(1 << 12).read_to_end(&mut start).is_err() {
+        return false;
+    }
+    let start = start.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&start).trim_ascii_start();
+    let length = start.len().min(BEGINNING.len());
+    start[..length] != BEGINNING[..length]
 }
 
 /// The schema of a header that this lbench is too old for.
@@ -168,7 +241,7 @@ pub(super) fn last_time(path: &Path) -> Option<u64> {
     struct Times {
         unix_time: u64,
     }
-    let mut lines = BufReader::new(File::open(path).ok()?);
+    let mut lines = encoding::reader(File::open(path).ok()?).ok()?;
     let (mut last, mut line) = (None, Vec::new());
     loop {
         line.clear();

@@ -19,13 +19,13 @@ use crate::units::Nanos;
 use crate::work::Sample;
 use crate::work::Work;
 
-fn plan(jobs: u32) -> Plan {
+pub(super) fn plan(jobs: u32) -> Plan {
     let job = |n| Job::new(config(), Work::prompt(n));
     let jobs = (1..=jobs).map(|n| Planned::from(job(n))).collect();
     Plan { jobs, varying: vec![false; crate::axis::AXES.len()], parts: vec![] }
 }
 
-fn header(plan: &Plan) -> Header {
+pub(super) fn header(plan: &Plan) -> Header {
     let facts = RunFacts {
         version: "0.0.0".into(),
         host: Host::for_tests(),
@@ -46,6 +46,7 @@ fn header(plan: &Plan) -> Header {
         args,
         sweeps: vec![],
         plan: plan.clone(),
+        rows: None,
         settings,
         facts,
     }
@@ -80,7 +81,7 @@ fn text_under(header: &Header, records: &[Record]) -> Vec<u8> {
     lines.collect::<String>().into_bytes()
 }
 
-fn read_text(text: &[u8]) -> Result<Journal, String> {
+pub(super) fn read_text(text: &[u8]) -> Result<Journal, String> {
     parse(Path::new("run.jsonl"), text)
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::{Ending, Header, Kept, Line};
+use super::{Ending, Header, Kept, Line, pieces, read};
 use crate::error::Error;
 use crate::plan::Plan;
 use crate::record::{Record, Warning};
@@ -24,7 +24,7 @@ impl Writer {
     /// another file, then the header. The inner error is a reason to go on without a journal.
     ///
     /// # Errors
-    /// When another lbench writes to the file.
+    /// When another lbench writes to the file, or it is there and no journal.
     pub fn open(
         path: &Path,
         kept: Option<&Kept>,
@@ -35,6 +35,7 @@ impl Writer {
         if let Err(error) = folder.map_or(Ok(()), std::fs::create_dir_all) {
             return trouble(error);
         }
+        refuse_foreign(path)?;
         let mut file = match OpenOptions::new().create(true).read(true).append(true).open(path) {
             Ok(file) => file,
             Err(error) => return trouble(error),
@@ -53,8 +54,7 @@ impl Writer {
         }
         let mut writer = Self { path: path.to_path_buf(), file: Some(file) };
         let trouble = kept.and_then(|kept| writer.copy(kept, &header.plan));
-        let header = Line::Header(Box::new(header.clone()));
-        Ok(match trouble.or_else(|| writer.append(&header, true)) {
+        Ok(match trouble.or_else(|| writer.begin(header)) {
             None => Ok(writer),
             Some(warning) => Err(warning),
         })
@@ -67,7 +67,7 @@ impl Writer {
         kept.replay(plan, false, |header, record| {
             let Some(header) = header.filter(|_| trouble.is_none()) else { return };
             if under.as_ref().is_none_or(|old| !Arc::ptr_eq(old, header)) {
-                trouble = self.append(&Line::Header(Box::new((**header).clone())), false);
+                trouble = self.begin(header);
                 under = Some(Arc::clone(header));
             }
             trouble = trouble.take().or_else(|| self.record(record));
@@ -77,7 +77,7 @@ impl Writer {
 
     /// Begins another side of the run, of which something else is true.
     pub fn side(&mut self, header: &Header) -> Option<Warning> {
-        self.append(&Line::Header(Box::new(header.clone())), false)
+        self.begin(header)
     }
 
     /// Goes on under the header that stands so many before the last one.
@@ -110,17 +110,49 @@ impl Writer {
         self.append(&Line::End(ending), true)
     }
 
+    /// Appends a header, with its plan; on the disk when this returns.
+    fn begin(&mut self, header: &Header) -> Option<Warning> {
+        self.write(|file| {
+            // Of a later schema than it was written under, where it is copied from an older journal.
+            pieces::write(header, |line| append(file, line))?;
+            file.sync_data()
+        })
+    }
+
     fn append(&mut self, line: &Line, sync: bool) -> Option<Warning> {
-        let file = self.file.as_mut()?;
-        let written = serde_json::to_vec(line).map_err(io::Error::from).and_then(|mut text| {
-            text.push(b'\n');
-            file.write_all(&text)?;
+        self.write(|file| {
+            append(file, line)?;
             if sync { file.sync_data() } else { Ok(()) }
-        });
-        let error = written.err()?;
+        })
+    }
+
+    /// Writes to the file, unless that is over. After trouble, it is.
+    fn write(&mut self, write: impl FnOnce(&mut File) -> io::Result<()>) -> Option<Warning> {
+        let error = write(self.file.as_mut()?).err()?;
         self.file = None;
         Some(Warning { text: without(&self.path, &error) })
     }
+}
+
+/// Appends a line in one go.
+fn append(file: &mut File, line: &Line) -> io::Result<()> {
+    let mut text = serde_json::to_vec(line)?;
+    text.push(b'\n');
+    file.write_all(&text)
+}
+
+/// Refuses a file that is there and no journal: nothing is added to what is not ours.
+///
+/// # Errors
+/// When it is one.
+pub fn refuse_foreign(path: &Path) -> Result<(), Error> {
+    if !read::is_foreign(path) {
+        return Ok(());
+    }
+    let path = path.display();
+    Err(Error::Usage(format!(
+        "--journal {path}: it is no journal of lbench, and nothing is added to it: name another file"
+    )))
 }
 
 /// What a person is told who will have no journal.

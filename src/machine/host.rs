@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::machine::Description;
 use crate::machine::cards::Cards;
 use crate::machine::system;
+use crate::machine::{Description, Limits};
 use crate::units::counted;
 
 /// What a result must say about where it was made.
@@ -16,8 +16,11 @@ pub struct Host {
     pub physical_cores: u32,
     /// Hardware threads that this process may use.
     pub logical_cores: u32,
-    /// All memory, in bytes.
+    /// All memory that a process may have, in bytes: the machine's, or what a control group or a limit leaves of it.
     pub memory: u64,
+    /// CPUs' worth of time that the control groups give, where they limit it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_quota: Option<f64>,
     /// Operating system and version, e.g. `Debian GNU/Linux 12`.
     pub os: String,
     /// Kernel version.
@@ -63,18 +66,20 @@ impl Host {
         if names.is_empty() { "CPU".into() } else { names.join(",") }
     }
 
-    /// Looks at the machine; what the engine found is handed in.
-    pub fn take(engine: Description) -> Self {
+    /// Looks at the machine; what the engine found is handed in, and where the system's limits are.
+    pub fn take(engine: Description, limits: &Limits) -> Self {
         let ram = sysinfo::MemoryRefreshKind::nothing().with_ram();
         let memory =
             sysinfo::System::new_with_specifics(sysinfo::RefreshKind::nothing().with_memory(ram))
                 .map_or(0, |system| system.total_memory());
+        let memory = limits.memory().map_or(memory, |limits| limits.total().0);
         let logical = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let physical = sysinfo::System::physical_core_count().unwrap_or(logical).min(logical);
         Self {
             physical_cores: u32::try_from(physical).unwrap_or(u32::MAX).max(1),
             logical_cores: u32::try_from(logical).unwrap_or(u32::MAX),
             memory,
+            cpu_quota: limits.cpus().quota,
             os: sysinfo::System::long_os_version().unwrap_or_else(|_| std::env::consts::OS.into()),
             kernel: sysinfo::System::kernel_version().ok(),
             governor: system::governor(Path::new("/")),
@@ -89,7 +94,9 @@ impl Host {
     /// Its cores and threads, in words.
     pub fn cores(&self) -> String {
         let (cores, threads) = (self.physical_cores, self.logical_cores);
-        format!("{}, {}", counted(cores, "core"), counted(threads, "thread"))
+        let quota = self.cpu_quota.map(|quota| format!(", the time of {quota} CPUs"));
+        let quota = quota.unwrap_or_default();
+        format!("{}, {}{quota}", counted(cores, "core"), counted(threads, "thread"))
     }
 
     /// Threads when `-t` is not given: the physical cores, as llama-bench.
@@ -104,6 +111,7 @@ impl Host {
             physical_cores: 4,
             logical_cores: 8,
             memory: 16 << 30,
+            cpu_quota: None,
             os: "TestOS 1".into(),
             kernel: None,
             governor: None,

@@ -101,15 +101,16 @@ pub(crate) fn swapped_pages(vmstat: &str) -> Option<u64> {
     Some(counter(vmstat, "pswpin")?.saturating_add(counter(vmstat, "pswpout")?))
 }
 
-/// How often the kernel has killed something for lack of memory since the system started.
-pub fn oom_kills() -> Option<u64> {
-    counter(&read("/proc/vmstat")?, "oom_kill")
+/// How often the kernel has killed something for lack of memory since the system started whose files are under
+/// `root`.
+pub fn oom_kills(root: &Path) -> Option<u64> {
+    counter(&fs::read_to_string(root.join("proc/vmstat")).ok()?, "oom_kill")
 }
 
-/// Memory that could be had without swapping, and all there is.
+/// Memory that could be had without swapping, and all there is, of a system whose files are under `root`.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // whole KiB, never negative
-pub fn memory() -> Option<(Bytes, Bytes)> {
-    let meminfo = read("/proc/meminfo")?;
+pub fn memory(root: &Path) -> Option<(Bytes, Bytes)> {
+    let meminfo = fs::read_to_string(root.join("proc/meminfo")).ok()?;
     let bytes = |name| value(&meminfo, name).map(|kib| Bytes(kib as u64 * 1024));
     Some((bytes("MemAvailable")?, bytes("MemTotal")?))
 }

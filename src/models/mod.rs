@@ -10,7 +10,7 @@ pub use cost::token_cost;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
-use crate::gguf::synth::{self, Spec};
+use crate::gguf::synth::{self, Spec, SynthError};
 use crate::gguf::{Header, HeaderError};
 use crate::hub::Found;
 use crate::setup::{Layout, Model, ModelKind, Tensors};
@@ -18,6 +18,9 @@ use crate::units::{Bytes, Params};
 
 /// The model when `-m` is not given: small enough for any machine, made in a moment.
 pub const DEFAULT: &str = "synth:llama-135m:q4_0";
+
+/// What is wrong with a name that is no text.
+pub const NO_TEXT: &str = "the name is not UTF-8, which results and journals could not hold: rename it, or reach it by a link";
 
 /// What marks a model that lbench makes itself.
 const SYNTH: &str = "synth:";
@@ -103,26 +106,56 @@ fn synthetic(
     let header = spec.header();
     let path = dir.join(spec.file_name());
     if write {
-        make(&spec, &header, &path, tell)?;
+        make(&spec, &header, (&path, Replace::Own), tell)?;
     }
-    Ok(model(path, &header))
+    model(path, &header)
 }
 
-/// Writes a synthetic model unless the file is there already.
+/// What may be in the place of a model that is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replace {
+    /// A file that lbench has made.
+    Own,
+    /// No file but that very model.
+    Nothing,
+    /// Any file.
+    Any,
+}
+
+/// Writes a synthetic model unless the file is there already. What writers that are gone have left of models in its
+/// folder goes first.
 ///
 /// # Errors
-/// When the disk is too small or cannot be written.
+/// When another file is there, the disk is too small or cannot be written, or the user ends it.
 pub fn make(
     spec: &Spec,
     header: &Header,
-    path: &Path,
+    (path, replace): (&Path, Replace),
     tell: &mut dyn FnMut(String),
 ) -> Result<(), Error> {
+    synth::remove_leftovers(path);
     if synth::is_up_to_date(header, path) {
         return Ok(());
     }
+    let is_own = || Header::read(path).is_ok_and(|found| found.synthetic_seed().is_some());
+    let may = match replace {
+        Replace::Any => true,
+        Replace::Own => !path.exists() || is_own(),
+        Replace::Nothing => !path.exists(),
+    };
+    if !may {
+        let path = path.display();
+        let way = match replace {
+            Replace::Own => "move it away, or name another folder with --models-dir",
+            _ => "name another file, or replace it with --force",
+        };
+        return Err(Error::Usage(format!("{path}: another file is there: {way}")));
+    }
     tell(format!("making {} ({}, random weights)", path.display(), Bytes(header.file_size)));
-    spec.write(path, &mut |_, _| {}).map_err(|e| Error::Usage(format!("{}: {e}", path.display())))
+    spec.write(path, &mut |_, _| {}).map_err(|error| match error {
+        SynthError::Interrupted => Error::Interrupted,
+        error => Error::Usage(format!("{}: {error}", path.display())),
+    })
 }
 
 /// Reads the header of a model of the hub.
@@ -157,15 +190,20 @@ fn file(path: &Path) -> Result<Model, Error> {
         path: path.to_path_buf(),
         reason: error.to_string(),
     })?;
-    Ok(model(path.to_path_buf(), &header))
+    model(path.to_path_buf(), &header)
 }
 
-fn model(path: PathBuf, header: &Header) -> Model {
+/// # Errors
+/// When its path is no text, as which it goes to workers and journals.
+fn model(path: PathBuf, header: &Header) -> Result<Model, Error> {
+    if path.to_str().is_none() {
+        return Err(Error::Model { path, reason: NO_TEXT.into() });
+    }
     let kind = kind::of(header);
     // The terms of the roofline are those of one token behind the other.
     let is_decoder = kind == ModelKind::Decoder;
     let names = header.tensors.iter().map(|tensor| tensor.name.clone());
-    Model {
+    Ok(Model {
         path,
         header_hash: header.hash.clone(),
         file_size: Bytes(header.file_size),
@@ -184,7 +222,7 @@ fn model(path: PathBuf, header: &Header) -> Model {
         n_ctx_train: context(header),
         n_positions: positions(header),
         tensors: Tensors::new(names.collect()),
-    }
+    })
 }
 
 /// Tokens that a model was trained with at once.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::encoding;
 use crate::error::Error;
 
 /// A prompt and where it stands.
@@ -18,6 +19,9 @@ pub struct Prompt {
 /// Largest file of prompts, in bytes.
 const MAX_FILE: u64 = 64 << 20;
 
+/// Longest prompt, in bytes: its tokens are one message of a worker.
+const MAX_PROMPT: usize = 8 << 20;
+
 /// Reads a file of prompts. Where its name ends in `.json`, it is an array; in `.jsonl`, a value a line:
 /// strings, or objects with a `prompt` or a `text`. Any other file is a prompt a line, empty lines apart.
 ///
@@ -31,12 +35,26 @@ pub fn read(path: &Path) -> Result<Vec<Prompt>, Error> {
         return Err(refuse("it is larger than 64 MiB".into()));
     }
     let bytes = std::fs::read(path).map_err(|error| refuse(error.to_string()))?;
-    let text = String::from_utf8(bytes).map_err(|_| refuse("it is not UTF-8".into()))?;
+    let text = encoding::decode(bytes).map_err(refuse)?;
     let prompts = parse(path, &text).map_err(refuse)?;
     if prompts.is_empty() {
         return Err(refuse("there is no prompt in it".into()));
     }
     Ok(prompts)
+}
+
+/// Prompts in parts, none of which has more text than the longest prompt may have.
+pub fn parts(prompts: &[Prompt]) -> Vec<&[Prompt]> {
+    let (mut parts, mut first, mut length) = (Vec::new(), 0, 0);
+    for (at, prompt) in prompts.iter().enumerate() {
+        if at > first && length + prompt.text.len() > MAX_PROMPT {
+            parts.push(&prompts[first..at]);
+            (first, length) = (at, 0);
+        }
+        length += prompt.text.len();
+    }
+    parts.push(&prompts[first..]);
+    parts
 }
 
 /// A prompt in JSON.
@@ -65,7 +83,9 @@ fn parse(path: &Path, text: &str) -> Result<Vec<Prompt>, String> {
     let named = |number: usize, text: String| Prompt { name: format!("{file}:{number}"), text };
     let ending = path.extension().and_then(|ending| ending.to_str());
     let lines = || {
-        let numbered = text.lines().enumerate().map(|(index, line)| (index + 1, line));
+        // Files that were put one behind the other have a mark in the middle.
+        let lines = text.lines().map(|line| line.trim_start_matches(encoding::MARK));
+        let numbered = lines.enumerate().map(|(index, line)| (index + 1, line));
         numbered.filter(|(_, line)| !line.trim().is_empty())
     };
     let prompts: Vec<Prompt> = match ending {
@@ -87,10 +107,13 @@ fn parse(path: &Path, text: &str) -> Result<Vec<Prompt>, String> {
         }
         _ => lines().map(|(number, line)| named(number, line.to_string())).collect(),
     };
-    match prompts.iter().find(|prompt| prompt.text.is_empty()) {
-        Some(empty) => Err(format!("{} is empty", empty.name)),
-        None => Ok(prompts),
+    if let Some(empty) = prompts.iter().find(|prompt| prompt.text.is_empty()) {
+        return Err(format!("{} is empty", empty.name));
     }
+    if let Some(long) = prompts.iter().find(|prompt| prompt.text.len() > MAX_PROMPT) {
+        return Err(format!("{} is longer than 8 MiB, which no context holds", long.name));
+    }
+    Ok(prompts)
 }
 
 #[cfg(test)]
@@ -110,6 +133,35 @@ mod tests {
         assert_eq!(json.unwrap(), ["p.json:1 two\nlines", "p.json:2 b", "p.json:3 c"]);
         let jsonl = texts("p.jsonl", "\"a\"\n\n{\"prompt\": \"b\"}\n");
         assert_eq!(jsonl.unwrap(), ["p.jsonl:1 a", "p.jsonl:3 b"]);
+    }
+
+    #[test]
+    fn a_file_from_elsewhere_has_the_same_prompts() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = "\u{feff}What is love?\r\n\r\n\u{feff}Ünd?\r\n";
+        let units: Vec<u16> = text.encode_utf16().collect();
+        for bytes in [
+            text.as_bytes().to_vec(),
+            units.iter().flat_map(|unit| unit.to_le_bytes()).collect(),
+            units.iter().flat_map(|unit| unit.to_be_bytes()).collect(),
+        ] {
+            let path = dir.path().join("p.txt");
+            std::fs::write(&path, bytes).unwrap();
+            let prompts = read(&path).unwrap();
+            let texts: Vec<_> = prompts.iter().map(|prompt| prompt.text.as_str()).collect();
+            assert_eq!(texts, ["What is love?", "Ünd?"]);
+        }
+    }
+
+    #[test]
+    fn many_long_prompts_are_several_parts() {
+        let lengths = [MAX_PROMPT, 1, 5, MAX_PROMPT - 6, 1];
+        let prompt = |length| Prompt { name: String::new(), text: "x".repeat(length) };
+        let prompts: Vec<_> = lengths.into_iter().map(prompt).collect();
+        let parts: Vec<_> = parts(&prompts).iter().map(|part| part.len()).collect();
+        assert_eq!(parts, [1, 3, 1]);
+        let told = texts("p.txt", &"x".repeat(MAX_PROMPT + 1)).unwrap_err();
+        assert_eq!(told, "p.txt:1 is longer than 8 MiB, which no context holds");
     }
 
     #[test]

@@ -180,7 +180,7 @@ impl Columns {
                 job.setup.model().map_or_else(String::new, |model| model.tensor_bytes.to_string())
             }
             Read::Axis(axis) => value(job, axis),
-            Read::Test => job.work.test_name(),
+            Read::Test => plain(&job.work.test_name()),
             Read::Headline => standing(board.standing(row)),
             Read::FirstToken if !has_first_token(job) => String::new(),
             Read::FirstToken => board.first_token(row).map_or_else(String::new, number),

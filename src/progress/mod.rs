@@ -20,7 +20,7 @@ mod prices;
 mod screen;
 mod steps;
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 use std::time::Instant;
 
 use board::Board;
@@ -31,6 +31,7 @@ use steps::Steps;
 use crate::ledger::Priors;
 use crate::plan::Plan;
 use crate::record::Record;
+use crate::terminal::tell;
 
 /// Progress of one run.
 pub struct Progress {
@@ -74,8 +75,7 @@ impl Progress {
             Style::Quiet => {}
             Style::Lines(steps) => {
                 if let Some(line) = steps.fold(record) {
-                    // Nobody is there to be told where even this fails.
-                    let _ = writeln!(std::io::stderr(), "lbench: {line}");
+                    tell(&line);
                 }
             }
             Style::Live(live) => live.fold(record),

@@ -11,6 +11,7 @@ use console::{Term, measure_text_width};
 use super::board::Board;
 use super::columns::Columns;
 use super::live::{Size, lines};
+use crate::document::text::harmless;
 use crate::record::Record;
 
 /// Time between two looks at what is new.
@@ -52,13 +53,15 @@ impl Live {
         let shared = Arc::new(Shared { board, columns, screen, news: AtomicBool::new(false) });
         let (stop, stopped) = channel();
         let drawing = Arc::clone(&shared);
-        let thread = std::thread::spawn(move || {
+        let draw = move || {
             let mut last = Instant::now();
             while stopped.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
                 drawing.look(&mut last);
             }
-        });
-        Self { shared, thread: Some((stop, thread)) }
+        };
+        // Without a thread there is no table, and the run goes on.
+        let thread = std::thread::Builder::new().spawn(draw).ok();
+        Self { shared, thread: thread.map(|thread| (stop, thread)) }
     }
 
     /// Takes note of what happened.
@@ -105,7 +108,7 @@ impl Shared {
             board.settle();
             lines(&board, &self.columns, size, now)
         };
-        lock(&self.screen).draw(new);
+        lock(&self.screen).draw(&new);
     }
 }
 
@@ -121,7 +124,8 @@ impl Screen {
         (size != self.size).then_some(size)
     }
 
-    fn draw(&mut self, lines: Vec<String>) {
+    fn draw(&mut self, lines: &[String]) {
+        let lines: Vec<_> = lines.iter().map(|line| harmless(line)).collect();
         let size = size(&self.term);
         if lines != self.drawn || size != self.size {
             self.erase();

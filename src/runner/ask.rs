@@ -83,7 +83,7 @@ impl Keeper {
         pick: impl Fn(Event) -> Option<Result<T, String>>,
     ) -> Result<Result<T, String>, Error> {
         self.ready()?;
-        self.send(&Request::Ask(question.clone()));
+        self.send(&Request::Ask(question.clone()))?;
         let deadline = Some(Instant::now() + limit);
         loop {
             match self.next(deadline) {

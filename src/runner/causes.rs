@@ -4,7 +4,7 @@ use crate::record::Trouble;
 
 /// Words of the engine, in lower case, and the trouble that they stand for. The first that is found
 /// counts, so the telling ones come first.
-static WORDS: [(&str, Trouble); 27] = [
+static WORDS: [(&str, Trouble); 33] = [
     ("quantized v cache", Trouble::CacheType),
     ("v cache quantization requires", Trouble::CacheType),
     ("requires flash_attn", Trouble::CacheType),
@@ -24,11 +24,17 @@ static WORDS: [(&str, Trouble); 27] = [
     ("unable to allocate cuda", Trouble::DeviceMemory),
     ("failed to allocate rpc", Trouble::DeviceMemory),
     ("unable to allocate rpc", Trouble::DeviceMemory),
+    ("thread creation failed", Trouble::Threads),
+    ("ggml_assert(rc == 0) failed", Trouble::Threads),
+    ("the system gives no further thread", Trouble::Threads),
     ("failed to allocate cpu buffer", Trouble::HostMemory),
     ("failed to allocate buffer", Trouble::HostMemory),
     ("unable to allocate", Trouble::HostMemory),
     ("no memory for the computation", Trouble::HostMemory),
     ("bad_alloc", Trouble::HostMemory),
+    ("mmap failed: cannot allocate memory", Trouble::HostMemory),
+    ("insufficient memory", Trouble::HostMemory),
+    ("memory allocation of", Trouble::HostMemory),
     ("not within the file bounds", Trouble::File),
     ("invalid magic", Trouble::File),
     ("tensor data is out of bounds", Trouble::File),
@@ -48,7 +54,10 @@ pub(super) fn advice(trouble: Trouble) -> Option<&'static str> {
             "the device has no room: offload fewer layers (-ngl), or use a smaller context, batch or type"
         }
         Trouble::HostMemory => {
-            "the machine has no room: use a smaller model, context or batch, or offload more layers"
+            "memory has no room for it: use a smaller model, context or batch, or offload more layers"
+        }
+        Trouble::Threads => {
+            "the system allows no more threads (ulimit -u, pids of the control group): use fewer (-t)"
         }
         Trouble::CacheType => "a quantized V cache needs flash attention: -fa on",
         Trouble::Architecture => "this llama.cpp does not know the model's architecture",
@@ -78,6 +87,11 @@ mod tests {
             Trouble::Remote
         );
         assert_eq!(of("GGML_ASSERT(x) failed"), Trouble::Other);
+        assert_eq!(of("mmap failed: Cannot allocate memory"), Trouble::HostMemory);
+        assert_eq!(
+            of("libgomp: Thread creation failed: Resource temporarily unavailable"),
+            Trouble::Threads
+        );
     }
 
     #[test]

@@ -1,24 +1,20 @@
 //! One worker process: spawning it, reading it, ending it.
 
-use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
 use super::Message;
+use super::log::Log;
 use crate::error::Error;
 use crate::wire::{Event, MAX_LINE, Request};
 
-/// Lines of a worker's standard error that are kept.
-const LOG_LINES: usize = 40;
-/// Bytes of one such line that are kept.
-const LOG_LINE: usize = 400;
 /// How long a worker may take to free its memory and exit after being told to.
 const STOP_GRACE: Duration = Duration::from_secs(10);
 
@@ -41,7 +37,8 @@ pub struct Worker {
     pub id: u64,
     child: Child,
     stdin: Option<ChildStdin>,
-    log: Arc<Mutex<VecDeque<String>>>,
+    /// What it writes to its standard error.
+    pub log: Arc<Log>,
     log_reader: Option<JoinHandle<()>>,
 }
 
@@ -70,16 +67,21 @@ impl Worker {
             .map_err(failed)?;
         let (stdin, stdout, stderr) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let log = Arc::new(Log::default());
+        // From here on it ends with this value, if a thread cannot be had.
+        let mut worker = Self { id, child, stdin, log: Arc::clone(&log), log_reader: None };
+        let threads = || std::thread::Builder::new();
         if let Some(stdout) = stdout {
             let messages = messages.clone();
-            std::thread::spawn(move || read_events(stdout, id, &messages));
+            let read = move || read_events(stdout, id, &messages);
+            threads().spawn(read).map_err(Error::Thread)?;
         }
-        let log = Arc::new(Mutex::new(VecDeque::new()));
-        let log_reader = stderr.map(|stderr| {
-            let (log, verbose) = (Arc::clone(&log), spawn.verbose);
-            std::thread::spawn(move || read_log(stderr, &log, verbose))
-        });
-        Ok(Self { id, child, stdin, log, log_reader })
+        if let Some(stderr) = stderr {
+            let verbose = spawn.verbose;
+            let read = move || log.read(stderr, verbose);
+            worker.log_reader = Some(threads().spawn(read).map_err(Error::Thread)?);
+        }
+        Ok(worker)
     }
 
     /// Its process id.
@@ -88,16 +90,23 @@ impl Worker {
     }
 
     /// Sends a request. A worker that is already dead says so through its closed pipe, not here.
-    pub fn send(&mut self, request: &Request) {
-        if let (Some(stdin), Ok(mut line)) = (&mut self.stdin, serde_json::to_vec(request)) {
-            line.push(b'\n');
+    ///
+    /// # Errors
+    /// When it cannot be written down, as a path that is no text.
+    pub fn send(&mut self, request: &Request) -> Result<(), Error> {
+        let mut line = serde_json::to_vec(request)
+            .map_err(|error| Error::Worker(format!("it cannot be told what to do: {error}")))?;
+        line.push(b'\n');
+        if let Some(stdin) = &mut self.stdin {
             let _ = stdin.write_all(&line);
         }
+        Ok(())
     }
 
     /// Asks the worker to free everything and exit; ends it if it takes too long.
     pub fn stop(mut self) {
-        self.send(&Request::Stop);
+        // Nothing in it is no text; one that did not hear it is ended.
+        let _ = self.send(&Request::Stop);
         self.reap(STOP_GRACE);
     }
 
@@ -117,8 +126,7 @@ impl Worker {
                 std::thread::sleep(Duration::from_millis(2));
             }
         }
-        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        (status, log.iter().cloned().collect())
+        (status, self.log.lines())
     }
 
     /// Waits for the process up to `grace`, then kills it. `None` if its status cannot be had.
@@ -179,30 +187,4 @@ fn read_events(pipe: impl Read, worker: u64, messages: &Sender<Message>) {
 fn rubbish(worker: u64, line: &[u8]) -> Message {
     let text = String::from_utf8_lossy(&line[..line.len().min(60)]);
     Message::Rubbish { worker, text: text.trim_end().escape_debug().to_string() }
-}
-
-/// Keeps the last lines of a worker's standard error, however much it writes.
-fn read_log(pipe: impl Read, log: &Mutex<VecDeque<String>>, verbose: bool) {
-    let mut reader = BufReader::with_capacity(1 << 16, pipe);
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        // A line without an end must not grow without one.
-        match (&mut reader).take(1 << 16).read_until(b'\n', &mut line) {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {}
-        }
-        if verbose {
-            let _ = std::io::stderr().write_all(&line);
-        }
-        let text = String::from_utf8_lossy(&line[..line.len().min(LOG_LINE)]);
-        let text = text.trim_end();
-        if !text.is_empty() {
-            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-            if log.len() == LOG_LINES {
-                log.pop_front();
-            }
-            log.push_back(text.to_string());
-        }
-    }
 }

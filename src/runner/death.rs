@@ -4,14 +4,17 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 
 use super::causes;
+use crate::machine::limits::Kills;
 use crate::record::{Outcome, Phase, Trouble};
 use crate::units::Bytes;
 
 /// What the kernel's out-of-memory killer did while a worker lived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OomKiller {
-    /// It killed something.
+    /// It killed something, because the machine had no memory left.
     Struck,
+    /// It killed something, because this limit was reached.
+    StruckBy(String),
     /// It did nothing.
     Idle,
     /// The kernel does not say.
@@ -19,12 +22,13 @@ pub enum OomKiller {
 }
 
 impl OomKiller {
-    /// From the number of its kills before and after.
-    pub fn between(before: Option<u64>, after: Option<u64>) -> Self {
-        match (before, after) {
-            (Some(before), Some(after)) if after > before => Self::Struck,
-            (Some(_), Some(_)) => Self::Idle,
-            _ => Self::Unknown,
+    /// From its kills before and after.
+    pub fn between(before: &Kills, after: &Kills) -> Self {
+        match (after.since(before), after.of_group_since(before)) {
+            (_, Some(limit)) => Self::StruckBy(limit),
+            (Some(true), None) => Self::Struck,
+            (Some(false), None) => Self::Idle,
+            (None, None) => Self::Unknown,
         }
     }
 }
@@ -47,8 +51,11 @@ pub fn outcome(
         (None, None, None) => "gone without a trace".to_string(),
     };
     let signal = if broke.is_some() { None } else { signal };
-    let (how, trouble) = match (signal, oom) {
+    let (how, trouble) = match (signal, &oom) {
         (Some(4), _) => (how, Trouble::Instruction),
+        (Some(9), OomKiller::StruckBy(limit)) => {
+            (format!("killed by the kernel: {limit} was reached"), Trouble::HostMemory)
+        }
         (Some(9), OomKiller::Struck) => {
             ("killed by the kernel: the machine ran out of memory".into(), Trouble::HostMemory)
         }
@@ -62,13 +69,41 @@ pub fn outcome(
     Outcome::Crashed { phase, how, signal, trouble, hint: hint.map(str::to_string), log }
 }
 
-/// The outcome of a job that lbench ended because the machine had only so much memory left.
-pub fn for_memory(phase: Phase, left: Bytes) -> Outcome {
+/// The same outcome with the limits on memory that are less than the machine has, where it lacked memory and does
+/// not name one.
+pub fn within(outcome: Outcome, bounds: Option<&str>) -> Outcome {
+    let name = |said: String| match bounds {
+        Some(bounds) if !said.contains(bounds) && !said.contains(" limit of ") => {
+            format!("{said}; there is {bounds}")
+        }
+        _ => said,
+    };
+    match outcome {
+        Outcome::Failed { phase, cause, trouble: trouble @ Trouble::HostMemory, log } => {
+            Outcome::Failed { phase, cause: name(cause), trouble, log }
+        }
+        Outcome::Crashed {
+            phase,
+            how,
+            signal,
+            trouble: trouble @ Trouble::HostMemory,
+            hint,
+            log,
+        } => Outcome::Crashed { phase, how: name(how), signal, trouble, hint, log },
+        other => other,
+    }
+}
+
+/// The outcome of a job that lbench ended because there was only so much memory left, by whose bound where it was
+/// not the machine's.
+pub fn for_memory(phase: Phase, left: Bytes, of: Option<&str>) -> Outcome {
+    let how = match of {
+        None => format!("the machine had {left} of memory left and was about to swap"),
+        Some(of) => format!("there were {left} of memory left within {of}"),
+    };
     Outcome::Crashed {
         phase,
-        how: format!(
-            "ended by lbench: the machine had {left} of memory left and was about to swap"
-        ),
+        how: format!("ended by lbench: {how}"),
         signal: None,
         trouble: Trouble::HostMemory,
         hint: Some("use a smaller model, context or batch; --min-free sets the limit".into()),
@@ -84,6 +119,9 @@ fn signal_name(number: i32) -> String {
         9 => "SIGKILL, killed from outside",
         11 => "SIGSEGV, invalid memory access",
         15 => "SIGTERM, told to end",
+        n if n == rustix::process::Signal::XCPU.as_raw() => {
+            "SIGXCPU, its limit on CPU time is reached (ulimit -t)"
+        }
         n if n == rustix::process::Signal::BUS.as_raw() => {
             "SIGBUS, memory behind a mapping is gone"
         }
@@ -149,11 +187,30 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         };
-        let (how, trouble, hint) = killed(OomKiller::between(Some(3), Some(4)));
-        assert!(how.contains("out of memory") && trouble == Trouble::HostMemory && hint);
-        let (how, trouble, hint) = killed(OomKiller::between(Some(3), Some(3)));
+        let (how, trouble, hint) = killed(OomKiller::Struck);
+        assert!(how.contains("machine ran out of memory"), "{how}");
+        assert!(trouble == Trouble::HostMemory && hint);
+        let limit = "the control group's limit of 120.00 MiB (/sys/fs/cgroup/a)";
+        let (how, trouble, hint) = killed(OomKiller::StruckBy(limit.into()));
+        assert_eq!(how, format!("killed by the kernel: {limit} was reached"));
+        assert!(trouble == Trouble::HostMemory && hint);
+        let (how, trouble, hint) = killed(OomKiller::Idle);
         assert!(how.contains("from outside") && trouble == Trouble::Other && !hint);
-        assert!(killed(OomKiller::between(None, Some(3))).2, "the usual reason is named");
+        assert!(killed(OomKiller::Unknown).2, "the usual reason is named");
+    }
+
+    #[test]
+    fn limits_are_named_where_memory_lacked() {
+        let failed = |trouble| Outcome::Failed {
+            phase: Phase::Load,
+            cause: "no room".into(),
+            trouble,
+            log: vec![],
+        };
+        let told = |trouble| within(failed(trouble), Some("the limit of 1 GiB")).in_words();
+        assert_eq!(told(Trouble::HostMemory), "no room; there is the limit of 1 GiB");
+        assert_eq!(told(Trouble::DeviceMemory), "no room");
+        assert_eq!(within(failed(Trouble::HostMemory), None), failed(Trouble::HostMemory));
     }
 
     #[test]

@@ -27,7 +27,7 @@ impl Doomed {
             self.failed.iter().find(|(failed, trouble)| needs_more(job, failed, *trouble))?;
         let what = match trouble {
             Trouble::DeviceMemory => "the device's memory",
-            _ => "the machine's memory",
+            _ => "the memory that may be had",
         };
         let smaller = describe(failed, job);
         Some(format!("{what} was too small for {smaller} already: --try-all tries it all the same"))

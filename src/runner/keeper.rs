@@ -1,16 +1,20 @@
 //! Keeper of the worker: starts it, hears it, ends it. At most one lives at a time.
 
 use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::child::{Spawn, Worker};
 use super::death::{self, OomKiller};
+use super::log::Log;
 use super::{Message, guard};
 use crate::error::Error;
 use crate::job::Job;
-use crate::machine::system;
+use crate::machine::Limits;
+use crate::machine::limits::Kills;
 use crate::record::{DeviceTelemetry, Outcome, Phase};
 use crate::setup::Setup;
 use crate::telemetry::sampler::Sampler;
@@ -27,6 +31,7 @@ pub(super) enum Next {
     Deadline,
     LowMemory {
         left: Bytes,
+        of: Option<String>,
     },
     Interrupted,
 }
@@ -45,26 +50,41 @@ pub(super) struct Keeper {
     workers: u64,
     /// Whether it has had a request before.
     used: bool,
+    /// What the worker, or the last one, writes to its standard error.
+    log: Option<Arc<Log>>,
+    /// Jobs that it has done with.
+    jobs: u64,
     /// What looks at the devices, where that is possible.
     sampler: Option<Sampler>,
+    /// What the system lets the worker have.
+    limits: Limits,
     /// Kills of the out-of-memory killer when the worker started.
-    oom_kills: Option<u64>,
+    kills: Kills,
+    /// Process id of the worker, 0 for none, for who watches it.
+    watched: Arc<AtomicU32>,
 }
 
 impl Keeper {
     /// A keeper that also hears SIGINT, SIGTERM and SIGHUP from now on, and how much memory is left.
-    pub(super) fn new(spawn: Spawn, least_memory: Option<Bytes>) -> Result<Self, Error> {
+    pub(super) fn new(
+        spawn: Spawn,
+        least_memory: Option<Bytes>,
+        limits: Limits,
+    ) -> Result<Self, Error> {
         use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
         let (sender, messages) = crossbeam_channel::unbounded();
         let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])
             .map_err(|e| Error::Worker(format!("signal handlers: {e}")))?;
         let for_signals = sender.clone();
-        std::thread::spawn(move || {
+        let hear = move || {
             for _ in signals.forever() {
                 let _ = for_signals.send(Message::Signal);
             }
-        });
-        guard::watch_memory(least_memory, sender.clone());
+        };
+        std::thread::Builder::new().spawn(hear).map_err(Error::Thread)?;
+        let watched = Arc::new(AtomicU32::new(0));
+        let bound = (least_memory, limits.clone());
+        guard::watch_memory(bound, Arc::clone(&watched), sender.clone())?;
         Ok(Self {
             spawn,
             messages,
@@ -74,8 +94,12 @@ impl Keeper {
             spawned: Instant::now(),
             workers: 0,
             used: false,
+            log: None,
+            jobs: 0,
             sampler: None,
-            oom_kills: None,
+            limits,
+            kills: Kills::default(),
+            watched,
         })
     }
 
@@ -90,10 +114,13 @@ impl Keeper {
             match message {
                 Ok(Message::Signal) => return Next::Interrupted,
                 // What was too much before this worker started is not its fault.
-                Ok(Message::LowMemory { left, at }) if current.is_some() && at > self.spawned => {
-                    return Next::LowMemory { left };
+                Ok(Message::LowMemory { left, of, at })
+                    if current.is_some() && at > self.spawned =>
+                {
+                    return Next::LowMemory { left, of };
                 }
                 Ok(Message::Event { worker, event }) if Some(worker) == current => {
+                    self.jobs += u64::from(event.is_last());
                     return Next::Event(*event);
                 }
                 Ok(Message::Rubbish { worker, text }) if Some(worker) == current => {
@@ -118,9 +145,12 @@ impl Keeper {
         }
         self.workers += 1;
         self.spawned = Instant::now();
-        self.oom_kills = system::oom_kills();
+        self.kills = self.limits.kills();
         (self.loaded, self.used) = (None, false);
-        self.worker = Some(Worker::spawn(&self.spawn, self.workers, &self.sender)?);
+        let worker = Worker::spawn(&self.spawn, self.workers, &self.sender)?;
+        (self.log, self.jobs) = (Some(Arc::clone(&worker.log)), 0);
+        self.watched.store(worker.pid(), Ordering::Relaxed);
+        self.worker = Some(worker);
         Ok(())
     }
 
@@ -141,11 +171,11 @@ impl Keeper {
     }
 
     /// Sends a request to the worker; whether it had served others before.
-    pub(super) fn send(&mut self, request: &Request) -> bool {
+    pub(super) fn send(&mut self, request: &Request) -> Result<bool, Error> {
         if let Some(worker) = &mut self.worker {
-            worker.send(request);
+            worker.send(request)?;
         }
-        std::mem::replace(&mut self.used, true)
+        Ok(std::mem::replace(&mut self.used, true))
     }
 
     /// Process id of the worker.
@@ -201,11 +231,22 @@ impl Keeper {
         self.sampler.as_ref().map(Sampler::end).unwrap_or_default()
     }
 
+    /// What was said of settings that were not taken, past the engine's log, since it was asked for last.
+    pub(super) fn remarks(&self) -> Vec<String> {
+        self.log.as_ref().map(|log| log.remarks(self.jobs)).unwrap_or_default()
+    }
+
     /// How the worker has ended, as the outcome of what it did.
     pub(super) fn autopsy(&mut self, phase: Phase, broke: Option<&str>) -> Outcome {
         let (status, log) = self.post_mortem(broke.is_some());
-        let killer = OomKiller::between(self.oom_kills, system::oom_kills());
-        death::outcome(phase, status, broke, log, killer)
+        let killer = OomKiller::between(&self.kills, &self.limits.kills());
+        let outcome = death::outcome(phase, status, broke, log, killer);
+        death::within(outcome, self.bounds().as_deref())
+    }
+
+    /// The limits on the worker's memory that are less than the machine has, in words.
+    pub(super) fn bounds(&self) -> Option<String> {
+        self.limits.memory()?.in_words()
     }
 
     /// Puts a dead worker away.
@@ -222,7 +263,11 @@ impl Keeper {
         let Outcome::Crashed { how, hint, log, .. } = self.autopsy(Phase::Start, broke) else {
             return String::new();
         };
-        let log = log.last().map(|line| line.trim_start_matches("lbench: worker: ").to_string());
+        let own = |line: &String| {
+            let line = line.trim_start_matches("lbench: ");
+            line.trim_start_matches("worker: ").to_string()
+        };
+        let log = log.last().map(own);
         [Some(how), hint, log].into_iter().flatten().collect::<Vec<_>>().join("; ")
     }
 }

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `mod.rs` | how a run is carried out, and how it ends |
 //! | `keeper.rs` | the worker: starting, hearing, ending it |
-//! | `child.rs` | its process and pipes |
+//! | `child.rs`, `log.rs` | its process and pipes, and what it writes to standard error |
 //! | `ask.rs` | questions to a worker |
 //! | `schedule.rs` | which jobs a round visits, and in which order. Pure |
 //! | `turns.rs` | the same for two sides that are visited in turn. Pure |
@@ -24,6 +24,7 @@ mod death;
 mod doomed;
 mod guard;
 mod keeper;
+mod log;
 mod patience;
 mod remote;
 mod schedule;
@@ -46,7 +47,7 @@ use crate::error::Error;
 use crate::job::JobId;
 use crate::journal::Kept;
 use crate::ledger::{Ledger, Priors};
-use crate::machine::Description;
+use crate::machine::{Description, Limits};
 use crate::plan::Plan;
 use crate::record::Record;
 use crate::stats::stopping::Rule;
@@ -88,6 +89,10 @@ pub struct Options {
     pub least_memory: Option<Bytes>,
     /// Longest time of a run.
     pub total_time: Option<Duration>,
+    /// What the system lets the workers have.
+    pub limits: Limits,
+    /// Whether workers compute on this machine, so that its CPUs can be too few.
+    pub has_cpus: bool,
 }
 
 /// What is to be done.
@@ -123,8 +128,8 @@ enum Message {
     Rubbish { worker: u64, text: String },
     /// A worker's pipe is closed: it is dead or dying.
     Closed { worker: u64 },
-    /// The machine has only so much memory left.
-    LowMemory { left: Bytes, at: Instant },
+    /// The worker can have only so much memory more, by whose bound where it is not the machine's.
+    LowMemory { left: Bytes, of: Option<String>, at: Instant },
     /// The user pressed Ctrl-C, or the system wants us gone.
     Signal,
 }
@@ -164,7 +169,8 @@ impl Runner {
     /// # Errors
     /// When the signal handlers cannot be installed.
     pub fn new(options: Options) -> Result<Self, Error> {
-        let keeper = Keeper::new(options.spawn.clone(), options.least_memory)?;
+        let keeper =
+            Keeper::new(options.spawn.clone(), options.least_memory, options.limits.clone())?;
         let (servers, cold_starts) = (Servers::default(), HashMap::new());
         Ok(Self { options, keeper, servers, cold_starts, turns: None })
     }
@@ -186,7 +192,7 @@ impl Runner {
     pub fn meet(&mut self) -> Result<Result<Description, u32>, Error> {
         let deadline = Some(Instant::now() + START_LIMIT);
         self.keeper.ready()?;
-        self.keeper.send(&Request::Ask(Question::Describe));
+        self.keeper.send(&Request::Ask(Question::Describe))?;
         loop {
             match self.keeper.next(deadline) {
                 Next::Event(Event::Described(description)) => return Ok(Ok(description)),
@@ -194,6 +200,7 @@ impl Runner {
                     self.keeper.kill();
                     return Ok(Err(version));
                 }
+                Next::Event(Event::Unfit { reason }) => return Err(Error::Usage(reason)),
                 Next::Event(_) | Next::LowMemory { .. } => {}
                 Next::Dead { broke } => {
                     return Err(Error::Worker(self.keeper.last_words(broke.as_deref())));

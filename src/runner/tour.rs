@@ -14,6 +14,7 @@ use super::{Halt, Options, Orders, Runner, Sink, Turning};
 use crate::job::{Job, JobId};
 use crate::journal::Kept;
 use crate::ledger::Ledger;
+use crate::machine::limits::Cpus;
 use crate::plan::{self, Plan, Planned};
 use crate::record::Record;
 use crate::stats::stopping::Rule;
@@ -35,6 +36,8 @@ pub(super) struct Tour<'a, 's> {
     course: Course,
     sink: &'s mut Sink<'s>,
     neighbours: Option<Neighbours>,
+    /// CPUs that the workers may use, where they compute on this machine.
+    pub cpus: Option<Cpus>,
     /// What visits have cost so far, by place.
     costs: Vec<Cost>,
     /// Jobs whose memory alone is wanted, each with its number among equal ones, by the place of the one that
@@ -75,6 +78,7 @@ impl<'a, 's> Tour<'a, 's> {
             course,
             sink,
             neighbours: options.neighbours.then(Neighbours::new),
+            cpus: options.has_cpus.then(|| options.limits.cpus()),
             costs: vec![Cost::default(); ledger.jobs().len()],
             memory,
             ledger,

@@ -9,6 +9,7 @@ use super::tour::Tour;
 use super::{Halt, causes, death};
 use crate::job::Job;
 use crate::record::{Outcome, Phase, Reading, Record, Trouble, Warning};
+use crate::setup::Setup;
 use crate::stats::stopping::Rule;
 use crate::units::{Nanos, unix_time};
 use crate::wire::{Event, Request, Settings};
@@ -31,6 +32,7 @@ impl Tour<'_, '_> {
         let id = job.id.clone();
         let (round, nth) = (self.round_number(), self.ledger.nth(place));
         self.record(&Record::Started { job: id.clone(), unix_time: unix_time(), round, nth })?;
+        self.say_crowded(job)?;
         let mut stage = Stage { job, phase: Phase::Start, loaded: None, first_token: None };
         let end = match self.obstacle(job) {
             Ok(Some(outcome)) => Ok((outcome, Reading::default())),
@@ -51,9 +53,25 @@ impl Tour<'_, '_> {
             }
             Err(halt) => return Err(halt),
         };
+        for text in self.keeper.remarks() {
+            self.warn(job, text)?;
+        }
         self.doomed.note(job, &outcome);
         self.record(&Record::Finished { job: job.id.clone(), outcome, reading })?;
         halt.map_or(Ok(()), Err)
+    }
+
+    /// Has a row say that it has more threads than CPUs.
+    fn say_crowded(&mut self, job: &Job) -> Result<(), Halt> {
+        let Setup::Llama(config) = &job.setup;
+        let Some(cpus) = &self.cpus else { return Ok(()) };
+        let remarks = cpus.remarks(config.n_threads, &config.compute.cpu_mask);
+        remarks.into_iter().try_for_each(|text| self.warn(job, text))
+    }
+
+    fn warn(&mut self, job: &Job, text: String) -> Result<(), Halt> {
+        let (job, warning) = (Some(job.id.clone()), Warning { text });
+        self.record(&Record::Warned { job, warning })
     }
 
     /// Makes a job's context to see what memory it takes, and times nothing.
@@ -153,9 +171,7 @@ impl Tour<'_, '_> {
                         Outcome::Completed => "it ended without a first token".into(),
                         other => other.in_words(),
                     };
-                    let text = format!("no cold start: {why}");
-                    let (job, warning) = (Some(job.id.clone()), Warning { text });
-                    self.record(&Record::Warned { job, warning })?;
+                    self.warn(job, format!("no cold start: {why}"))?;
                     break;
                 }
             }
@@ -188,14 +204,14 @@ impl Tour<'_, '_> {
         let mut limit = self.patience.begin(stage.job, delay);
         self.keeper.ready()?;
         // A worker that served other jobs may have died since: that is not this one's fault.
-        let mut silent_and_used = self.keeper.send(request);
+        let mut silent_and_used = self.keeper.send(request)?;
         loop {
             match self.keeper.next(self.clock.or(limit.deadline)) {
                 Next::Dead { broke: None } if silent_and_used => {
                     silent_and_used = false;
                     self.keeper.bury();
                     self.keeper.ready_for(stage.job)?;
-                    self.keeper.send(request);
+                    self.keeper.send(request)?;
                 }
                 Next::Event(event) => {
                     silent_and_used = false;
@@ -225,9 +241,9 @@ impl Tour<'_, '_> {
                 }
                 Ok(Outcome::TimedOut { phase, limit: limit.limit.into() })
             }
-            Next::LowMemory { left } => {
+            Next::LowMemory { left, of } => {
                 self.keeper.kill();
-                Ok(death::for_memory(phase, left))
+                Ok(death::for_memory(phase, left, of.as_deref()))
             }
             // Callers deal with events themselves.
             Next::Interrupted | Next::Event(_) => {
@@ -262,11 +278,13 @@ impl Tour<'_, '_> {
                 let lines = [cause.as_str()].into_iter().chain(log.iter().map(String::as_str));
                 let trouble = causes::trouble(lines);
                 let outcome = Outcome::Failed { phase, cause, trouble, log };
+                let outcome = death::within(outcome, self.keeper.bounds().as_deref());
                 return Ok(Some((outcome, Reading::default())));
             }
             Event::Done { reading, .. } => return Ok(Some((Outcome::Completed, reading))),
             // Answers to questions that nobody waits for any more.
             Event::Ready { .. }
+            | Event::Unfit { .. }
             | Event::Described(_)
             | Event::Roof(_)
             | Event::Linked(_)

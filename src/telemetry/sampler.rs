@@ -10,6 +10,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use nvml_wrapper::{Device as Card, Nvml};
 
 use super::nvml::{self, Look};
+use crate::error::Error;
 use crate::machine::Device;
 use crate::record::{DeviceTelemetry, MemoryMethod};
 use crate::units::Bytes;
@@ -52,7 +53,8 @@ impl Sampler {
     pub fn start() -> Result<Self, String> {
         let nvml = nvml::open()?;
         let (commands, inbox) = unbounded();
-        let thread = std::thread::spawn(move || watch(&nvml, &inbox));
+        let watching = std::thread::Builder::new().spawn(move || watch(&nvml, &inbox));
+        let thread = watching.map_err(|error| Error::Thread(error).to_string())?;
         let sampler = Self { commands: Some(commands), thread: Some(thread) };
         sampler.baseline();
         Ok(sampler)

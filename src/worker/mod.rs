@@ -21,10 +21,13 @@ use crate::engine::scripted::{Script, Scripted};
 use crate::engine::{Engine, EngineError, Session};
 use crate::error::Error;
 use crate::job::Job;
+use crate::machine::Limits;
+use crate::machine::limits::Room;
 use crate::record::{DeviceMemory, Loaded, MemorySplit, Phase, Reading, Warning};
 use crate::setup::{Config, Process, Setup};
+use crate::terminal::tell;
 use crate::units::{Bytes, Nanos};
-use crate::wire::{Event, Question, Request, Settings, VERSION};
+use crate::wire::{END_OF_JOB, Event, Question, Request, Settings, VERSION};
 use crate::work::Work;
 
 /// How a worker is started.
@@ -40,6 +43,8 @@ pub struct Options {
     pub backend_dir: Option<PathBuf>,
     /// How the process runs.
     pub process: Process,
+    /// What the system lets it have, where that counts.
+    pub limits: Option<Limits>,
 }
 
 /// Serves requests until told to stop or the parent is gone.
@@ -50,14 +55,17 @@ pub fn main(options: &Options) -> Result<(), Error> {
     let events =
         Events::claim_stdout().map_err(|e| Error::Worker(format!("standard output: {e}")))?;
     die_with_parent(options.parent);
-    set_priority(options.process)?;
-    let requests = read_requests();
+    if let Err(reason) = set_priority(options.process) {
+        events.send(&Event::Unfit { reason });
+        return Ok(());
+    }
+    let requests = read_requests()?;
     events.send(&Event::Ready { version: VERSION });
     match &options.scripted {
         Some(script) => {
             let pipe = events.clone();
             let raw = std::rc::Rc::new(move |bytes: &[u8]| pipe.send_raw(bytes));
-            serve(Scripted::new(script.clone(), raw), &events, &requests);
+            serve(Scripted::new(script.clone(), raw), options, &events, &requests);
         }
         None => serve_llama(options, &events, &requests)?,
     }
@@ -73,7 +81,7 @@ fn serve_llama(
     let modules = options.backend_dir.as_deref();
     let engine = crate::engine::llama::LlamaEngine::new(options.verbose, modules, options.process)
         .map_err(|e| Error::Worker(e.to_string()))?;
-    serve(engine, events, requests);
+    serve(engine, options, events, requests);
     Ok(())
 }
 
@@ -86,14 +94,17 @@ fn serve_llama(_: &Options, _: &Events, _: &Receiver<Request>) -> Result<(), Err
 }
 
 /// Gives the process the priority that was asked for.
-fn set_priority(process: Process) -> Result<(), Error> {
+fn set_priority(process: Process) -> Result<(), String> {
     if process.priority == 0 {
         return Ok(());
     }
     let done = rustix::process::setpriority_process(None, process.nice());
     done.map_err(|error| {
-        let priority = process.priority;
-        Error::Worker(format!("--prio {priority}: the system refuses that priority: {error}"))
+        let (priority, nice) = (process.priority, process.nice());
+        format!(
+            "--prio {priority}: the system refuses that priority, a nice value of {nice}: {error}; it is root's, or \
+             needs a limit that allows it (ulimit -e)"
+        )
     })
 }
 
@@ -119,9 +130,9 @@ fn die_with_parent(parent: Option<u32>) {
 }
 
 /// Reads requests on a thread of their own, so that a closed input is noticed during a decode.
-fn read_requests() -> Receiver<Request> {
+fn read_requests() -> Result<Receiver<Request>, Error> {
     let (sender, receiver): (Sender<Request>, _) = crossbeam_channel::unbounded();
-    std::thread::spawn(move || {
+    let read = move || {
         for line in std::io::stdin().lock().lines() {
             let Ok(line) = line else { break };
             match serde_json::from_str(&line) {
@@ -132,7 +143,7 @@ fn read_requests() -> Receiver<Request> {
                     }
                 }
                 Err(e) => {
-                    eprintln!("lbench worker: not a request: {e}");
+                    tell(&format!("worker: not a request: {e}"));
                     break;
                 }
             }
@@ -140,13 +151,14 @@ fn read_requests() -> Receiver<Request> {
         // The parent is gone. No destructor may run while another thread is inside the engine.
         let _ =
             rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
-    });
-    receiver
+    };
+    std::thread::Builder::new().spawn(read).map_err(Error::Thread)?;
+    Ok(receiver)
 }
 
-fn serve<E: Engine>(engine: E, events: &Events, requests: &Receiver<Request>) {
-    let mut worker =
-        Worker { engine, events, tried: None, depth_state: None, foreseen: Vec::new() };
+fn serve<E: Engine>(engine: E, options: &Options, events: &Events, requests: &Receiver<Request>) {
+    let (foreseen, limits) = (Vec::new(), options.limits.as_ref());
+    let mut worker = Worker { engine, events, limits, tried: None, depth_state: None, foreseen };
     for request in requests {
         match request {
             Request::Ask(question) => events.send(&worker.reply(question)),
@@ -169,6 +181,8 @@ struct DepthState {
 struct Tried {
     config: Config,
     result: Result<Loaded, EngineError>,
+    /// What the engine said meanwhile of settings that it did not take: it holds for every job on the load.
+    remarks: Vec<String>,
 }
 
 /// What went wrong, and where.
@@ -180,6 +194,7 @@ struct Failure {
 struct Worker<'a, E: Engine> {
     engine: E,
     events: &'a Events,
+    limits: Option<&'a Limits>,
     tried: Option<Tried>,
     depth_state: Option<DepthState>,
     /// Jobs whose memory was predicted.
@@ -217,11 +232,23 @@ impl<E: Engine> Worker<'_, E> {
             cause: failure.error.to_string(),
             log: self.engine.log_tail(),
         });
+        // Some libraries speak on standard error alone: their words are this job's up to here.
+        let _ = std::io::stderr().write_all(END_OF_JOB.as_bytes());
         self.events.send(&event);
     }
 
     fn phase(&self, job: &Job, phase: Phase) {
         self.events.send(&Event::Phase { job: job.id.clone(), phase });
+    }
+
+    fn warn(&self, job: &Job, text: String) {
+        let warning = Warning { text };
+        self.events.send(&Event::Warned { job: job.id.clone(), warning });
+    }
+
+    /// Has the job's row say what the engine has said of settings that it did not take.
+    fn hand_on_remarks(&mut self, job: &Job) {
+        self.engine.remarks().into_iter().for_each(|text| self.warn(job, text));
     }
 
     /// Load, context, warm-up, repetitions.
@@ -254,6 +281,7 @@ impl<E: Engine> Worker<'_, E> {
             predicted,
             ..reading(&session, course)
         };
+        self.hand_on_remarks(job);
         Ok(Event::Done { job: job.id.clone(), reading })
     }
 
@@ -266,8 +294,13 @@ impl<E: Engine> Worker<'_, E> {
             let named = description.devices.iter().find(|device| device.name == name);
             named.map(|device| device.free)
         };
-        let host = free("CPU").unwrap_or(u64::MAX);
-        if !description.can_offload() && config.model.tensor_bytes.0 < host / 4 {
+        let room = self.limits.and_then(|limits| limits.room(None));
+        let machine = Bytes(free("CPU").unwrap_or(u64::MAX));
+        let host = match room {
+            Some(room) if room.left < machine => room,
+            _ => Room { left: machine, of: None },
+        };
+        if !description.can_offload() && config.model.tensor_bytes.0 < host.left.0 / 4 {
             return Vec::new();
         }
         // It costs a look at the file: once for what a load serves, unless a context needs more.
@@ -283,16 +316,15 @@ impl<E: Engine> Worker<'_, E> {
         // What is loaded already is not free, and needs no room.
         let loaded = self.tried.as_ref().is_some_and(|tried| tried.config.same_load(config));
         for split in predicted.iter().filter(|_| !loaded) {
-            let left = if split.device == "host" { Some(host) } else { free(&split.device) };
-            if let Some(left) = left.filter(|left| split.total().0 > *left) {
+            let of_device = || Some(Room { left: Bytes(free(&split.device)?), of: None });
+            let room = if split.device == "host" { Some(host.clone()) } else { of_device() };
+            if let Some(room) = room.filter(|room| split.total() > room.left) {
                 let text = format!(
-                    "it needs about {} of {} and {} is free: it may fail, or spill into slower memory",
+                    "it needs about {} of {} and {room}: it may fail, or spill into slower memory",
                     split.total(),
                     split.device,
-                    Bytes(left)
                 );
-                let warning = Warning { text };
-                self.events.send(&Event::Warned { job: job.id.clone(), warning });
+                self.warn(job, text);
             }
         }
         predicted
@@ -322,9 +354,11 @@ impl<E: Engine> Worker<'_, E> {
             self.phase(job, Phase::Load);
             self.depth_state = None;
             let result = self.engine.load(config, job.extent());
-            Tried { config: Config::clone(config), result }
+            let remarks = self.engine.remarks();
+            Tried { config: Config::clone(config), result, remarks }
         };
         let result = tried.result.clone();
+        tried.remarks.iter().for_each(|text| self.warn(job, text.clone()));
         self.tried = Some(tried);
         let facts = result.map_err(|error| Failure { phase: Phase::Load, error })?;
         self.events.send(&Event::Loaded { job: job.id.clone(), facts });
@@ -335,6 +369,7 @@ impl<E: Engine> Worker<'_, E> {
         self.phase(job, Phase::Context);
         let Setup::Llama(config) = &job.setup;
         let session = self.engine.open(config, job.extent());
+        self.hand_on_remarks(job);
         let mut session = session.map_err(|error| Failure { phase: Phase::Context, error })?;
         if let Some(text) = job.work.speed().and_then(|speed| speed.text.as_ref()) {
             session.use_text(&text.tokens);

@@ -189,7 +189,7 @@ mod tests {
     fn sides(line: &str) -> Result<[Side; 2], String> {
         let args = shlex::split(line).unwrap().into_iter().map(OsString::from);
         let cli = Cli::parse_args(args).map_err(|error| error.to_string())?;
-        let Some(Command::Ab(args)) = cli.command else { panic!("{line}") };
+        let Some(Command::Ab(args)) = cli.unwrap().command else { panic!("{line}") };
         args.sides().map_err(|error| error.to_string())
     }
 

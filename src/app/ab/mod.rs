@@ -66,7 +66,7 @@ pub(super) fn main(typed: &AbArgs) -> Result<u8, Error> {
     runner.set_spawn(both.sides[0].spawn.clone());
     prepare::refuse_unforeseeable(args, &both.plan)?;
     if args.dry_run {
-        let memory = prepare::predictions(&mut runner, &both.plan)?;
+        let memory = prepare::predictions(&mut runner, &both.plan, &args.engine)?;
         print(|out| plan::print(&both.plan, &memory, out))?;
         return Ok(exit::OK);
     }

@@ -77,7 +77,8 @@ impl Side {
         } else {
             runner.set_spawn(spawn.clone());
             let cards = prepare::cards(&args.engine).unwrap_or_default();
-            (Host { cards, ..Host::take(meet(asked, runner)?) }, version(with))
+            let found = meet(asked, runner)?;
+            (Host { cards, ..Host::take(found, &args.engine.limits()) }, version(with))
         };
         let program = with.map(|path| path.display().to_string());
         let own = Some(typed.own.clone()).filter(|own| !own.is_empty());

@@ -13,13 +13,12 @@ mod checkup;
 mod print;
 mod timer;
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::out::{output_error, tell};
+use super::out::{self, tell};
 use super::prepare;
 use super::rooflines::rooflines;
 use crate::cli::EngineArgs;
@@ -32,6 +31,7 @@ use crate::plan;
 use crate::roofline::Target;
 use crate::runner::{Budget, Options, Runner, Spawn};
 use crate::setup::Model;
+use crate::terminal::in_json;
 use crate::units::Nanos;
 use crate::wire::Settings;
 use crate::work::Work;
@@ -83,14 +83,12 @@ pub enum DoctorFormat {
 /// When nothing can be measured: no worker starts, the model cannot be used, the user ends it.
 pub(super) fn main(args: &DoctorArgs) -> Result<u8, Error> {
     let checkup = check(args)?;
-    let mut out = std::io::stdout().lock();
-    let written = match args.output {
+    out::print(|mut out| match args.output {
         DoctorFormat::Text => print::text(&checkup, &mut out),
-        DoctorFormat::Json => serde_json::to_writer_pretty(&mut out, &checkup)
-            .map_err(std::io::Error::from)
-            .and_then(|()| writeln!(out)),
-    };
-    written.map_err(output_error)?;
+        DoctorFormat::Json => {
+            writeln!(out, "{}", in_json(&serde_json::to_string_pretty(&checkup)?))
+        }
+    })?;
     Ok(if checkup.self_test.failure.is_some() { exit::SOME_FAILED } else { exit::OK })
 }
 
@@ -164,6 +162,8 @@ fn options(args: &DoctorArgs) -> Options {
         max_vram: None,
         least_memory: None,
         total_time: None,
+        limits: args.engine.limits(),
+        has_cpus: false,
     }
 }
 

@@ -7,6 +7,7 @@ use crate::cli::flags::{self, Places};
 use crate::cli::foreign;
 use crate::cli::settings::{self, Flags, Given, Setting, Takes};
 use crate::error::Error;
+use crate::models::NO_TEXT;
 use crate::near;
 
 /// The variable of a flag.
@@ -72,6 +73,9 @@ pub(super) fn read(
 }
 
 fn given(takes: Takes, value: OsString) -> Result<Given, String> {
+    if value.to_str().is_none() {
+        return Err(format!("{}: {NO_TEXT}", quoted(&value)));
+    }
     let word = value.to_str().map(str::to_ascii_lowercase);
     match (takes, word.as_deref()) {
         (Takes::Nothing, Some("1" | "true" | "yes" | "on"))

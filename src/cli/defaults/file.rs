@@ -9,6 +9,7 @@ use super::source::Source;
 use super::{Preset, Sourced, preset};
 use crate::cli::settings::Flags;
 use crate::dirs;
+use crate::encoding;
 use crate::error::Error;
 
 /// Names another file than the usual one; empty for none.
@@ -42,7 +43,9 @@ pub fn path() -> Option<(PathBuf, bool)> {
 /// When it cannot be read, or says what cannot be followed.
 pub(super) fn read(flags: &Flags) -> Result<File, Error> {
     let Some((path, must_exist)) = path() else { return Ok(File::default()) };
-    match std::fs::read_to_string(&path) {
+    let text =
+        std::fs::read(&path).and_then(|bytes| encoding::decode(bytes).map_err(io::Error::other));
+    match text {
         Ok(text) => parse(flags, &path, &text),
         Err(error) if error.kind() == io::ErrorKind::NotFound && !must_exist => Ok(File::default()),
         Err(error) if must_exist => {

@@ -9,6 +9,7 @@ use super::{Origin, Preset, Sourced};
 use crate::axis::AXES;
 use crate::cli::settings::{Flags, Given};
 use crate::machine::Host;
+use crate::terminal::in_json;
 
 /// A line of the table.
 pub(super) struct Line<'a> {
@@ -37,7 +38,7 @@ pub fn settings(
     lines.sort_by_key(|line| headings.iter().position(|other| *other == flags.heading(line.flag)));
     if as_json {
         let all: Vec<_> = lines.iter().map(object).collect();
-        return writeln!(out, "{:#}", Value::from(all));
+        return writeln!(out, "{}", in_json(&format!("{:#}", Value::from(all))));
     }
     let width = |of: fn(&Line<'_>) -> usize, least| lines.iter().map(of).fold(least, usize::max);
     let flag = width(|line| line.flag.len() + 2, 4);
@@ -124,7 +125,8 @@ pub fn presets(presets: &[Preset], as_json: bool, out: &mut dyn Write) -> io::Re
         };
         let all =
             presets.iter().map(|preset| json!({"name": preset.name, "sweeps": sweeps(preset)}));
-        return writeln!(out, "{:#}", Value::from(all.collect::<Vec<_>>()));
+        let all = Value::from(all.collect::<Vec<_>>());
+        return writeln!(out, "{}", in_json(&format!("{all:#}")));
     }
     for preset in presets {
         writeln!(out, "{}", preset.name)?;

@@ -11,11 +11,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use llama_cpp_sys_2 as sys;
 
+use crate::engine::remarks;
+
 /// Lines kept since [`begin`]: a load of a model with much metadata writes a few hundred.
 const KEPT: usize = 1000;
 
 /// Lines that [`tail`] returns.
 const TAIL: usize = 12;
+
+/// What the engine says, for its authors, of each tensor that is placed by hand.
+const PLACED: &str = " buffer type overridden to ";
 
 /// A line longer than this is cut into several.
 const LONGEST: usize = 4096;
@@ -60,6 +65,10 @@ struct Log {
     verbose: bool,
     partial: Line,
     lines: VecDeque<Line>,
+    /// What was said of settings that were not taken, each once, since it was asked for.
+    remarks: Vec<&'static str>,
+    /// Tensors that were placed by hand, since [`begin`].
+    placed: usize,
 }
 
 /// The engine has one log for the process, so there is one here.
@@ -68,7 +77,7 @@ static LOG: Mutex<Log> = Mutex::new(Log::new(false));
 impl Log {
     const fn new(verbose: bool) -> Self {
         let partial = Line { level: Level::Info, text: String::new() };
-        Self { verbose, partial, lines: VecDeque::new() }
+        Self { verbose, partial, lines: VecDeque::new(), remarks: Vec::new(), placed: 0 }
     }
 
     /// Takes a fragment; `level` is `None` where it continues the one before.
@@ -100,6 +109,7 @@ impl Log {
             // Standard error may be closed, and then there is nobody to tell.
             let _ = writeln!(std::io::stderr(), "{text}");
         }
+        self.note(&text);
         let is_progress = text.bytes().all(|byte| byte == b'.');
         if self.partial.level == Level::Debug || is_progress {
             return;
@@ -108,6 +118,14 @@ impl Log {
             self.lines.pop_front();
         }
         self.lines.push_back(Line { level: self.partial.level, text });
+    }
+
+    /// Keeps what a line says of a setting.
+    fn note(&mut self, text: &str) {
+        self.placed += usize::from(text.contains(PLACED));
+        if let Some(remark) = remarks::of(text).filter(|remark| !self.remarks.contains(remark)) {
+            self.remarks.push(remark);
+        }
     }
 
     /// The most useful last lines: warnings and errors where there are any, else whatever came last.
@@ -137,6 +155,19 @@ pub(super) fn begin() {
     let mut log = log();
     log.finish();
     log.lines.clear();
+    log.placed = 0;
+}
+
+/// What was said of settings that were not taken, since it was asked for last.
+pub(super) fn take_remarks() -> Vec<&'static str> {
+    let mut log = log();
+    log.finish();
+    std::mem::take(&mut log.remarks)
+}
+
+/// Tensors that were placed by hand, since [`begin`].
+pub(super) fn placed() -> usize {
+    log().placed
 }
 
 /// Every line since [`begin`], oldest first.
@@ -210,6 +241,16 @@ mod tests {
         log.accept(None, " and more\n");
         log.accept(Some(Level::Info), "kept\n");
         assert_eq!(texts(&log), ["kept"]);
+    }
+
+    #[test]
+    fn what_is_said_of_settings_is_kept_once_at_any_level() {
+        let mut log = Log::new(false);
+        for n in 0..3 {
+            log.accept(Some(Level::Warn), &format!("warning: failed to mlock {n}-byte buffer\n"));
+            log.accept(Some(Level::Debug), &format!("tensor a.{n} (9 MiB q8_0){PLACED}CPU\n"));
+        }
+        assert_eq!((log.remarks.len(), log.placed, log.lines.len()), (1, 3, 3));
     }
 
     #[test]

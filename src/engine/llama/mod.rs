@@ -21,10 +21,12 @@
 //! | `flash`, `greatest` | whether it uses flash attention; the most likely token |
 //! | `roofline` | what a device can do at best |
 //! | `rpc` | remote devices, on either end of the link |
+//! | `affinity` | CPUs of its threads |
 //! | `process` | memory of this process |
 #![allow(unsafe_code)]
 #![warn(clippy::undocumented_unsafe_blocks)]
 
+mod affinity;
 mod devices;
 mod flash;
 mod greatest;
@@ -76,6 +78,10 @@ pub struct LlamaEngine {
     servers: Vec<String>,
     /// How the process runs.
     process: Process,
+    /// What was said of settings when the backends started.
+    start_remarks: Vec<String>,
+    /// What was said of settings since it was asked for.
+    remarks: Vec<String>,
 }
 
 impl LlamaEngine {
@@ -90,6 +96,8 @@ impl LlamaEngine {
         process: Process,
     ) -> Result<Self, EngineError> {
         logs::install(verbose);
+        #[cfg(target_os = "linux")]
+        affinity::given();
         let backend = LlamaBackend::init().map_err(|error| EngineError(error.to_string()))?;
         // Backends that are linked in start with the first question about them.
         let _ = devices::cpu();
@@ -109,6 +117,8 @@ impl LlamaEngine {
             start_errors,
             servers: Vec::new(),
             process,
+            start_remarks: logs::take_remarks().into_iter().map(String::from).collect(),
+            remarks: Vec::new(),
         })
     }
 }
@@ -161,8 +171,12 @@ impl Engine for LlamaEngine {
         self.model = None;
         self.reach(config)?;
         self.before = devices::offload();
+        // What was said meanwhile, of other things, is no remark on this load.
+        logs::take_remarks();
+        self.remarks.clone_from(&self.start_remarks);
         let start = Nanos::monotonic();
         let model = Model::load(Rc::clone(&self.backend), config, extent, false)?;
+        self.remarks.extend(params::without_effect(&config.loading, logs::placed()));
         let load_ns = Nanos::monotonic().since(start);
         let most = model.max_gpu_layers();
         let asked = model.fit.as_ref().map_or(config.n_gpu_layers, |fit| fit.n_gpu_layers);
@@ -239,6 +253,12 @@ impl Engine for LlamaEngine {
 
     fn reset_peak_rss(&mut self) {
         process::reset_peak_rss();
+    }
+
+    fn remarks(&mut self) -> Vec<String> {
+        let mut remarks = std::mem::take(&mut self.remarks);
+        remarks.extend(logs::take_remarks().into_iter().map(String::from));
+        remarks
     }
 
     fn log_tail(&self) -> Vec<String> {

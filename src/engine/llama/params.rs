@@ -8,7 +8,8 @@ use super::{devices, logs, reason};
 use crate::engine::EngineError;
 use crate::record::Fit;
 use crate::setup::{
-    CacheType, Config, FlashAttention, LazyMode, LoadMode, Numa, Override, Process, SplitMode,
+    CacheType, Config, FlashAttention, LazyMode, LoadMode, Loading, Numa, Override, Process,
+    SplitMode,
 };
 use crate::work::Extent;
 
@@ -107,6 +108,20 @@ fn overrides(given: &[Override], n_cpu_moe: u32) -> Result<Overrides, EngineErro
     }
     overrides.push(NO_OVERRIDE);
     Ok((overrides, patterns))
+}
+
+/// What is to be said of tensors that were to be placed by hand, where none was.
+pub(super) fn without_effect(loading: &Loading, placed: usize) -> Option<String> {
+    if placed > 0 || loading.fits() || !loading.places_tensors() {
+        return None;
+    }
+    let (by_name, experts) = (!loading.overrides.is_empty(), loading.n_cpu_moe > 0);
+    let flags = match (by_name, experts) {
+        (true, true) => "-ot and -ncmoe change",
+        (true, false) => "-ot changes",
+        _ => "-ncmoe changes",
+    };
+    Some(format!("{flags} nothing: the model has no tensor of such a name"))
 }
 
 fn split_mode(mode: SplitMode) -> sys::llama_split_mode {
@@ -239,7 +254,7 @@ pub(super) fn threadpool(
 }
 
 /// Sets the CPUs of a hexadecimal mask, the last digit standing for the first four.
-fn mask(text: &str, cpus: &mut [bool]) -> Result<(), EngineError> {
+pub(super) fn mask(text: &str, cpus: &mut [bool]) -> Result<(), EngineError> {
     let bad = || EngineError(format!("-C {text}: no set of CPUs"));
     let digits = text.strip_prefix("0x").unwrap_or(text).chars().rev();
     for (at, digit) in digits.enumerate() {
@@ -327,14 +342,14 @@ mod tests {
         let mut config = crate::plan::tests::config();
         let defaults = model(&config).unwrap().params;
         assert!(defaults.tensor_buft_overrides.is_null() && defaults.use_extra_bufts);
-        config.loading = crate::setup::Loading {
+        config.loading = Loading {
             n_cpu_moe: 2,
             mode: LoadMode::Dio,
             lazy: LazyMode::Off,
             overrides: vec![Override { pattern: "attn".into(), buffer: "CPU".into() }],
             no_host: true,
             repack: false,
-            ..crate::setup::Loading::default()
+            ..Loading::default()
         };
         config.compute = crate::setup::Compute {
             embeddings: true,
@@ -368,6 +383,29 @@ mod tests {
         assert_eq!(threads.cpumask[..5], [true, false, true, false, false]);
         assert!(threads.strict_cpu);
         assert_eq!((threads.poll, threads.prio), (7, sys::GGML_SCHED_PRIO_HIGH));
+    }
+
+    #[test]
+    fn tensors_that_are_not_there_are_told() {
+        let places = |overrides: &[&str], n_cpu_moe| {
+            let place =
+                |pattern: &&str| Override { pattern: (*pattern).to_owned(), buffer: "CPU".into() };
+            Loading {
+                overrides: overrides.iter().map(place).collect(),
+                n_cpu_moe,
+                ..Loading::default()
+            }
+        };
+        assert_eq!(without_effect(&places(&["exps"], 0), 3), None);
+        assert_eq!(without_effect(&Loading::default(), 0), None);
+        for (loading, flags) in [
+            (places(&["exps"], 0), "-ot changes"),
+            (places(&[], 2), "-ncmoe changes"),
+            (places(&["x"], 2), "-ot and -ncmoe change"),
+        ] {
+            let told = without_effect(&loading, 0).unwrap();
+            assert!(told.starts_with(&format!("{flags} nothing: ")), "{told}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::greatest::greatest;
 use super::handles::{Batch, Context, SEQUENCE, Threads};
 use super::intake::Intake;
 use super::model::Model;
-use super::{logs, params, reason};
+use super::{affinity, logs, params, reason};
 use crate::engine::{EngineError, Session, Token};
 use crate::setup::{Config, Process};
 use crate::units::Nanos;
@@ -57,6 +57,7 @@ impl LlamaSession {
         process: Process,
     ) -> Result<Self, EngineError> {
         logs::begin();
+        affinity::place(config)?;
         let n_threads = params::threads(config)?;
         let n_vocab = Token::try_from(model.n_vocab()).unwrap_or(0);
         if n_vocab == 0 {

@@ -18,7 +18,7 @@ use self::noise::Source;
 use self::script::fail;
 pub use self::script::{Fault, RawPipe, Rule, Script, Slow};
 use self::world::World;
-use super::{Engine, EngineError, Session, Token};
+use super::{Engine, EngineError, Session, Token, remarks};
 use crate::axis::{AXES, Lens};
 use crate::machine::{Description, Device, DeviceKind, Link, Roof};
 use crate::record::{DeviceMemory, Loaded, MemorySplit, Phase};
@@ -78,6 +78,7 @@ pub struct Scripted {
     pipe: RawPipe,
     clock: Rc<RefCell<Clock>>,
     split: Vec<MemorySplit>,
+    remarks: Vec<String>,
 }
 
 impl Scripted {
@@ -87,7 +88,8 @@ impl Scripted {
     /// When the file of the script's world cannot be used.
     pub fn new(script: Script, pipe: RawPipe) -> Self {
         let clock = Clock::new(script.clone());
-        Self { script, pipe, clock: Rc::new(RefCell::new(clock)), split: Vec::new() }
+        let clock = Rc::new(RefCell::new(clock));
+        Self { script, pipe, clock, split: Vec::new(), remarks: Vec::new() }
     }
 
     /// The rule for this configuration.
@@ -162,6 +164,8 @@ impl Engine for Scripted {
     fn load(&mut self, config: &Config, _: Extent) -> Result<Loaded, EngineError> {
         let rule = self.rule(config);
         fail(&rule, Phase::Load, &self.pipe)?;
+        let said = rule.says.iter().filter_map(|line| remarks::of(line));
+        self.remarks = said.map(String::from).collect();
         let started = self.now();
         self.clock.borrow_mut().spend(0.25);
         let offloaded_layers = config.effective_gpu_layers(self.script.gpu);
@@ -233,6 +237,10 @@ impl Engine for Scripted {
     }
 
     fn reset_peak_rss(&mut self) {}
+
+    fn remarks(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.remarks)
+    }
 
     fn log_tail(&self) -> Vec<String> {
         Vec::new()

@@ -54,6 +54,11 @@ pub struct Script {
     pub gpu: bool,
     /// What to call models, where that is not what lbench does.
     pub description: Option<String>,
+    /// A folder with the files of a system that limits what is measured, as `proc/self/cgroup`; without it, none
+    /// does.
+    pub machine: Option<PathBuf>,
+    /// Whether its runs are kept in the user's folder of journals, as those of a machine are.
+    pub keep: bool,
     /// Exceptions, the first that fits a configuration wins.
     pub rules: Vec<Rule>,
 }
@@ -79,6 +84,8 @@ impl Default for Script {
             real_time: false,
             gpu: false,
             description: None,
+            machine: None,
+            keep: false,
             rules: Vec::new(),
         }
     }
@@ -135,6 +142,8 @@ pub struct Rule {
     pub phase: Option<Phase>,
     /// How to fail.
     pub fault: Option<Fault>,
+    /// Lines that it says in its log while it loads.
+    pub says: Vec<String>,
 }
 
 /// A way to fail.
@@ -159,6 +168,10 @@ pub enum Fault {
     Flood(usize),
     /// Print to standard output, as a careless library would, and go on.
     Print,
+    /// Print this line to standard error, past the log, and go on.
+    Warn(String),
+    /// Print this line to standard error, and abort.
+    LastWords(String),
 }
 
 /// Writes bytes to the parent past the protocol: the way to break it on purpose.
@@ -190,6 +203,11 @@ pub(super) fn fail(rule: &Rule, phase: Phase, pipe: &RawPipe) -> Result<(), Engi
             }
         }
         Fault::Print => println!("a stray print"),
+        Fault::Warn(line) => eprintln!("{line}"),
+        Fault::LastWords(line) => {
+            eprintln!("{line}");
+            std::process::abort()
+        }
     }
     Ok(())
 }

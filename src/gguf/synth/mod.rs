@@ -29,7 +29,7 @@ use super::filetype::FileType;
 pub use encode::encode;
 pub use geometry::{Arch, Geometry, presets};
 pub use tile::source_values;
-pub use write::is_up_to_date;
+pub use write::{is_up_to_date, remove_leftovers};
 
 /// Seed of the weights where none is given.
 pub const DEFAULT_SEED: u64 = 0x6c62_656e_6368;
@@ -140,6 +140,9 @@ pub enum SynthError {
         /// Bytes that are free there.
         free: Bytes,
     },
+    /// The user ended it.
+    #[error("interrupted")]
+    Interrupted,
     /// The system refused.
     #[error("cannot be written: {0}")]
     Io(#[from] std::io::Error),

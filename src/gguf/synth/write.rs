@@ -1,8 +1,14 @@
 //! The file of a synthetic model, and the folder of files made before.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use rustix::io::Errno;
+use signal_hook::SigId;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::layout::{Fill, Tensor};
 use super::tile::Tiles;
@@ -11,8 +17,36 @@ use crate::gguf::header::Header;
 use crate::gguf::parse::DEFAULT_ALIGNMENT;
 use crate::units::Bytes;
 
-/// Called while a file grows, with the bytes written and the bytes in all.
-type Progress<'a> = &'a mut dyn FnMut(u64, u64);
+/// Called while a file grows, with the bytes written and the bytes in all; an error ends the writing.
+type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> io::Result<()>;
+
+/// Signals that are to end a program, heard while a file is written, so that nothing half-written stays.
+struct Ended {
+    set: Arc<AtomicBool>,
+    actions: Vec<SigId>,
+}
+
+impl Ended {
+    fn watch() -> io::Result<Self> {
+        let mut ended = Self { set: Arc::default(), actions: Vec::new() };
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
+            ended.actions.push(signal_hook::flag::register(signal, Arc::clone(&ended.set))?);
+        }
+        Ok(ended)
+    }
+
+    fn is_set(&self) -> bool {
+        self.set.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        for action in &self.actions {
+            signal_hook::low_level::unregister(*action);
+        }
+    }
+}
 
 impl Spec {
     /// Writes the model to `path`, and tells `progress` the bytes written and the bytes in all. Folders
@@ -33,11 +67,15 @@ impl Spec {
         check_space(folder, total)?;
         remove_leftovers(path);
         let part = part_path(path);
-        let result = self.write_part(&part, total, progress).and_then(|()| fs::rename(&part, path));
-        if let Err(error) = result {
+        let ended = Ended::watch()?;
+        let result = self.write_part(&part, total, &mut |written, total| {
+            progress(written, total);
+            if ended.is_set() { Err(io::ErrorKind::Interrupted.into()) } else { Ok(()) }
+        });
+        if let Err(error) = result.and_then(|()| fs::rename(&part, path)) {
             // The first error counts; a file that cannot be removed was perhaps never made.
             let _ = fs::remove_file(&part);
-            return Err(error.into());
+            return Err(if ended.is_set() { SynthError::Interrupted } else { error.into() });
         }
         // The rename is on disk when the folder is. Not every file system can do that; the file itself
         // is safe either way.
@@ -47,6 +85,8 @@ impl Spec {
 
     fn write_part(&self, part: &Path, total: u64, progress: Progress) -> std::io::Result<()> {
         let file = File::create_new(part)?;
+        // Whoever finds it sees that somebody writes; where there are no locks, the process number tells.
+        let _ = file.try_lock();
         let mut out = Output { file, written: 0, total, progress };
         let tensors = self.tensors();
         out.put(&self.header_bytes(&tensors))?;
@@ -102,7 +142,7 @@ impl Output<'_> {
             let rest = &tile[from..];
             let chunk = usize::try_from(left).map_or(rest.len(), |left| left.min(rest.len()));
             self.put(&rest[..chunk])?;
-            (self.progress)(self.written, self.total);
+            (self.progress)(self.written, self.total)?;
             left -= chunk as u64;
             from = 0;
         }
@@ -112,7 +152,6 @@ impl Output<'_> {
 
 /// A name beside the file that no other process uses.
 fn part_path(path: &Path) -> PathBuf {
-    use std::sync::atomic::{AtomicU64, Ordering};
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -120,25 +159,38 @@ fn part_path(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Removes what earlier processes that are gone left of this file: Ctrl-C ends a writer where it is.
-fn remove_leftovers(path: &Path) {
-    let (Some(name), Some(folder)) =
-        (path.file_name().and_then(|name| name.to_str()), path.parent())
-    else {
-        return;
-    };
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+/// Removes what earlier processes that are gone left of this file, and of models of lbench's own name beside it:
+/// SIGKILL or a crash of the machine ends a writer where it is.
+pub fn remove_leftovers(path: &Path) {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let is_ours = |file: &str| file == name || is_own_name(file);
+    for entry in fs::read_dir(folder.unwrap_or(Path::new("."))).into_iter().flatten().flatten() {
         let file = entry.file_name();
         let writer = file
             .to_str()
-            .and_then(|file| file.strip_prefix(name)?.strip_prefix('.')?.strip_suffix(".part"))
-            .and_then(|middle| middle.split_once('-')?.0.parse().ok())
+            .and_then(|file| file.strip_suffix(".part")?.rsplit_once('.'))
+            .filter(|(model, _)| is_ours(model))
+            .and_then(|(_, writer)| writer.split_once('-')?.0.parse().ok())
             .and_then(rustix::process::Pid::from_raw);
-        if writer.is_some_and(|pid| rustix::process::test_kill_process(pid).is_err()) {
+        let is_gone = |pid| rustix::process::test_kill_process(pid) == Err(Errno::SRCH);
+        if writer.is_some_and(is_gone) && !is_locked(&entry.path()) {
             // A file that cannot be removed only takes up room.
             let _ = fs::remove_file(entry.path());
         }
     }
+}
+
+/// Whether it is a name that lbench gives its models.
+fn is_own_name(file: &str) -> bool {
+    file.strip_prefix("synth-")
+        .is_some_and(|name| Path::new(name).extension() == Some("gguf".as_ref()))
+}
+
+/// Whether somebody has locked a file: a writer in another container has a number that says nothing here.
+fn is_locked(path: &Path) -> bool {
+    let file = File::open(path);
+    file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
 fn check_space(folder: &Path, needed: u64) -> Result<(), SynthError> {
@@ -178,13 +230,21 @@ mod tests {
         let leftover = folder.path().join(format!("m.gguf.{}-0.part", gone.id()));
         let living = folder.path().join(format!("m.gguf.{}-99.part", std::process::id()));
         let other = folder.path().join("m.gguf.part");
-        for file in [&leftover, &living, &other] {
+        // Another model of ours, and a file of somebody else's.
+        let model = folder.path().join(format!("synth-x-q4_0.gguf.{}-1.part", gone.id()));
+        let foreign = folder.path().join(format!("video.{}-1.part", gone.id()));
+        // One that is written where process numbers are others.
+        let elsewhere = folder.path().join(format!("m.gguf.{}-7.part", gone.id()));
+        for file in [&leftover, &living, &other, &model, &foreign, &elsewhere] {
             fs::write(file, "x").unwrap();
         }
+        let lock = File::open(&elsewhere).unwrap();
+        lock.lock().unwrap();
         small("llama:layers=1,embd=32,ff=32,heads=1,vocab=32")
             .write(&path, &mut |_, _| {})
             .unwrap();
         assert!(!leftover.exists());
+        assert!(!model.exists() && foreign.exists() && elsewhere.exists());
         assert!(living.exists() && other.exists() && path.exists());
     }
 

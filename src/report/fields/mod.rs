@@ -3,6 +3,7 @@
 //! new field is one entry; an axis and a metric have theirs by themselves.
 
 mod llama_bench;
+mod nested;
 mod of_model;
 mod own;
 mod quality;
@@ -15,6 +16,7 @@ use serde_json::Value;
 use super::Row;
 use crate::axis::{self, AXES, Axis, Grammar};
 use crate::setup::Model;
+use crate::terminal;
 use crate::work::metric::Names;
 use crate::work::{Metric, metric};
 pub use shape::Shape;
@@ -173,7 +175,7 @@ impl Field {
     pub fn json(&self, value: &Value) -> String {
         match (self.places, value.as_f64()) {
             (Some(places), Some(number)) => format!("{number:.places$}"),
-            _ => value.to_string(),
+            _ => terminal::in_json(&value.to_string()),
         }
     }
 }

@@ -2,20 +2,21 @@
 
 use serde_json::{Value, json};
 
+use super::nested::{link, visits};
 use super::{Field, Shape, error, model, shape, value, whole};
 use crate::job::Job;
-use crate::machine::{DeviceKind, Link, Roof};
-use crate::report::{Against, Row, Visit};
+use crate::machine::{DeviceKind, Roof};
+use crate::report::{Against, Row};
 use crate::roofline;
 use crate::setup::{Numa, Word as _};
 use crate::stats::interval::Interval;
 use crate::stats::spread::Spread;
 use crate::stats::stopping::Rule;
 use crate::stats::verdict::Comparison;
-use crate::units::{Rate, rfc3339};
+use crate::units::Rate;
 use crate::work::{Metric, Text, speed};
 
-pub(super) static FIELDS: [Field; 122] = [
+pub(super) static FIELDS: [Field; 123] = [
     Field::int("schema_version", "", "Version of the schema that the row follows", |_| {
         shape::VERSION.into()
     }),
@@ -368,10 +369,15 @@ pub(super) static FIELDS: [Field; 122] = [
     }),
     Field::int("cpu_cores", "", "Physical cores", |row| row.facts.host.physical_cores.into()),
     Field::int("cpu_threads", "", "Hardware threads", |row| row.facts.host.logical_cores.into()),
+    Field::float("cpu_quota", "", "CPUs' worth of time that the control groups give", |row| {
+        row.facts.host.cpu_quota.into()
+    }),
     Field::text("cpu_governor", "CPU frequency governor", |row| {
         row.facts.host.governor.as_deref().into()
     }),
-    Field::int("memory_total", "bytes", "The machine's memory", |row| row.facts.host.memory.into()),
+    Field::int("memory_total", "bytes", "Memory that a process may have", |row| {
+        row.facts.host.memory.into()
+    }),
     Field::text("os", "Operating system", |row| row.facts.host.os.as_str().into()),
     Field::text("kernel", "Kernel version", |row| row.facts.host.kernel.as_deref().into()),
     Field::list(
@@ -394,32 +400,6 @@ pub(super) static FIELDS: [Field; 122] = [
 /// The prompt, where it is a text.
 fn text<'a>(row: &Row<'a>) -> Option<&'a Text> {
     row.job.work.speed()?.text.as_ref()
-}
-
-/// The visits of a row.
-fn visits(row: &Row<'_>) -> Value {
-    let visits = &row.measured.visits;
-    let of = |(at, visit): (usize, &Visit)| {
-        let end = visits.get(at + 1).map_or(row.measured.samples.len(), |next| next.first);
-        let samples = row.measured.samples.get(visit.first..end).unwrap_or_default();
-        let runs = samples.iter().filter(|sample| sample.is_measured()).count();
-        json!({"round": visit.round, "started": rfc3339(visit.unix_time), "n_samples": runs})
-    };
-    visits.iter().enumerate().map(of).collect()
-}
-
-/// What is known of the link to a server.
-fn link(endpoint: &str, found: &Result<Link, String>) -> Value {
-    let link = found.as_ref().ok();
-    json!({
-        "endpoint": endpoint,
-        "protocol": link.and_then(|link| link.protocol.as_deref()),
-        "round_trip_ns": link.map(|link| link.round_trip),
-        "up": link.and_then(|link| link.up),
-        "down": link.and_then(|link| link.down),
-        "devices": link.map_or(&[][..], |link| &link.devices),
-        "cause": found.as_ref().err(),
-    })
 }
 
 /// The 95 % interval of a speed.
