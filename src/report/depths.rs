@@ -17,7 +17,17 @@ const STEP: f64 = 1024.0;
 /// A test at several depths: its name without them, and the time of a token at each, in nanoseconds.
 struct Curve {
     test: String,
-    points: Vec<(f64, f64)>,
+    points: Vec<Point>,
+}
+
+/// A row of a curve.
+#[derive(Debug, Clone, Copy)]
+struct Point {
+    depth: f64,
+    /// Time of a token, in nanoseconds.
+    ns: f64,
+    /// How far that may be off, as a share: half the 95 % interval; 0 where that is not known.
+    error: f64,
 }
 
 /// A line for each test that was measured at three depths or more.
@@ -52,39 +62,54 @@ fn name(job: &Job, varying: &[&Axis]) -> String {
     words.join(", ")
 }
 
-/// Depth and time of a token of a row that was measured.
-fn point(row: &Row<'_>) -> Option<(f64, f64)> {
+/// A row that was measured.
+fn point(row: &Row<'_>) -> Option<Point> {
     let rate = row.figure(&speed::RATE).filter(|rate| rate.value > 0.0)?;
     let depth = row.job.work.speed()?.n_depth;
     let done = matches!(row.measured.outcome, Some(Outcome::Completed)) && row.same.is_none();
-    done.then(|| (f64::from(depth), 1e9 / rate.value))
+    let error = row.precision().unwrap_or(0.0);
+    done.then(|| Point { depth: f64::from(depth), ns: 1e9 / rate.value, error })
 }
 
-/// The straight line through the points, by least squares, and how far it is from the farthest.
+/// The straight line through the points, by least squares, as surely as the rows are known: what depth adds is told where
+/// it is more than their intervals leave open.
 fn sentence(curve: &Curve) -> Option<String> {
     let points = &curve.points;
     let count = f64::from(u32::try_from(points.len()).ok()?);
-    let mean = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).sum::<f64>() / count;
-    let (x, y) = (mean(|point| point.0), mean(|point| point.1));
-    let spread: f64 = points.iter().map(|point| (point.0 - x).powi(2)).sum();
+    let mean = |of: fn(&Point) -> f64| points.iter().map(of).sum::<f64>() / count;
+    let (x, y) = (mean(|point| point.depth), mean(|point| point.ns));
+    let spread: f64 = points.iter().map(|point| (point.depth - x).powi(2)).sum();
     if spread <= 0.0 {
         return None;
     }
-    let slope = points.iter().map(|point| (point.0 - x) * (point.1 - y)).sum::<f64>() / spread;
+    let sum = |of: &dyn Fn(&Point) -> f64| points.iter().map(of).sum::<f64>();
+    let slope = sum(&|point| (point.depth - x) * (point.ns - y)) / spread;
+    let open = sum(&|point| ((point.depth - x) * point.ns * point.error).powi(2)).sqrt() / spread;
     let start = y - slope * x;
     if start <= 0.0 {
         return None;
     }
-    let off = |point: &(f64, f64)| ((start + slope * point.0) / point.1 - 1.0).abs();
+    let test = &curve.test;
+    let of_step = |slope: f64| (duration(slope.abs() * STEP), slope.abs() * STEP / start * 100.0);
+    let ((growth, share), (leeway, percent)) = (of_step(slope), of_step(open));
+    if slope.abs() <= open {
+        return Some(format!(
+            "{test} by depth: a token takes about {}, and what depth adds is less than these rows can tell, ± {leeway} \
+             ({percent:.1} %) for each 1024 tokens",
+            duration(y)
+        ));
+    }
+    let off = |point: &Point| ((start + slope * point.depth) / point.ns - 1.0).abs();
     let worst = points.iter().map(off).fold(0.0, f64::max) * 100.0;
-    let (growth, more) = (slope * STEP, if slope < 0.0 { "less" } else { "more" });
+    let known = points.iter().map(|point| point.error).fold(0.0, f64::max) * 100.0;
+    let more = if slope < 0.0 { "less" } else { "more" };
+    let leeway = if open > 0.0 { format!(" ± {leeway}") } else { String::new() };
+    let known =
+        if known >= 0.5 { format!(", which are known within {known:.0} %") } else { String::new() };
     Some(format!(
-        "{} by depth: a token takes {} at depth 0 and {} ({:.1} %) {more} for each 1024 tokens of depth; \
-         this line is within {worst:.0} % of every row",
-        curve.test,
+        "{test} by depth: a token takes {} at depth 0 and {growth}{leeway} ({share:.1} %) {more} for each 1024 tokens of \
+         depth; this line is within {worst:.0} % of every row{known}",
         duration(start),
-        duration(growth.abs()),
-        growth.abs() / start * 100.0,
     ))
 }
 
@@ -99,9 +124,15 @@ mod tests {
 
     #[test]
     fn a_line_is_found_again() {
-        let points = [0.0, 1024.0, 2048.0, 4096.0].map(|depth| (depth, 8e6 + 100.0 * depth));
         let curve = |points| Curve { test: "tg128".into(), points };
-        insta::assert_snapshot!(sentence(&curve(points.to_vec())).unwrap());
-        assert!(sentence(&curve(vec![(5.0, 1.0); 3])).is_none(), "no spread, no line");
+        let points = |error| {
+            [0.0, 1024.0, 2048.0, 4096.0]
+                .map(|depth| Point { depth, ns: 8e6 + 100.0 * depth, error })
+                .to_vec()
+        };
+        let said = [0.0, 0.004, 0.02, 0.5].map(|error| sentence(&curve(points(error))).unwrap());
+        insta::assert_snapshot!(said.join("\n"));
+        let one = Point { depth: 5.0, ns: 1.0, error: 0.0 };
+        assert!(sentence(&curve(vec![one; 3])).is_none(), "no spread, no line");
     }
 }

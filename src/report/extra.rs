@@ -153,10 +153,11 @@ fn float(number: f64, unit: &str) -> String {
 /// A big number with a decimal prefix: `21.3 Gbytes/s`.
 pub fn scaled(number: f64, unit: &str) -> String {
     let unit = unit.replace("bytes", "B");
-    let steps = [(1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M")];
-    let (scale, prefix) =
-        steps.into_iter().find(|(scale, _)| number >= *scale).unwrap_or((1e3, "k"));
-    format!("{:.1} {prefix}{unit}", number / scale)
+    let steps = [(1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
+    match steps.into_iter().find(|(scale, _)| number >= *scale) {
+        Some((scale, prefix)) => format!("{:.1} {prefix}{unit}", number / scale),
+        None => format!("{number:.0} {unit}"),
+    }
 }
 
 /// Lists what `--columns` takes.

@@ -8,8 +8,12 @@ use crate::document::text::{plain, quoted};
 use crate::document::{Mark, Note, References, shortened};
 use crate::machine::{Link, without_folders};
 use crate::record::{Outcome, Phase};
+use crate::stats::Estimate;
 use crate::stats::stopping::Rule;
 use crate::units::{Bytes, counted};
+
+/// By how much samples that lie apart must move a mean before that is worth a note.
+const FAR_OFF: f64 = 0.01;
 
 /// The notes that rows have referred to so far.
 #[derive(Default)]
@@ -88,6 +92,9 @@ impl Notes {
         }
         if row.throttled() == Some(true) {
             marks.push(self.mark("T", throttle(row)));
+        }
+        if let Some(text) = far_off(row) {
+            marks.push(self.mark("", text));
         }
         if let Some(text) = remote(row) {
             marks.push(self.mark("", text));
@@ -181,9 +188,32 @@ fn missed_precision(rule: Rule) -> Option<String> {
     ))
 }
 
+/// Samples that lie apart and move the mean by a percent or more: they stay in it.
+fn far_off(row: &Row<'_>) -> Option<String> {
+    let spread = row.headline()?.spread.as_ref().filter(|spread| !spread.outliers.is_empty())?;
+    let values = &row.summary.values;
+    let kept = (0..values.len()).filter(|at| !spread.outliers.contains(at)).map(|at| values[at]);
+    let others = Estimate::of(&kept.collect::<Vec<_>>())?.mean;
+    let moved = spread.mean / others - 1.0;
+    (moved.abs() >= FAR_OFF).then(|| {
+        let samples = counted(values.len(), "sample");
+        let (verb, far) = (if spread.outliers.len() == 1 { "lies" } else { "lie" }, spread.outliers.len());
+        let side = if moved < 0.0 { "below" } else { "above" };
+        let places = row.job.work.headline().face.map_or(2, |face| face.places);
+        format!(
+            "{far} of {samples} {verb} far from the others, and the mean is {:.1} % {side} theirs, {others:.places$}: something \
+             else went on",
+            moved.abs() * 100.0
+        )
+    })
+}
+
 /// What the network costs a token.
 fn remote(row: &Row<'_>) -> Option<String> {
     let remote = row.remote()?;
+    if remote.up + remote.down <= 0.0 {
+        return Some("nothing goes to the RPC servers: no part of the model is there".into());
+    }
     let (up, down) = (scaled(remote.up, "bytes"), scaled(remote.down, "bytes"));
     let share = remote.share.map_or(String::new(), |share| {
         format!(", and the network is at least {:.0} % of its time", share * 100.0)

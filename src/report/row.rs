@@ -288,7 +288,9 @@ impl<'a> Row<'a> {
             let (_, link) = self.links().find(|(endpoint, _)| *endpoint == seen.endpoint)?;
             let link = link.as_ref().ok()?;
             let moving = float(seen.up) / link.up? + float(seen.down) / link.down?;
-            Some(moving + count * f64::from(batches) * link.round_trip.seconds())
+            // Batches that send nothing wait for nobody.
+            let waiting = count * f64::from(batches) * link.round_trip.seconds();
+            Some(if seen.up.0 + seen.down.0 > 0 { moving + waiting } else { 0.0 })
         };
         let spent: Option<f64> = traffic.iter().map(time).sum();
         let sum = |of: fn(&RemoteTraffic) -> Bytes| {

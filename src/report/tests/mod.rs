@@ -10,8 +10,8 @@ use fixture::{Run, bad_endings, cpu_host, gpu_host};
 
 use super::{Format, Report, Stream, Tally};
 use crate::plan::tests::sweep;
-use crate::record::{Outcome, Reading, Record, Warning};
-use crate::units::Nanos;
+use crate::record::{Outcome, Reading, Record, RemoteTraffic, Warning};
+use crate::units::{Bytes, Nanos};
 use crate::work::Sample;
 use crate::work::Work;
 
@@ -87,6 +87,48 @@ fn rows_of_a_run_in_which_the_machine_changed_are_marked() {
     assert!(says("- [1] D the machine became 6.") && says(" % slower over the run: "), "{table}");
     let quiet = slower_each_round(2_000_000);
     assert!((0..2).all(|index| !quiet.row(index).marked && quiet.row(index).drift.is_none()));
+}
+
+/// A prompt of 512 tokens whose runs took so many milliseconds each.
+fn one_row(runs_ms: &[u64], traffic: Vec<RemoteTraffic>) -> String {
+    let mut run = Run::new(cpu_host(), &[], &[PP], 5);
+    run.start(0);
+    for &ms in runs_ms {
+        let (ns, first_token_ns, token_ns) = (Nanos(ms * 1_000_000), vec![], vec![]);
+        let sample = Sample::Run { runs: 1, ns, first_token_ns, token_ns };
+        run.fold(0, |job| Record::Sampled { job, sample });
+    }
+    let (outcome, reading) = (Outcome::Completed, Reading { traffic, ..Reading::default() });
+    run.fold(0, |job| Record::Finished { job, outcome, reading });
+    run.fold(0, |job| Record::settled([(job, 0)]));
+    render(&run.report, Format::Markdown)
+}
+
+#[test]
+fn samples_that_move_the_mean_are_told_in_the_table() {
+    let with = |slow| {
+        let mut runs = [1000, 1003, 998, 1001, 999, 1002, 1000, 997, 1003, 1001, 1000].to_vec();
+        runs.push(slow);
+        one_row(&runs, Vec::new())
+    };
+    let (calm, torn) = (with(1002), with(5000));
+    assert!(!calm.contains("far from the others"), "{calm}");
+    let says =
+        "- [1] 1 of 12 samples lies far from the others, and the mean is 6.7 % below theirs, 511.8";
+    assert!(torn.contains("[1] |") && torn.contains(says), "{torn}");
+}
+
+#[test]
+fn what_goes_to_servers_is_told_as_far_as_anything_does() {
+    let traffic = |up, down| {
+        let (endpoint, up, down) = ("h:1".into(), Bytes(up), Bytes(down));
+        one_row(&[1000, 1000], vec![RemoteTraffic { endpoint, up, down }])
+    };
+    let none = traffic(0, 0);
+    assert!(none.contains("nothing goes to the RPC servers"), "{none}");
+    assert!(!none.contains("of its time"), "{none}");
+    let some = traffic(1024 * 300, 1024 * 2_000_000);
+    assert!(some.contains("takes 300 B to the RPC servers and 2.0 MB from them"), "{some}");
 }
 
 #[test]
