@@ -1,6 +1,7 @@
 //! What goes wrong in a sweep, with the scripted engine: whatever happens to one row, the others are
 //! right and complete, the failed one explains itself, and the exit code says so.
 
+use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -115,19 +116,17 @@ fn a_hang_in_any_phase_is_one_row() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_worker_killed_at_rest_is_one_row() {
-    // In real time, so that there is a moment to hit: the second job rests before it begins.
+    // In real time, so that there is a moment to hit: each job rests before it begins.
     let script = json!({"real_time": true, "prompt_rate": 100_000.0});
-    let args = ["-p", "512", "-n", "0", "-b", "64,128", "-r", "2", "--delay", "1"];
-    let args = [&args[..], &["--no-roofline", "-o", "json"]].concat();
-    let child =
+    let args = ["-p", "512", "-n", "0", "-b", "64,128", "-r", "2", "--delay", "2"];
+    let args = [&args[..], &["--no-roofline", "--progress", "-o", "json"]].concat();
+    let mut child =
         lbench(&script, &args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut worker = Vec::new();
-    wait_until("a worker", || {
-        worker = children(child.id());
-        !worker.is_empty()
-    });
-    // It rests a second before the first job, which takes a few hundredths.
-    std::thread::sleep(Duration::from_millis(1500));
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut rests = lines.by_ref().filter(|line| line.as_ref().unwrap().ends_with(": resting"));
+    assert!(rests.nth(1).is_some(), "the second job rests");
+    let worker = children(child.id());
+    std::thread::spawn(move || lines.count());
     let pid = rustix::process::Pid::from_raw(worker[0].cast_signed()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     let output = child.wait_with_output().unwrap();
