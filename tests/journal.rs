@@ -106,7 +106,7 @@ impl Moment {
         match self {
             Self::Time(millis) => std::thread::sleep(Duration::from_millis(millis)),
             Self::Records(kind, n) => {
-                let deadline = Instant::now() + Duration::from_secs(60);
+                let deadline = Instant::now() + Duration::from_mins(1);
                 while records(&place.journal(), kind).len() < n {
                     assert!(Instant::now() < deadline, "{self:?}");
                     std::thread::sleep(Duration::from_millis(2));
