@@ -64,21 +64,12 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
         print(|out| plan::print(&plan, &memory, out))?;
         return Ok(exit::OK);
     }
-    let process = args.process.process();
-    for text in prepare::warnings(process, &host, &plan) {
+    for text in prepare::warnings(args.process.process(), &host, &plan) {
         tell(&text);
     }
     host.floors = args.engine.cache("noise").get(&cache::key(&host));
-    let version = crate::machine::build::NUMBER.to_string();
     let cold = request.sweeps.iter().map(|asked| asked.args.cold).max().unwrap_or(0);
-    let stop = args.goal();
-    let bound = journal::Bound { rounds: args.rounds, open: args.is_bounded() };
-    // A row that is visited once has no order.
-    let interleave = Some(seed).filter(|_| args.repetitions.is_none());
-    let priors = args.engine.cache("visits").get(&cache::key(&host)).unwrap_or_default();
-    let (roofs, links) = (Vec::new(), Vec::new());
-    let mut facts =
-        RunFacts { version, host, stop, bound, cold, interleave, priors, roofs, links, process };
+    let mut facts = facts(args, host, cold, seed);
     let beside = match &file {
         Some(file) => Some(Beside::new(file, &args.how, &plan, &facts)?),
         None => None,
@@ -101,6 +92,23 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     }
     let run = Measuring { args, settings, plan: &plan, beside: beside.as_ref() };
     run.measure(&mut runner, report, &kept, journal)
+}
+
+/// What is true of a run before anything is measured.
+fn facts(args: &BenchArgs, host: Host, cold: u32, seed: u64) -> RunFacts {
+    RunFacts {
+        version: crate::machine::build::NUMBER.to_string(),
+        stop: args.goal(),
+        bound: journal::Bound { rounds: args.rounds, open: args.is_bounded() },
+        cold,
+        // A row that is visited once has no order.
+        interleave: Some(seed).filter(|_| args.repetitions.is_none()),
+        priors: args.engine.cache("visits").get(&cache::key(&host)).unwrap_or_default(),
+        roofs: Vec::new(),
+        links: Vec::new(),
+        process: args.process.process(),
+        host,
+    }
 }
 
 /// Shows the presets that there are.
