@@ -3,12 +3,12 @@
 //! A fold of [`Record`]s, so that the runner that plans the next round, the display that shows what is known,
 //! and the report that prints it all read the same figures. Formulas in [`crate::stats::visits`].
 
+mod again;
 pub mod paired;
 mod wanted;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::ops::Range;
 
 use crate::job::{Job, JobId};
 use crate::record::{Outcome, Record, settled_rows};
@@ -18,6 +18,7 @@ use crate::stats::trend::{Moment, Trend};
 use crate::stats::visits::{self, Visit};
 use crate::units::Nanos;
 use crate::work::Sample;
+pub use again::{Earlier, Runs};
 pub use wanted::budget;
 
 /// What is known of a machine's noise before a run, by the name of a class.
@@ -256,18 +257,6 @@ impl Ledger {
     /// What was known of a class before the run.
     fn prior(&self, class: Class) -> Noise {
         self.priors.get(&class.to_string()).copied().unwrap_or(Noise::unknown())
-    }
-
-    /// What the next run on this machine may start from, of each class that was visited at these places.
-    pub fn learnt(&self, places: Range<usize>) -> Priors {
-        let mut classes: BTreeMap<Class, Vec<Vec<Visit>>> = BTreeMap::new();
-        for entry in self.entries[places].iter().filter(|entry| !entry.series().is_empty()) {
-            classes.entry(entry.class).or_default().push(entry.series());
-        }
-        let learnt = classes
-            .into_iter()
-            .map(|(class, rows)| (class.to_string(), self.prior(class).pooled(&rows).kept()));
-        learnt.collect()
     }
 
     /// The jobs, in order.

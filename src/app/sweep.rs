@@ -13,7 +13,7 @@ use crate::compare::Run;
 use crate::error::{Error, exit};
 use crate::journal::{self, RunFacts};
 use crate::journal::{Kept, Wanted, Writer};
-use crate::ledger::{Ledger, Priors};
+use crate::ledger::{Ledger, Priors, Runs};
 use crate::machine::Host;
 use crate::machine::cache;
 use crate::plan::{self, Plan};
@@ -184,7 +184,12 @@ struct Measuring<'a> {
 
 /// Keeps what visits at these places have shown of the machine's noise, for the next run.
 pub(super) fn learn(args: &BenchArgs, host: &Host, ledger: &Ledger, places: Range<usize>) {
-    let learnt = ledger.learnt(places);
+    let mut learnt = Priors::new();
+    args.engine.cache("runs").update(cache::key(host), |old: Option<Runs>| {
+        let mut runs = old.unwrap_or_default();
+        learnt = ledger.learnt(places, &mut runs);
+        runs
+    });
     args.engine.cache("visits").update(cache::key(host), |old: Option<Priors>| {
         let mut all = old.unwrap_or_default();
         all.extend(learnt);

@@ -91,6 +91,14 @@ impl Noise {
         Self { between, ..self }
     }
 
+    /// With what two runs of one row say: how far their means are apart, how much of τ² is in that, and the square of
+    /// the error that samples within visits explain.
+    #[must_use]
+    pub fn with_pair(self, difference: f64, left: f64, within: f64) -> Self {
+        let sum = (difference.powi(2) - within) / left.max(f64::MIN_POSITIVE);
+        Self { between: self.between.and(Squares { sum, freedom: 1.0 }), ..self }
+    }
+
     /// What the next run on the machine may start from: the same, less certain.
     #[must_use]
     pub fn kept(self) -> Self {
