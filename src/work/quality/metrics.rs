@@ -22,7 +22,7 @@ pub static DIVERGENCE: Metric = Metric {
     name: "divergence",
     doc: "Kullback-Leibler divergence from the reference, a token",
     unit: "nats",
-    face: Some(Face { heading: "kld", places: 6, shows: is_against, ..COLUMN }),
+    face: Some(Face { heading: "kld", width: 19, places: 6, shows: is_against, ..COLUMN }),
     fields: Names { value: "kld", error: Some("kld_error"), samples: Some("kld_chunks") },
     values: |_, samples| chunks(samples, |chunk| Some(chunk.against?.kld)),
     figure: mean,
@@ -33,7 +33,7 @@ pub static DIVERGENCE: Metric = Metric {
 pub static PERPLEXITY: Metric = Metric {
     name: "perplexity",
     doc: "Perplexity of the text",
-    face: Some(Face { heading: "ppl", places: 4, shows: is_quality, ..COLUMN }),
+    face: Some(Face { heading: "ppl", width: 18, places: 4, shows: is_quality, ..COLUMN }),
     fields: Names { value: "ppl", error: Some("ppl_error"), samples: Some("nll_chunks") },
     values: |_, samples| chunks(samples, |chunk| Some(chunk.nll)),
     figure: exp_mean,
