@@ -390,15 +390,11 @@ impl<'a> Row<'a> {
     /// The precision that it reached, where that is not what was asked for.
     pub fn missed_precision(&self) -> Option<f64> {
         let Rule::Precision { target, .. } = self.goal else { return None };
-        let stop = self.measured.reading.stop;
-        let missed = match stop {
-            Some(StopReason::MaxSamples | StopReason::MaxTime) if !self.measured.is_of_rounds() => {
-                true
-            }
-            _ => {
-                self.measured.is_of_rounds()
-                    && self.precision().is_some_and(|reached| reached > target)
-            }
+        let missed = if self.measured.is_of_rounds() {
+            self.precision().is_some_and(|reached| reached > target)
+        } else {
+            let stop = self.measured.reading.stop;
+            matches!(stop, Some(StopReason::MaxSamples | StopReason::MaxTime))
         };
         self.precision().filter(|_| missed)
     }

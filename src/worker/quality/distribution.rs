@@ -76,10 +76,10 @@ impl Sketch {
         top.sort_unstable_by(greater);
         // In an order that does not go by how the top was found.
         others.sort_unstable();
-        let mass: f64 = others.iter().map(|&at| log_p(at).exp()).sum();
+        let others: Vec<_> = others.iter().map(|&at| (at, log_p(at).exp())).collect();
+        let mass: f64 = others.iter().map(|(_, probability)| probability).sum();
         let key = key ^ (u64::from(chunk) << 32) ^ place as u64;
-        let sample =
-            systematic(others, mass, &mut Pcg64Mcg::seed_from_u64(key), |at| log_p(at).exp());
+        let sample = systematic(&others, mass, &mut Pcg64Mcg::seed_from_u64(key));
         let pair = |at: &u32| (*at, log_p(*at) as f32);
         Self {
             top: top.iter().map(pair).collect(),
@@ -115,20 +115,15 @@ impl Sketch {
     }
 }
 
-/// A systematic sample of tokens by their probabilities, `mass` together: one draw, and then equal steps through all of them.
+/// A systematic sample of tokens by their probabilities, which are `mass` together: one draw, and then equal steps through all of them.
 #[allow(clippy::cast_precision_loss)] // as many as are kept
-fn systematic(
-    tokens: &[u32],
-    mass: f64,
-    rng: &mut Pcg64Mcg,
-    probability: impl Fn(u32) -> f64,
-) -> Vec<u32> {
+fn systematic(tokens: &[(u32, f64)], mass: f64, rng: &mut Pcg64Mcg) -> Vec<u32> {
     let mut sample = Vec::with_capacity(KEPT);
-    let Some(&last) = tokens.last().filter(|_| mass > 0.0) else { return sample };
+    let Some(&(last, _)) = tokens.last().filter(|_| mass > 0.0) else { return sample };
     let step = mass / KEPT as f64;
     let (mut next, mut sum) = (step * rng.random::<f64>(), 0.0);
-    for &token in tokens {
-        sum += probability(token);
+    for &(token, probability) in tokens {
+        sum += probability;
         while sample.len() < KEPT && next < sum {
             sample.push(token);
             next += step;
