@@ -11,6 +11,7 @@
 //! | `showing.rs` | what is seen of it while it runs |
 //! | `beside.rs` | an earlier run beside it |
 //! | `keeping.rs` | its journal, and what an earlier one has of it |
+//! | `making.rs` | quantizations that are made for it |
 //! | `rooflines.rs` | what the devices can do at best, for those who show it |
 //! | `devices.rs`, `version.rs` | flags that ask instead of measuring |
 //! | `out.rs` | what is said, and where |
@@ -26,9 +27,11 @@ mod devices;
 pub mod doctor;
 mod help;
 mod keeping;
+mod making;
 mod man;
 mod out;
 mod prepare;
+mod quality;
 mod report;
 mod rooflines;
 mod rpc_server;

@@ -10,6 +10,7 @@ mod foreign;
 mod how;
 mod hub;
 mod line;
+mod make;
 mod message;
 mod pattern;
 mod process;
@@ -34,6 +35,7 @@ pub use engine::EngineArgs;
 pub use how::HowArgs;
 pub use hub::HubArgs;
 pub use line::slip;
+pub use make::MakeArgs;
 pub use process::ProcessArgs;
 pub use quality::QualityArgs;
 pub use values::axis as parse_value;
@@ -69,6 +71,9 @@ pub struct BenchArgs {
     /// Models of the hub; they come after those of -m.
     #[command(flatten)]
     pub hub: HubArgs,
+    /// What is made of a model first.
+    #[command(flatten)]
+    pub making: MakeArgs,
     /// What is measured under each combination.
     #[command(flatten)]
     pub works: WorkArgs,

@@ -289,6 +289,7 @@ impl Tour<'_, '_> {
             | Event::Roof(_)
             | Event::Linked(_)
             | Event::Predicted(_)
+            | Event::Quantized(_)
             | Event::Tokenized(_) => return Ok(None),
         };
         self.record(&record)?;

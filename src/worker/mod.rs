@@ -218,6 +218,7 @@ impl<E: Engine> Worker<'_, E> {
                 let Setup::Llama(config) = &job.setup;
                 Event::Predicted(in_words(engine.predict(config, job.extent())))
             }
+            Question::Quantize(order) => Event::Quantized(in_words(engine.quantize(&order))),
             Question::Tokenize { model, texts } => {
                 Event::Tokenized(in_words(engine.tokenize(&model, &texts)))
             }

@@ -160,6 +160,9 @@ impl Spec {
                 own("expert_feed_forward_length", Entry::U32(geometry.ff));
             }
         }
+        if let Some((key, value)) = &self.note {
+            all.push((key.clone(), Entry::Text(value.clone())));
+        }
         all
     }
 
