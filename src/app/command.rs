@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::{
-    ab, compare, completions, config, doctor, help, man, quality, report, rpc_server, schema, synth,
-    worker,
+    ab, compare, completions, config, doctor, help, man, quality, report, rpc_server, schema,
+    synth, worker,
 };
 use crate::cli::{self, BenchArgs};
 use crate::error::Error;

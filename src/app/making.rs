@@ -65,7 +65,8 @@ pub(super) fn make(
         if making::is_made(recipe, &model) {
             tell(&format!("{}: it is there already", recipe.path.display()));
         } else if recipe.path.exists() {
-            let way = "another file is there: move it away, or name another folder with --models-dir";
+            let way =
+                "another file is there: move it away, or name another folder with --models-dir";
             return Err(Error::Usage(format!("--make: {}: {way}", recipe.path.display())));
         } else {
             wanted.push(recipe);
@@ -133,7 +134,8 @@ impl Maker<'_> {
         let cpu = host.engine.devices.iter().find(|device| device.kind == DeviceKind::Cpu);
         let of_machine = cpu.map_or(u64::MAX, |cpu| cpu.free);
         let of_limits = self.args.engine.limits().room(None).map_or(u64::MAX, |room| room.left.0);
-        let left = if self.args.engine.is_limited() { of_machine.min(of_limits) } else { of_machine };
+        let left =
+            if self.args.engine.is_limited() { of_machine.min(of_limits) } else { of_machine };
         if memory.0 > left {
             return refuse(format!(
                 "quantizing takes about {memory} of memory, and {} is left",
@@ -182,7 +184,11 @@ impl Maker<'_> {
         })?;
         #[allow(clippy::cast_precision_loss)] // a figure of three digits
         let bits = header.tensor_bytes() as f64 * 8.0 / header.n_params().max(1) as f64;
-        tell(&format!("made {}: {}, {bits:.2} bits a weight", path.display(), Bytes(header.file_size)));
+        tell(&format!(
+            "made {}: {}, {bits:.2} bits a weight",
+            path.display(),
+            Bytes(header.file_size)
+        ));
         Ok(())
     }
 }

@@ -138,6 +138,7 @@ pub(super) fn settings(args: &BenchArgs) -> Settings {
         warmup: !args.no_warmup,
         delay: args.delay.into(),
         foresee: true,
+        canary: args.guarded(),
     }
 }
 

@@ -36,6 +36,9 @@ fn file_type(word: &str) -> Result<FileType, String> {
         let word = word.to_ascii_lowercase();
         let near = near::nearest(&word, names.iter().copied(), |name| name);
         let near = near.map(|near| format!("; nearest: {near}")).unwrap_or_default();
-        format!("there is no type '{word}' that needs no importance matrix{near}; there are {}", names.join(", "))
+        format!(
+            "there is no type '{word}' that needs no importance matrix{near}; there are {}",
+            names.join(", ")
+        )
     })
 }

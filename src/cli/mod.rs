@@ -45,6 +45,7 @@ use crate::error::Error;
 use crate::report::{Extra, Format};
 use crate::stats::stopping::Rule;
 use crate::units::{Bytes, Nanos};
+use crate::wire::Guarded;
 
 /// Fewest samples that may be asked for as the most.
 const MIN_SAMPLES: i64 = 5;
@@ -148,6 +149,12 @@ pub struct BenchArgs {
     /// Try also what needs at least as much memory as a test that found none
     #[arg(long, help_heading = "Limits")]
     pub try_all: bool,
+    /// Hold what each load computes against the CPU also where nothing is offloaded, and whatever asking it takes
+    #[arg(long, help_heading = "Measuring", conflicts_with = "no_canary")]
+    pub canary: bool,
+    /// Do not look whether a device computes what the same file gives on the CPU
+    #[arg(long, help_heading = "Measuring")]
+    pub no_canary: bool,
     /// Do not ask the driver for memory, power and clocks while tests run
     #[arg(long, help_heading = "Measuring")]
     pub no_telemetry: bool,
@@ -314,6 +321,17 @@ impl BenchArgs {
                 least_time: VISIT_TIME,
                 max_samples: self.max_reps.unwrap_or(MAX_SAMPLES),
             },
+        }
+    }
+
+    /// Which rows are held against the CPU.
+    pub fn guarded(&self) -> Guarded {
+        match (self.no_canary, self.canary) {
+            (true, _) => Guarded::None,
+            (false, true) => Guarded::All,
+            // A script has no kernels that could be wrong, unless it is told to.
+            (false, false) if self.engine.is_real() => Guarded::Offloaded,
+            (false, false) => Guarded::None,
         }
     }
 

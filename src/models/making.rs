@@ -52,10 +52,8 @@ const ROWS: u64 = 8 << 30;
 /// # Errors
 /// When the model's file cannot be read.
 pub fn recipes(model: &Model, types: &[FileType], folder: &Path) -> Result<Vec<Recipe>, Error> {
-    let header = Header::read(&model.path).map_err(|error| Error::Model {
-        path: model.path.clone(),
-        reason: error.to_string(),
-    })?;
+    let header = Header::read(&model.path)
+        .map_err(|error| Error::Model { path: model.path.clone(), reason: error.to_string() })?;
     let now = header.metadata.get("general.file_type").and_then(crate::gguf::Value::count);
     let recipe = |&file_type: &FileType| Recipe {
         file_type,
