@@ -11,7 +11,7 @@ use crate::cli::settings::{Flags, command_line};
 use crate::error::Error;
 
 /// In few words.
-pub(super) const BRIEF: &str = "Measure what quantization costs: quality beside speed";
+pub(super) const BRIEF: &str = "Quality beside speed: what quantization costs";
 
 /// Measure how well models foretell a text, and how far each is from the largest, beside their speed
 #[derive(Debug, Args)]

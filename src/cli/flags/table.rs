@@ -42,7 +42,7 @@ pub static FLAGS: &[Flag] = &[
     Flag::new("first-chunks", Measuring).of_a_sweep().needs("quality", NO_QUALITY),
     Flag::new("chunk-seed", Measuring).of_a_sweep().needs("quality", NO_QUALITY),
     Flag::new("quality-precision", Measuring).of_a_sweep().needs("quality", NO_QUALITY),
-    Flag::new("make", Measuring).brief("Quantize the model to these types, and measure each"),
+    Flag::new("make", Measuring),
     Flag::new("keep", Means).needs("make", "is about quantizations that are made: give --make too"),
     Flag::new("depth-curve", Measuring)
         .of_a_sweep()
