@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Limits;
+use super::Bounds;
 use super::board::Board;
 use crate::ledger::Priors;
 use crate::machine::Host;
@@ -29,7 +29,7 @@ impl Run {
         };
         let visit = Settings { stop: visit, warmup: true, delay: Nanos(0), foresee: true };
         let shares = visit.stop != stop;
-        let limits = Limits { visit, stop, rounds: None, shares, total_time: None };
+        let limits = Bounds { visit, stop, rounds: None, shares, total_time: None };
         let now = Instant::now();
         let board = Board::new(&plan, Priors::default(), limits, now);
         Self { plan, board, now }

@@ -14,9 +14,9 @@ use std::path::Path;
 use std::rc::Rc;
 
 use self::foretelling::Foretelling;
-use self::noise::Source;
+use self::noise::NoiseSource;
 use self::script::fail;
-pub use self::script::{Fault, RawPipe, Rule, Script, Slow};
+pub use self::script::{Fault, RawPipe, Script, ScriptRule, Slow};
 use self::world::World;
 use super::{Engine, EngineError, Session, Token, remarks};
 use crate::axis::{AXES, Lens};
@@ -27,14 +27,14 @@ use crate::units::{Bytes, Nanos};
 use crate::work::Extent;
 
 /// The clock and the noise, shared by the engine and its sessions.
-struct Clock {
+struct PlayedClock {
     now: u64,
-    noise: Source,
+    noise: NoiseSource,
     world: World,
     script: Script,
 }
 
-impl Clock {
+impl PlayedClock {
     fn new(script: Script) -> Self {
         let world = match &script.world {
             Some(path) => World::next(path)
@@ -42,7 +42,7 @@ impl Clock {
             None if script.shift > 0.0 => World::of_this_process(),
             None => World::alone(),
         };
-        let mut noise = Source::new(script.noise(), script.seed, world.process);
+        let mut noise = NoiseSource::new(script.noise(), script.seed, world.process);
         if let Some(shift) = script.shift_of(world.process) {
             noise = noise.shifted(shift);
         }
@@ -76,7 +76,7 @@ impl Clock {
 pub struct Scripted {
     script: Script,
     pipe: RawPipe,
-    clock: Rc<RefCell<Clock>>,
+    clock: Rc<RefCell<PlayedClock>>,
     split: Vec<MemorySplit>,
     remarks: Vec<String>,
 }
@@ -87,14 +87,14 @@ impl Scripted {
     /// # Panics
     /// When the file of the script's world cannot be used.
     pub fn new(script: Script, pipe: RawPipe) -> Self {
-        let clock = Clock::new(script.clone());
+        let clock = PlayedClock::new(script.clone());
         let clock = Rc::new(RefCell::new(clock));
         Self { script, pipe, clock, split: Vec::new(), remarks: Vec::new() }
     }
 
     /// The rule for this configuration.
-    fn rule(&self, config: &Config) -> Rule {
-        let fits = |rule: &&Rule| {
+    fn rule(&self, config: &Config) -> ScriptRule {
+        let fits = |rule: &&ScriptRule| {
             rule.when.iter().all(|(name, value)| {
                 let axis = AXES.iter().find(|axis| axis.name == name);
                 axis.is_some_and(|axis| match axis.lens {
@@ -261,9 +261,9 @@ pub struct ScriptedSession {
     prompt_rate: f64,
     step_rate: f64,
     foretelling: Foretelling,
-    rule: Rule,
+    rule: ScriptRule,
     pipe: RawPipe,
-    clock: Rc<RefCell<Clock>>,
+    clock: Rc<RefCell<PlayedClock>>,
     prompts: u32,
     steps: u32,
     n_parallel: u32,
@@ -380,7 +380,7 @@ mod tests {
 
     /// Times of five calls of a second each, in a process of its own.
     fn process(script: &Script) -> Vec<u64> {
-        let mut clock = Clock::new(script.clone());
+        let mut clock = PlayedClock::new(script.clone());
         let mut call = || {
             let before = clock.now;
             clock.spend(1.0);

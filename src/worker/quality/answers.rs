@@ -58,12 +58,12 @@ pub(super) struct Chunk {
 }
 
 /// Writer of answers: beside the file, until they are whole.
-pub(super) struct Writer {
+pub(super) struct AnswerWriter {
     out: BufWriter<tempfile::NamedTempFile>,
     path: PathBuf,
 }
 
-impl Writer {
+impl AnswerWriter {
     /// Begins a file.
     pub(super) fn create(path: &Path, about: &About) -> io::Result<Self> {
         let folder = path.parent().unwrap_or(Path::new("."));
@@ -222,7 +222,7 @@ mod tests {
     fn written(chunks: &[Chunk]) -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("deep/x.answers");
-        let mut writer = Writer::create(&path, &about()).unwrap();
+        let mut writer = AnswerWriter::create(&path, &about()).unwrap();
         for chunk in chunks {
             writer.write(chunk).unwrap();
         }
