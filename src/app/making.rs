@@ -149,7 +149,7 @@ impl Maker<'_> {
     fn make(&self, recipe: &Recipe, runner: &mut Runner) -> Result<(), Error> {
         let (path, model) = (&recipe.path, self.model);
         remove_leftovers(path);
-        let part = Part(part_path(path));
+        let part = Unfinished(part_path(path));
         let refuse = |reason: String| Error::Model {
             path: model.path.clone(),
             reason: format!("it cannot be quantized to {}: {reason}", recipe.file_type),
@@ -204,9 +204,9 @@ fn put_in_place(part: &Path, path: &Path) -> std::io::Result<()> {
 }
 
 /// A file that is not whole yet. It goes, whatever happens.
-struct Part(PathBuf);
+struct Unfinished(PathBuf);
 
-impl Drop for Part {
+impl Drop for Unfinished {
     fn drop(&mut self) {
         // It may have its name already, or never have been begun.
         let _ = fs::remove_file(&self.0);

@@ -8,16 +8,16 @@ use super::rooflines::rooflines;
 use super::showing::Showing;
 use super::{devices, keeping, making, prepare, shares};
 use crate::cli::BenchArgs;
-use crate::cli::defaults::{self, Request, Sources};
+use crate::cli::defaults::{self, RunRequest, Sources};
 use crate::compare::Run;
 use crate::error::{Error, exit};
 use crate::journal::{self, RunFacts};
-use crate::journal::{Kept, Wanted, Writer};
+use crate::journal::{Demand, Kept, Writer};
 use crate::ledger::{Ledger, Priors, Runs};
 use crate::machine::Host;
 use crate::machine::cache;
 use crate::plan::{self, Plan};
-use crate::progress::{Limits, Progress, Wish};
+use crate::progress::{Bounds, Progress, Wish};
 use crate::record::Record;
 use crate::report::{Extra, Report};
 use crate::roofline;
@@ -31,7 +31,7 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     if typed.preset.as_deref() == Some("list") {
         return list_presets(&sources);
     }
-    let request = Request::new(typed, &sources)?;
+    let request = RunRequest::new(typed, &sources)?;
     let (request, earlier) = keeping::resumed(request, sources.flags())?;
     let args = &request.sweeps[0].args;
     args.refuse_lonely()?;
@@ -84,7 +84,7 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     facts.links = prepare::links_of(&mut runner, &plan)?;
     prepare::watch_devices(&mut runner, sampler, &facts.host);
     let cold_of = plan.cold_starts();
-    let wanted = Wanted { facts: &facts, settings, cold_of: &cold_of };
+    let wanted = Demand { facts: &facts, settings, cold_of: &cold_of };
     let kept = keeping::kept(earlier.as_ref(), &plan, &wanted);
     let journal = keeping::open(&request, (earlier.as_ref(), &kept), (&plan, &facts, settings))?;
     drop(earlier);
@@ -156,8 +156,8 @@ pub(super) fn spawn(args: &BenchArgs) -> Spawn {
     Spawn { args: worker_args, verbose: args.verbose, ..Spawn::default() }
 }
 
-pub(super) fn runner_options(args: &BenchArgs, seed: u64) -> runner::Options {
-    runner::Options {
+pub(super) fn runner_options(args: &BenchArgs, seed: u64) -> runner::RunOptions {
+    runner::RunOptions {
         spawn: spawn(args),
         settings: settings(args),
         stop: args.goal(),
@@ -204,7 +204,7 @@ impl Measuring<'_> {
     /// What a person sees meanwhile.
     fn progress(&self, priors: &Priors) -> Progress {
         let args = self.args;
-        let limits = Limits {
+        let limits = Bounds {
             visit: self.settings,
             stop: args.goal(),
             rounds: args.rounds,

@@ -19,7 +19,7 @@ pub fn slip(program: &Command, args: &[OsString]) -> Option<String> {
     if command.is_some_and(|command| command.is_hide_set() || command.get_name() == "help") {
         return None;
     }
-    let line = Line { program, command: command.unwrap_or(program), is_sweep };
+    let line = CommandLine { program, command: command.unwrap_or(program), is_sweep };
     let skipped = usize::from(command.is_some());
     line.slip(&words[skipped.min(words.len())..])
 }
@@ -43,7 +43,7 @@ fn takes_axes(command: &Command) -> bool {
 }
 
 /// A command line of one command.
-struct Line<'a> {
+struct CommandLine<'a> {
     program: &'a Command,
     command: &'a Command,
     /// Whether the flags are those of a sweep, which llama-bench's spellings are for.
@@ -60,7 +60,7 @@ enum Dashed<'a> {
     Word,
 }
 
-impl Line<'_> {
+impl CommandLine<'_> {
     fn slip<T: AsRef<str>>(&self, words: &[T]) -> Option<String> {
         let mut room = self.places();
         let mut before: Option<(&str, &Arg)> = None;

@@ -54,7 +54,7 @@ const ROWS: u64 = 8 << 30;
 pub fn recipes(model: &Model, types: &[FileType], folder: &Path) -> Result<Vec<Recipe>, Error> {
     let header = Header::read(&model.path)
         .map_err(|error| Error::Model { path: model.path.clone(), reason: error.to_string() })?;
-    let now = header.metadata.get("general.file_type").and_then(crate::gguf::Value::count);
+    let now = header.metadata.get("general.file_type").and_then(crate::gguf::MetadataValue::count);
     let recipe = |&file_type: &FileType| Recipe {
         file_type,
         path: folder.join(name(&model.path, file_type)),
@@ -108,8 +108,8 @@ pub fn is_made(recipe: &Recipe, model: &Model) -> bool {
     let is_later = age(&recipe.path) >= age(&model.path);
     Header::read(&recipe.path).is_ok_and(|header| {
         let is = |key: &str| header.metadata.get(key);
-        let of = is(MADE_OF).and_then(crate::gguf::Value::text) == Some(&model.header_hash);
-        let file_type = is("general.file_type").and_then(crate::gguf::Value::count);
+        let of = is(MADE_OF).and_then(crate::gguf::MetadataValue::text) == Some(&model.header_hash);
+        let file_type = is("general.file_type").and_then(crate::gguf::MetadataValue::count);
         of && is_later && file_type == Some(u64::from(recipe.file_type.id()))
     })
 }

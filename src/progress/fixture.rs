@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Limits;
+use super::Bounds;
 use super::board::Board;
 use crate::ledger::Priors;
 use crate::machine::Host;
@@ -35,7 +35,7 @@ impl Run {
             canary: Guarded::None,
         };
         let shares = visit.stop != stop;
-        let limits = Limits { visit, stop, rounds: None, shares, total_time: None };
+        let limits = Bounds { visit, stop, rounds: None, shares, total_time: None };
         let now = Instant::now();
         let board = Board::new(&plan, Priors::default(), limits, now);
         Self { plan, board, now }

@@ -16,7 +16,7 @@ const LIMIT: Duration = Duration::from_mins(2);
 const LONGEST: Duration = Duration::from_mins(30);
 
 /// What the CPU was asked about already: files, with cache types.
-pub(super) type Asked = HashSet<(String, CacheType, CacheType)>;
+pub(super) type Enquiries = HashSet<(String, CacheType, CacheType)>;
 
 impl Tour<'_, '_> {
     /// Has the CPU answer for a job's model and those cache types that it will be measured with, once in a run.
@@ -57,7 +57,7 @@ impl Tour<'_, '_> {
 
     /// A job for each pair of cache types that a model is measured with.
     fn of_model(&self, model: &Model) -> Vec<Job> {
-        let mut seen = Asked::new();
+        let mut seen = Enquiries::new();
         let is_of_model = |job: &&Job| job.setup.model() == Some(model);
         let jobs = self.ledger.jobs().iter().filter(is_of_model);
         jobs.filter(|job| seen.insert(key(job))).cloned().collect()

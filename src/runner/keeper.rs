@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::child::{Spawn, Worker};
 use super::death::{self, OomKiller};
-use super::log::Log;
+use super::log::WorkerLog;
 use super::{Message, guard};
 use crate::error::Error;
 use crate::job::Job;
@@ -51,7 +51,7 @@ pub(super) struct Keeper {
     /// Whether it has had a request before.
     used: bool,
     /// What the worker, or the last one, writes to its standard error.
-    log: Option<Arc<Log>>,
+    log: Option<Arc<WorkerLog>>,
     /// Jobs that it has done with.
     jobs: u64,
     /// What looks at the devices, where that is possible.

@@ -62,7 +62,7 @@ const START_LIMIT: Duration = Duration::from_mins(2);
 
 /// How a run is carried out.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct RunOptions {
     /// How to start workers.
     pub spawn: Spawn,
     /// How a visit is measured.
@@ -156,7 +156,7 @@ impl From<Error> for Halt {
 
 /// Starts workers and watches them.
 pub struct Runner {
-    options: Options,
+    options: RunOptions,
     keeper: Keeper,
     servers: Servers,
     /// Cold starts of single jobs, where not all get the same number.
@@ -170,7 +170,7 @@ impl Runner {
     ///
     /// # Errors
     /// When the signal handlers cannot be installed.
-    pub fn new(options: Options) -> Result<Self, Error> {
+    pub fn new(options: RunOptions) -> Result<Self, Error> {
         let keeper =
             Keeper::new(options.spawn.clone(), options.least_memory, options.limits.clone())?;
         let (servers, cold_starts) = (Servers::default(), HashMap::new());
@@ -253,7 +253,7 @@ impl Runner {
         self.turns = Some(turns);
     }
 
-    /// Gives single jobs another number of cold starts than [`Options::cold`].
+    /// Gives single jobs another number of cold starts than [`RunOptions::cold`].
     pub fn cold_starts(&mut self, of_jobs: HashMap<JobId, u32>) {
         self.cold_starts = of_jobs;
     }

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::quality::answers::{About, Answers, Chunk, Writer};
+use super::quality::answers::{About, AnswerWriter, Answers, Chunk};
 use super::quality::distribution::{Distribution, Sketch};
 use super::quality::{folder, hash};
 use crate::engine::{Engine, EngineError, Session, Token};
@@ -87,7 +87,7 @@ pub fn ask_cpu<E: Engine>(
     }
     let chunk = Chunk { number: 0, nll: 0, ns: Nanos(0), sketches };
     let refuse = |error: std::io::Error| EngineError(format!("{}: {error}", path.display()));
-    let mut writer = Writer::create(path, &about(&tokens, name)).map_err(refuse)?;
+    let mut writer = AnswerWriter::create(path, &about(&tokens, name)).map_err(refuse)?;
     writer.write(&chunk).map_err(refuse)?;
     writer.finish().map_err(refuse)
 }
@@ -200,14 +200,14 @@ mod tests {
     use std::rc::Rc;
 
     use super::*;
-    use crate::engine::scripted::{Rule, Script, Scripted};
+    use crate::engine::scripted::{Script, ScriptRule, Scripted};
     use crate::record::Health;
 
     /// What a canary says of a device that follows a rule; the CPU is without fault.
-    fn seen(rule: Rule) -> Canary {
+    fn seen(rule: ScriptRule) -> Canary {
         let when = [("n_gpu_layers".to_string(), "99".to_string())].into();
-        let whole = Rule { damage: Some(0.0), ..Rule::default() };
-        let rules = vec![Rule { when, ..rule }, whole];
+        let whole = ScriptRule { damage: Some(0.0), ..ScriptRule::default() };
+        let rules = vec![ScriptRule { when, ..rule }, whole];
         let folder = tempfile::tempdir().unwrap();
         let kept = (&*folder.path().join("a.canary"), "scripted");
         let mut row = crate::plan::tests::config();
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_thousand_loads_that_round_otherwise_raise_no_alarm_and_every_fault_does() {
-        let of = |damage: f64| seen(Rule { damage: Some(damage), ..Rule::default() });
+        let of = |damage: f64| seen(ScriptRule { damage: Some(damage), ..ScriptRule::default() });
         for load in 0..1000 {
             let canary = of(0.002 + f64::from(load) * 2e-5);
             assert_eq!(canary.health(), Health::Well, "{load}: {canary:?}");
@@ -236,7 +236,8 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_broken() {
-        let canary = seen(Rule { nan_every: Some(0), damage: Some(0.0), ..Rule::default() });
+        let canary =
+            seen(ScriptRule { nan_every: Some(0), damage: Some(0.0), ..ScriptRule::default() });
         assert_eq!((canary.kld, canary.health()), (None, Health::Broken));
     }
 

@@ -24,7 +24,7 @@ const REPEATS: u32 = 5;
 pub fn per_token(job: &Job) -> io::Result<Option<f64>> {
     let sink = File::options().write(true).open("/dev/null")?;
     let events = Events::into(sink);
-    let mut session = Nothing {
+    let mut session = IdleSession {
         start: Cell::new(Nanos(0)),
         stepped: Cell::new(false),
         took: Cell::new(None),
@@ -46,7 +46,7 @@ pub fn per_token(job: &Job) -> io::Result<Option<f64>> {
 }
 
 /// A session that does nothing, and notes how long the loop around it takes.
-struct Nothing {
+struct IdleSession {
     /// When the generation began.
     start: Cell<Nanos>,
     /// Whether a step was made since the clock was read.
@@ -57,7 +57,7 @@ struct Nothing {
     fastest: Cell<Option<Nanos>>,
 }
 
-impl Session for Nothing {
+impl Session for IdleSession {
     fn n_ctx(&self) -> u32 {
         u32::MAX
     }

@@ -1,6 +1,6 @@
 //! Guarding of rows: the canary, as a worker has it sing.
 
-use super::{Failure, Worker, canary, engine_name};
+use super::{JobFailure, JobServer, canary, engine_name};
 use crate::engine::{Engine, EngineError};
 use crate::job::Job;
 use crate::record::{Canary, Health, Phase};
@@ -9,7 +9,7 @@ use crate::units::Bytes;
 use crate::wire::Guarded;
 use crate::work::Extent;
 
-impl<E: Engine> Worker<'_, E> {
+impl<E: Engine> JobServer<'_, E> {
     /// Has the CPU answer for the canary of a job. Whether the model was loaded for it.
     pub(super) fn ask_cpu(&mut self, job: &Job, guarded: Guarded) -> Result<bool, EngineError> {
         let Setup::Llama(config) = &job.setup;
@@ -48,7 +48,7 @@ impl<E: Engine> Worker<'_, E> {
         &mut self,
         job: &Job,
         guarded: Guarded,
-    ) -> Result<Option<Canary>, Failure> {
+    ) -> Result<Option<Canary>, JobFailure> {
         let Setup::Llama(config) = &job.setup;
         let loaded = self.tried.as_ref().and_then(|tried| tried.result.as_ref().ok());
         let is_wanted = match guarded {
@@ -82,7 +82,7 @@ impl<E: Engine> Worker<'_, E> {
         };
         match seen.filter(|seen| seen.health() == Health::Broken) {
             None => Ok(seen),
-            Some(broken) => Err(Failure {
+            Some(broken) => Err(JobFailure {
                 phase: Phase::Canary,
                 error: EngineError(format!(
                     "what this computes is not the model: {}; --no-canary measures it all the same",

@@ -29,7 +29,7 @@ use crate::machine::cache;
 use crate::machine::system::Watch;
 use crate::plan;
 use crate::roofline::Target;
-use crate::runner::{Budget, Options, Runner, Spawn};
+use crate::runner::{Budget, RunOptions, Runner, Spawn};
 use crate::setup::Model;
 use crate::terminal::in_json;
 use crate::units::Nanos;
@@ -146,8 +146,8 @@ fn check(args: &DoctorArgs) -> Result<Checkup, Error> {
 }
 
 /// How the runner works here: short rows, since what is looked for is between the runs.
-fn options(args: &DoctorArgs) -> Options {
-    Options {
+fn options(args: &DoctorArgs) -> RunOptions {
+    RunOptions {
         spawn: spawn(args, 0),
         settings: Settings {
             stop: aa::rule(),

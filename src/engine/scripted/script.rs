@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-use super::noise::{Noise, States, Wave};
+use super::noise::{States, Wave, Weather};
 use crate::engine::EngineError;
 use crate::record::Phase;
 
@@ -62,7 +62,7 @@ pub struct Script {
     /// How it fails where it is to quantize.
     pub quantizing: Option<Fault>,
     /// Exceptions, the first that fits a configuration wins.
-    pub rules: Vec<Rule>,
+    pub rules: Vec<ScriptRule>,
 }
 
 impl Default for Script {
@@ -96,8 +96,8 @@ impl Default for Script {
 
 impl Script {
     /// How the machine is noisy.
-    pub(super) fn noise(&self) -> Noise {
-        Noise {
+    pub(super) fn noise(&self) -> Weather {
+        Weather {
             sd: self.noise,
             correlation: self.correlation,
             outliers: self.outliers,
@@ -129,7 +129,7 @@ pub struct Slow {
 /// What is different for some configurations.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Rule {
+pub struct ScriptRule {
     /// Axis names and the values they must have, e.g. `{"n_batch": "64"}`; empty fits all.
     pub when: BTreeMap<String, String>,
     /// Another prompt speed.
@@ -181,7 +181,7 @@ pub enum Fault {
 pub type RawPipe = Rc<dyn Fn(&[u8])>;
 
 /// Fails as the rule says, if this is the phase.
-pub(super) fn fail(rule: &Rule, phase: Phase, pipe: &RawPipe) -> Result<(), EngineError> {
+pub(super) fn fail(rule: &ScriptRule, phase: Phase, pipe: &RawPipe) -> Result<(), EngineError> {
     let Some(fault) = rule.fault.as_ref().filter(|_| rule.phase == Some(phase)) else {
         return Ok(());
     };

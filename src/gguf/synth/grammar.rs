@@ -198,7 +198,7 @@ fn file_types() -> String {
     FileType::all().map(FileType::name).collect::<Vec<_>>().join(", ")
 }
 
-fn find_preset(name: &str) -> Result<&'static super::geometry::Preset, SynthError> {
+fn find_preset(name: &str) -> Result<&'static super::geometry::KnownModel, SynthError> {
     PRESETS.iter().find(|preset| preset.name == name).ok_or_else(|| {
         let names = || PRESETS.iter().map(|preset| preset.name);
         let hint = suggest(name, names());

@@ -58,12 +58,12 @@ pub(in crate::worker) struct Chunk {
 }
 
 /// Writer of answers: beside the file, until they are whole.
-pub(in crate::worker) struct Writer {
+pub(in crate::worker) struct AnswerWriter {
     out: BufWriter<tempfile::NamedTempFile>,
     path: PathBuf,
 }
 
-impl Writer {
+impl AnswerWriter {
     /// Begins a file.
     pub(in crate::worker) fn create(path: &Path, about: &About) -> io::Result<Self> {
         let folder = path.parent().unwrap_or(Path::new("."));
@@ -229,7 +229,7 @@ mod tests {
     fn written(chunks: &[Chunk]) -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("deep/x.answers");
-        let mut writer = Writer::create(&path, &about()).unwrap();
+        let mut writer = AnswerWriter::create(&path, &about()).unwrap();
         for chunk in chunks {
             writer.write(chunk).unwrap();
         }
