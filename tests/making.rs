@@ -164,7 +164,7 @@ fn interrupted(script: &str, is_there: impl Fn(&[String]) -> bool) {
 #[test]
 fn ctrl_c_leaves_nothing_behind() {
     interrupted(r#"{"quantizing": "hang"}"#, |names| {
-        names.iter().any(|name| name.ends_with(".part"))
+        names.iter().any(|name| name.contains(".part"))
     });
     let hangs = r#"{"rules": [{"phase": "score", "fault": "hang"}]}"#;
     interrupted(hangs, |names| names == ["small-f16-q8_0.gguf"]);

@@ -72,7 +72,7 @@ pub(super) fn make(
             wanted.push(recipe);
         }
     }
-    let maker = Maker { args, model: &model };
+    let maker = QuantizationRun { args, model: &model };
     maker.check_room(&wanted, host)?;
     for recipe in wanted {
         maker.make(recipe, runner)?;
@@ -102,13 +102,13 @@ fn tell_of_source(model: &Model, is_one_of_them: bool) {
     }
 }
 
-/// Maker of files out of one model.
-struct Maker<'a> {
+/// QuantizationRun of files out of one model.
+struct QuantizationRun<'a> {
     args: &'a BenchArgs,
     model: &'a Model,
 }
 
-impl Maker<'_> {
+impl QuantizationRun<'_> {
     /// Refuses what the disk or the memory has no room for.
     fn check_room(&self, wanted: &[&Recipe], host: &Host) -> Result<(), Error> {
         let folder = &self.args.models_dir;

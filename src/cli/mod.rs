@@ -327,11 +327,10 @@ impl BenchArgs {
     /// Which rows are held against the CPU.
     pub fn guarded(&self) -> Guarded {
         match (self.no_canary, self.canary) {
-            (true, _) => Guarded::None,
             (false, true) => Guarded::All,
-            // A script has no kernels that could be wrong, unless it is told to.
             (false, false) if self.engine.is_real() => Guarded::Offloaded,
-            (false, false) => Guarded::None,
+            // A script has no kernels that could be wrong, unless it is told to.
+            (true, _) | (false, false) => Guarded::None,
         }
     }
 

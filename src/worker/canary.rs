@@ -36,9 +36,13 @@ pub fn is_possible(config: &Config) -> bool {
 
 /// The settings under which a row's answers are looked at: its own, but for what changes no number.
 pub fn config_of_row(config: &Config) -> Config {
-    let batch = |n: u32| n.clamp(LEAST_BATCH, TOKENS);
-    let (n_batch, n_ubatch) = (batch(config.n_batch), batch(config.n_ubatch));
-    Config { n_batch, n_ubatch, reserve_ctx: 0, ..config.clone() }
+    let within = |n: u32| n.clamp(LEAST_BATCH, TOKENS);
+    Config {
+        n_batch: within(config.n_batch),
+        n_ubatch: within(config.n_ubatch),
+        reserve_ctx: 0,
+        ..config.clone()
+    }
 }
 
 /// The same file on the CPU alone, with the row's cache types: what these cost is no fault.
