@@ -36,7 +36,8 @@
 //! | | [`runner`] | the parent's loop: spawn, watch, end, record |
 //! | | [`worker`] | the child's side: the measurements, generic over a session |
 //! | 11 | [`compare`] | two result files, row by row, with a verdict |
-//! | 12 | [`cli`] | flags of a sweep as typed, their values, and defaults from files and the environment |
+//! | 12 | [`history`] | the runs that are there: an index of their journals, tags, series |
+//! | | [`cli`] | flags of a sweep as typed, their values, and defaults from files and the environment |
 //! | 13 | [`app`] | the commands: each a file with its arguments and its deed |
 //!
 //! Data flows one way: `cli → plan → runner → journal → report`.
@@ -51,6 +52,7 @@ pub mod encoding;
 pub mod engine;
 pub mod error;
 pub mod gguf;
+pub mod history;
 pub mod hub;
 pub mod job;
 pub mod journal;

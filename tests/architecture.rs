@@ -20,7 +20,7 @@ const FLOORS: [&[&str]; 13] = [
     &["journal", "progress"],
     &["report", "runner", "worker"],
     &["compare"],
-    &["cli"],
+    &["cli", "history"],
     &["app"],
 ];
 

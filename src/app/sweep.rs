@@ -6,10 +6,9 @@ use super::beside::Beside;
 use super::out::{output_error, print, tell};
 use super::rooflines::rooflines;
 use super::showing::Showing;
-use super::{devices, keeping, prepare, shares};
+use super::{devices, earlier, keeping, prepare, shares};
 use crate::cli::BenchArgs;
 use crate::cli::defaults::{self, Request, Sources};
-use crate::compare::Run;
 use crate::error::{Error, exit};
 use crate::journal::{self, RunFacts};
 use crate::journal::{Kept, Wanted, Writer};
@@ -37,7 +36,9 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     args.refuse_lonely()?;
     // Before anything is measured for it.
     args.journal.as_deref().map_or(Ok(()), journal::refuse_foreign)?;
-    let file = args.baseline.as_deref().map(Run::read).transpose()?;
+    let file = args.baseline.as_deref();
+    let resumed = earlier.as_ref().map(|journal| journal.path.as_path());
+    let file = file.map(|file| earlier::side(file, resumed)).transpose()?;
     let Some(columns) = Extra::parse_all(&args.columns)? else {
         print(|out| crate::report::list_columns(out))?;
         return Ok(exit::OK);

@@ -181,7 +181,8 @@ pub struct BenchArgs {
     #[arg(long, value_name = "FILE", num_args = 0..=1, help_heading = "Keeping")]
     pub resume: Option<Option<PathBuf>>,
 
-    /// Result file of an earlier run: a column says how each row does against it
+    /// Result file of an earlier run, or @last, @ID, @TAG of `lbench history`: a column says how each row does
+    /// against it
     #[arg(long, value_name = "FILE", help_heading = "Comparing")]
     pub baseline: Option<PathBuf>,
     /// How.

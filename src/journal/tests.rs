@@ -42,6 +42,8 @@ pub(super) fn header(plan: &Plan) -> Header {
     let args = vec!["-p".into(), "1-3".into()];
     Header {
         schema: SCHEMA,
+        run: None,
+        machine: None,
         unix_time: 7,
         args,
         sweeps: vec![],
