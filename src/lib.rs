@@ -14,6 +14,7 @@
 //! | | [`near`] | what was probably meant by a word that nobody knows |
 //! | | [`error`] | what ends a run early, and the exit codes |
 //! | 2 | [`terminal`] | what goes to people: standard error, and text made harmless |
+//! | | [`plot`] | plots of characters. Pure |
 //! | 3 | [`stats`] | statistics of numbers. Pure |
 //! | | [`gguf`] | reading headers, writing synthetic models: pure bytes |
 //! | | [`machine`] | the machine, its devices, and this build |
@@ -61,6 +62,7 @@ pub mod machine;
 pub mod models;
 pub mod near;
 pub mod plan;
+pub mod plot;
 pub mod progress;
 pub mod record;
 pub mod report;

@@ -10,7 +10,7 @@ use syn::{Attribute, Item, ItemMod, UseTree};
 /// All rooms by floors, from the ground up. A room imports from lower floors alone.
 const FLOORS: [&[&str]; 13] = [
     &["units", "dirs", "document", "encoding", "near", "error"],
-    &["terminal"],
+    &["terminal", "plot"],
     &["stats", "gguf", "machine", "hub"],
     &["setup", "work"],
     &["axis", "models"],

@@ -310,3 +310,32 @@ fn many_runs_are_listed_quickly() {
         println!("{args:?}: {:?}, {lines} lines", start.elapsed());
     }
 }
+
+/// A plot stands under a table, and never in the way of a program that reads rows.
+#[test]
+fn plots_are_drawn_wherever_runs_are_shown() {
+    let place = Place::new();
+    let fault = json!({"when": {"n_batch": "128"}, "phase": "prompt", "fault": "abort"});
+    let script = json!({"noise": 0.01, "rules": [fault]});
+    let args = ["-b", "64-512*2", "-fa", "0,1", "--plot"];
+    let table = stdout(&run(&place, "a.jsonl", &script, &args));
+    for part in ["pp512, t/s over n_batch", "tg16, t/s over n_batch", "RAM MiB over n_batch"] {
+        assert!(table.contains(part), "{part}: {table}");
+    }
+    assert!(table.contains("o fa 0   x fa 1   ! failed"), "{table}");
+    let places = table.lines().find(|line| line.contains("64  ") && !line.contains('|')).unwrap();
+    let at = |name: &str| places.find(name).unwrap();
+    // Each twice the one before it: evenly apart.
+    let gaps = [at("128") - at("64"), at("256") - at("128"), at("512") - at("256")];
+    assert!(gaps.iter().all(|gap| gap.abs_diff(gaps[1]) <= 2), "{places}");
+    let again = history(&place, &["show", "last", "--plot"]);
+    assert_eq!(stdout(&again).matches(" over n_batch").count(), 3);
+    let rows = history(&place, &["show", "last", "--plot", "-o", "json"]);
+    assert!(serde_json::from_slice::<Value>(&rows.stdout).is_ok());
+    assert!(stderr(&rows).contains("t/s over n_batch"));
+    copy(&place, "a.jsonl", "b.jsonl", 10, 1.0);
+    let series = history(&place, &["series", "--test", "tg16", "--plot"]);
+    assert!(stdout(&series).contains("run after run"), "{}", stderr(&series));
+    let one = run(&place, "c.jsonl", &json!({}), &["-n", "0", "--plot"]);
+    assert!(stdout(&one).contains("pp512"), "{}", stdout(&one));
+}

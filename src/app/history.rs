@@ -9,7 +9,7 @@ pub(super) use args::BRIEF;
 pub use args::HistoryArgs;
 use args::{Deed, FilterArgs, ListArgs, SeriesArgs, TagArgs};
 
-use super::out::{print, tell};
+use super::out::{draw, print, tell};
 use super::report;
 use crate::error::{Error, exit};
 use crate::history::{self, History, PastRun, Register, check_tag};
@@ -94,6 +94,10 @@ fn series(args: &SeriesArgs) -> Result<u8, Error> {
     }
     if !series.is_empty() || !args.is_table() {
         print(|out| history::write_series(&series, args.output, out))?;
+    }
+    if args.plot && !series.is_empty() {
+        let charts: Vec<_> = series.iter().map(history::Series::chart).collect();
+        draw(&charts, args.is_table())?;
     }
     Ok(exit::OK)
 }

@@ -27,7 +27,7 @@ pub(super) fn resumed(
     let args = &request.sweeps[0].args;
     let Some(file) = &args.resume else { return Ok((request, None)) };
     let path = match file.as_ref().or(args.journal.as_ref()) {
-        Some(path) => earlier::journal_path(&path)?,
+        Some(path) => earlier::journal_path(path)?,
         None => last_journal().ok_or_else(|| {
             Error::Usage("--resume: there is no earlier run to go on with: name its journal".into())
         })?,

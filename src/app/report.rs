@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::out::{print, tell};
+use super::out::{draw, print, tell};
 use super::{earlier, keeping};
 use crate::cli;
 use crate::error::{Error, exit};
@@ -36,6 +36,9 @@ pub struct ShowArgs {
     /// More columns for the table: short names or fields; help lists them
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub columns: Vec<String>,
+    /// Draw what was measured under the table, with characters; beside other formats on standard error
+    #[arg(long)]
+    pub plot: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -93,6 +96,10 @@ pub(super) fn show(paths: &[PathBuf], args: &ShowArgs) -> Result<u8, Error> {
         reports.push(history::report_of(&journal).with_columns(columns.clone()));
     }
     print(|out| report::write_all(args.output, &reports, out))?;
+    if args.plot {
+        let charts: Vec<_> = reports.iter().flat_map(report::plots).collect();
+        draw(&charts, matches!(args.output, Format::Markdown | Format::None))?;
+    }
     let failed = reports.iter().any(|report| report.tally().failed > 0);
     Ok(if failed { exit::SOME_FAILED } else { exit::OK })
 }

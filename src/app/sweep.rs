@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::beside::Beside;
-use super::out::{output_error, print, tell};
+use super::out::{draw, output_error, print, tell};
 use super::rooflines::rooflines;
 use super::showing::Showing;
 use super::{devices, earlier, keeping, prepare, shares};
@@ -18,7 +18,7 @@ use crate::machine::cache;
 use crate::plan::{self, Plan};
 use crate::progress::{Limits, Progress, Wish};
 use crate::record::Record;
-use crate::report::{Extra, Report};
+use crate::report::{Extra, Format, Report};
 use crate::roofline;
 use crate::runner::{self, Budget, End, Orders, Runner, Spawn};
 use crate::wire::Settings;
@@ -263,6 +263,10 @@ impl Measuring<'_> {
             }
         }?;
         shown?;
+        if self.args.plot {
+            let beside = matches!(self.args.output, Format::Markdown | Format::None);
+            draw(&crate::report::plots(&report), beside)?;
+        }
         let worse = self.beside.map_or(Ok(false), |beside| beside.fails(&report))?;
         Ok(match end {
             End::Interrupted => exit::INTERRUPTED,

@@ -160,6 +160,9 @@ pub struct BenchArgs {
     /// More columns for the table: short names or fields; help lists them
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', help_heading = "Output")]
     pub columns: Vec<String>,
+    /// Draw what was measured under the table, with characters; beside other formats on standard error
+    #[arg(long, help_heading = "Output")]
+    pub plot: bool,
     /// Do not measure what the devices can do at best; JSON and CSV then have no shares of it
     #[arg(long, help_heading = "Output")]
     pub no_roofline: bool,

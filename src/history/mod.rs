@@ -152,7 +152,7 @@ impl History {
     fn note_times(&mut self) {
         let now = crate::units::unix_time() + 60;
         let later = self.runs.iter().filter(|run| run.summary.unix_time > now);
-        let later: Vec<_> = later.map(|run| run.short_id()).collect();
+        let later: Vec<_> = later.map(PastRun::short_id).collect();
         if let Some(first) = later.first() {
             self.notes.push(format!(
                 "{} began in the future, by what it says ({first}): a clock was wrong, and so may the order be",

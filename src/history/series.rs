@@ -13,6 +13,7 @@ use crate::compare::{Run, Sighting};
 use crate::document::{Align, Cell, Heading, Markdown, NOTHING, Page as _, Table};
 use crate::error::Error;
 use crate::journal;
+use crate::plot::{Chart, Mean, Trace};
 use crate::report::percent;
 use crate::stats::verdict::{Comparison, Limits, Verdict};
 use crate::stats::visits::Visit;
@@ -66,13 +67,14 @@ pub fn series(
             });
         }
     }
-    let (long, lone): (Vec<_>, Vec<_>) = all.into_values().partition(|points| points.len() > 1);
+    let (several, single): (Vec<_>, Vec<_>) =
+        all.into_values().partition(|points| points.len() > 1);
     // Everything that is looked at is looked at by chance.
-    let looks = long.iter().map(|points| points.len() - 1).sum();
+    let looks = several.iter().map(|points| points.len() - 1).sum();
     let limits = steps::limits_of_each(looks, limits);
     let series =
-        long.into_iter().map(|points| Series { changes: changes(&points, limits), points });
-    Ok((series.collect(), lone.len()))
+        several.into_iter().map(|points| Series { changes: changes(&points, limits), points });
+    Ok((series.collect(), single.len()))
 }
 
 /// Whether a row is of a test: by its whole name, or without the depth.
@@ -119,6 +121,36 @@ impl Series {
     /// What it came to in each run; `None` where it failed.
     pub fn values(&self) -> impl Iterator<Item = Option<f64>> {
         self.points.iter().map(|seen| seen.row.figure().map(|figure| figure.value))
+    }
+
+    /// It as a plot: run after run, with a line at each change.
+    pub fn chart(&self) -> Chart {
+        let place = |at: usize| f64::from(u32::try_from(at).unwrap_or(u32::MAX));
+        let metric = self.points[0].row.metric();
+        let (scale, heading) =
+            metric.face.map_or((1.0, metric.name), |face| (face.scale, face.heading));
+        let (mut points, mut failed) = (Vec::new(), Vec::new());
+        for (at, seen) in self.points.iter().enumerate() {
+            let Some(figure) = seen.row.figure() else {
+                failed.push(place(at));
+                continue;
+            };
+            let known = seen.row.side().known.filter(|_| metric.chance == Chance::Independent);
+            let ends = known.and_then(|known| known.interval(0.95));
+            let ends = ends.map(|ends| (ends.low * scale, ends.high * scale));
+            points.push(Mean { place: place(at), value: figure.value * scale, ends });
+        }
+        let days = self.points.iter().enumerate();
+        let days = days.map(|(at, seen)| (place(at), when(seen.unix_time)[5..10].to_string()));
+        let name = format!("{} {}", self.points[0].row.test(), self.points[0].row.label());
+        Chart {
+            title: format!("{heading} of {name}, run after run"),
+            places: days.collect(),
+            traces: vec![Trace { name: String::new(), points }],
+            failed,
+            changes: self.changes.iter().map(|change| place(change.at) - 0.5).collect(),
+            height: 12,
+        }
     }
 
     fn change_at(&self, at: usize) -> Option<&Comparison> {
@@ -201,8 +233,10 @@ fn telling_settings(series: &[Series]) -> HashSet<&'static str> {
 fn title(series: &Series, telling: &HashSet<&'static str>) -> String {
     let Seen { row, machine, .. } = &series.points[0];
     let settings = row.settings().filter(|(name, _)| telling.contains(name));
-    let settings: String = settings.map(|(name, value)| format!(", {name} {value}")).collect();
-    format!("{}: {}{settings}, on {machine}", row.test(), row.label())
+    let settings = settings.map(|(name, value)| format!("{name} {value}"));
+    let what = [format!("{}: {}", row.test(), row.label())].into_iter().chain(settings);
+    let what: Vec<_> = what.chain([format!("on {machine}")]).collect();
+    what.join(", ")
 }
 
 /// The series in one line, and where it changed in words.

@@ -182,8 +182,8 @@ fn varied(report: &Report) -> Vec<String> {
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         format!("{name} {}{more}", values[..values.len().min(VALUES)].join(","))
     });
-    let works = distinct(report.plan().jobs.iter().map(|planned| planned.job.work.test()));
-    let tests = (works.len() > 2).then(|| counted(works.len(), "test"));
+    let kinds = distinct(report.plan().jobs.iter().map(|planned| planned.job.work.test()));
+    let tests = (kinds.len() > 2).then(|| counted(kinds.len(), "test"));
     words.chain(tests).collect()
 }
 

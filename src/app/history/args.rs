@@ -113,6 +113,9 @@ pub(super) struct SeriesArgs {
     /// Changes up to this do not matter [default: 1%]
     #[arg(long, value_name = "PERCENT", value_parser = quantities::percent)]
     threshold: Option<f64>,
+    /// Draw each series under the tables, with characters; beside other formats on standard error
+    #[arg(long)]
+    pub plot: bool,
     /// Format: md, json, jsonl, csv
     #[arg(short = 'o', long, value_name = "FORMAT", default_value = "md", value_parser = format)]
     pub output: ListFormat,
@@ -262,7 +265,7 @@ mod tests {
         {
             assert!(moment(wrong).is_err(), "{wrong}");
         }
-        assert_eq!(span("8w"), Ok(Duration::from_secs(8 * 7 * 86_400)));
+        assert_eq!(span("8w"), Ok(Duration::from_hours(8 * 7 * 24)));
         assert!(span("-1d").is_err() && span("9999999999d").is_err() && span("é").is_err());
     }
 }

@@ -31,7 +31,9 @@ pub(super) fn prune(args: &PruneArgs) -> Result<u8, Error> {
         if !going.is_empty() {
             print(|out| history::write_list(&past, &going, ListFormat::Markdown, out))?;
         }
-        gone.iter().for_each(|path| tell(&format!("not there: {}", path.display())));
+        for path in gone {
+            tell(&format!("not there: {}", path.display()));
+        }
         let runs = counted(going.len() + gone.len(), "run");
         tell(&format!("{runs} would go, and nothing is removed; --yes removes them"));
         return Ok(exit::OK);
@@ -135,17 +137,17 @@ fn move_all(runs: &[&PastRun], folder: &Path, there: &History) -> u8 {
         }
         machines.insert(run.summary.machine_in_words());
     }
-    let mut text = format!("{} copied to {}", counted(new, "run"), folder.display());
+    let mut text = vec![format!("{} copied to {}", counted(new, "run"), folder.display())];
     for (count, what) in [(known, "there already"), (further, "brought up to date")] {
         if count > 0 {
-            text += &format!(", {count} {what}");
+            text.push(format!("{count} {what}"));
         }
     }
     let mut machines: Vec<_> = machines.into_iter().collect();
     machines.sort();
     if !machines.is_empty() {
-        text += &format!("; measured on {}", machines.join(", "));
+        text.push(format!("measured on {}", machines.join(", ")));
     }
-    tell(&text);
+    tell(&text.join(", "));
     if failed > 0 { exit::SOME_FAILED } else { exit::OK }
 }
