@@ -93,12 +93,12 @@ pub struct Entry {
     pub settled: bool,
     /// How well its speed is known; `None` without visits.
     pub known: Option<Known>,
-    under_way: UnderWay,
+    under_way: OpenVisit,
 }
 
 /// The visit that has not ended.
 #[derive(Debug, Clone, Default)]
-struct UnderWay {
+struct OpenVisit {
     round: u32,
     unix_time: u64,
     values: Vec<f64>,
@@ -139,7 +139,7 @@ impl Ledger {
             failed: false,
             settled: false,
             known: None,
-            under_way: UnderWay::default(),
+            under_way: OpenVisit::default(),
         };
         let entries = jobs.iter().map(entry).collect();
         Self {
@@ -162,7 +162,7 @@ impl Ledger {
             };
             self.open.insert(job.clone(), place);
             let (round, unix_time) = (*round, *unix_time);
-            self.entries[place].under_way = UnderWay { round, unix_time, ..UnderWay::default() };
+            self.entries[place].under_way = OpenVisit { round, unix_time, ..OpenVisit::default() };
             return;
         }
         if let Record::Settled { jobs, nth, .. } = record {
@@ -286,7 +286,7 @@ impl Ledger {
     }
 }
 
-impl UnderWay {
+impl OpenVisit {
     fn note(&mut self, job: &Job, sample: &Sample) {
         if let Some((_, ns)) = sample.runs() {
             self.running = self.running + ns;
@@ -298,7 +298,7 @@ impl UnderWay {
 
 impl Entry {
     fn end(&mut self, job: &Job, outcome: &Outcome) {
-        let UnderWay { round, unix_time, values, running } = std::mem::take(&mut self.under_way);
+        let OpenVisit { round, unix_time, values, running } = std::mem::take(&mut self.under_way);
         match outcome {
             Outcome::Completed => {
                 let repeats = job.work.may().repeat;

@@ -1,5 +1,6 @@
 //! The rules of the house, checked on the source: which room may know which.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -236,6 +237,32 @@ fn a_room_knows_lower_floors_alone() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(arrows > 300, "imports are found: {arrows}");
+}
+
+/// A name means one thing, wherever it is read.
+#[test]
+fn a_type_name_exists_once() {
+    let mut places = BTreeMap::<String, Vec<String>>::new();
+    let modules = Module::root().inner().into_iter().flat_map(Module::all);
+    for module in modules {
+        for item in &module.items {
+            let (name, attributes) = match item {
+                Item::Struct(item) => (&item.ident, &item.attrs),
+                Item::Enum(item) => (&item.ident, &item.attrs),
+                Item::Trait(item) => (&item.ident, &item.attrs),
+                Item::Type(item) => (&item.ident, &item.attrs),
+                Item::Union(item) => (&item.ident, &item.attrs),
+                _ => continue,
+            };
+            if !is_test(attributes) {
+                let place = format!("{}:{}", module.file.display(), name.span().start().line);
+                places.entry(name.to_string()).or_default().push(place);
+            }
+        }
+    }
+    assert!(places.len() > 400, "types are found: {}", places.len());
+    places.retain(|_, places| places.len() > 1);
+    assert!(places.is_empty(), "{places:#?}");
 }
 
 /// Whatever way there is to name a room, it is seen.

@@ -8,7 +8,7 @@ use std::ptr;
 use std::sync::LazyLock;
 
 use lbench::gguf::synth::{Spec, encode, source_values};
-use lbench::gguf::{FileType, GgmlType, Header, Value};
+use lbench::gguf::{FileType, GgmlType, Header, MetadataValue};
 use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_2::model::LlamaModel;
 use llama_cpp_2::model::params::LlamaModelParams;
@@ -159,7 +159,7 @@ fn sizes_of_blocks_are_ggmls() {
 fn file_types_are_described_as_llama_cpp_describes_them() {
     let mut header = spec(GEOMETRIES[0], FileType::F16).header();
     for id in 0..64 {
-        header.metadata.insert("general.file_type".into(), Value::Unsigned(id.into()));
+        header.metadata.insert("general.file_type".into(), MetadataValue::Unsigned(id.into()));
         #[allow(unsafe_code)]
         // SAFETY: any number is allowed; the text is static.
         let theirs = unsafe { CStr::from_ptr(sys::llama_ftype_name(id)) };

@@ -43,7 +43,7 @@ impl<'a> Beside<'a> {
     /// Whether any row is what `--fail-on` is about.
     pub(super) fn fails(&self, report: &Report) -> Result<bool, Error> {
         // What must not be compared was refused before the run.
-        let options = compare::Options { force: true, ..self.how.options() };
+        let options = compare::CompareOptions { force: true, ..self.how.options() };
         let new = Run::of_report("this run", report);
         Ok(compare::compare(self.file, &new, &options)?.fails(&self.how.fail_on))
     }

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use super::{earlier, out::tell};
 use crate::cli::BenchArgs;
-use crate::cli::defaults::{Asked, Request, settings_of};
+use crate::cli::defaults::{Asked, RunRequest, settings_of};
 use crate::cli::flags::{self, Concern};
 use crate::cli::settings::{Flags, Setting};
 use crate::error::Error;
 use crate::history::Register;
 use crate::journal::RunFacts;
-use crate::journal::{self, Ending, Given, Header, Journal, Kept, SCHEMA, Wanted, Writer};
+use crate::journal::{self, Demand, Ending, GivenSweep, Journal, Kept, RunHeader, SCHEMA, Writer};
 use crate::machine::Host;
 use crate::plan::Plan;
 use crate::record::{Record, Warning};
@@ -21,9 +21,9 @@ use crate::wire::Settings;
 /// What a resumed run goes by: what was asked for now, where any of it says what to measure, else what the run
 /// that it resumes went by. What is shown and compared, and where, is always what was asked for now.
 pub(super) fn resumed(
-    request: Request,
+    request: RunRequest,
     flags: &Flags,
-) -> Result<(Request, Option<Journal>), Error> {
+) -> Result<(RunRequest, Option<Journal>), Error> {
     let args = &request.sweeps[0].args;
     let Some(file) = &args.resume else { return Ok((request, None)) };
     let path = match file.as_ref().or(args.journal.as_ref()) {
@@ -42,7 +42,7 @@ pub(super) fn resumed(
     if request.says_what {
         return Ok((request, Some(found)));
     }
-    let whole = [Given { title: None, args: old.args.clone() }];
+    let whole = [GivenSweep { title: None, args: old.args.clone() }];
     let sweeps = if old.sweeps.is_empty() { &whole[..] } else { &old.sweeps };
     let refuse = |error: Error| match error {
         Error::Usage(text) => Error::Usage(format!("--resume {}: {text}", path.display())),
@@ -51,13 +51,15 @@ pub(super) fn resumed(
     let again = request.resuming(flags, sweeps).map_err(refuse)?;
     tell_uncompared(&path, &again, sweeps)?;
     let typed = old.args.clone();
-    Ok((Request { typed, ..again }, Some(found)))
+    Ok((RunRequest { typed, ..again }, Some(found)))
 }
 
 /// A word about verdicts that the run had, and that it goes on without.
-fn tell_uncompared(path: &Path, again: &Request, earlier: &[Given]) -> Result<(), Error> {
+fn tell_uncompared(path: &Path, again: &RunRequest, earlier: &[GivenSweep]) -> Result<(), Error> {
     let had = match earlier {
-        [Given { args, .. }, ..] if again.sweeps[0].args.baseline.is_none() => settings_of(args)?,
+        [GivenSweep { args, .. }, ..] if again.sweeps[0].args.baseline.is_none() => {
+            settings_of(args)?
+        }
         _ => return Ok(()),
     };
     let had = had.iter().filter(|setting| flags::concern(&setting.flag) == Concern::Comparing);
@@ -82,7 +84,7 @@ pub(super) fn last_journal() -> Option<PathBuf> {
 }
 
 /// What an earlier journal has of a plan; with a word about what has changed since.
-pub(super) fn kept(earlier: Option<&Journal>, plan: &Plan, wanted: &Wanted<'_>) -> Kept {
+pub(super) fn kept(earlier: Option<&Journal>, plan: &Plan, wanted: &Demand<'_>) -> Kept {
     let Some(earlier) = earlier else { return Kept::default() };
     for text in differences(earlier.header(), plan, wanted.facts) {
         tell(&format!("{}: {text}", earlier.path.display()));
@@ -96,7 +98,7 @@ pub(super) fn kept(earlier: Option<&Journal>, plan: &Plan, wanted: &Wanted<'_>) 
 }
 
 /// What is another thing than it was.
-fn differences(header: &Header, plan: &Plan, facts: &RunFacts) -> Vec<String> {
+fn differences(header: &RunHeader, plan: &Plan, facts: &RunFacts) -> Vec<String> {
     let changed = header.facts.differences(facts).into_iter();
     let mut texts: Vec<_> =
         changed.map(|text| format!("{text} now: rows of both do not compare")).collect();
@@ -120,7 +122,7 @@ fn differences(header: &Header, plan: &Plan, facts: &RunFacts) -> Vec<String> {
 
 /// The journal of a run that begins now; `None` where it is not wanted, or cannot be had.
 pub(super) fn open(
-    request: &Request,
+    request: &RunRequest,
     (earlier, kept): (Option<&Journal>, &Kept),
     (plan, facts, settings): (&Plan, &RunFacts, Settings),
 ) -> Result<Option<Writer>, Error> {
@@ -133,9 +135,10 @@ pub(super) fn header<'a>(
     typed: impl IntoIterator<Item = String>,
     sweeps: impl IntoIterator<Item = &'a Asked>,
     (plan, facts, settings): (&Plan, &RunFacts, Settings),
-) -> Header {
-    let given = |asked: &Asked| Given { title: asked.title.clone(), args: asked.given.clone() };
-    Header {
+) -> RunHeader {
+    let given =
+        |asked: &Asked| GivenSweep { title: asked.title.clone(), args: asked.given.clone() };
+    RunHeader {
         schema: SCHEMA,
         run: Some(format!("{:016x}", rand::random::<u64>())),
         machine: Host::name(),
@@ -153,7 +156,7 @@ pub(super) fn header<'a>(
 pub(super) fn begin(
     args: &BenchArgs,
     earlier: Option<&Journal>,
-    header: &Header,
+    header: &RunHeader,
     kept: Option<&Kept>,
 ) -> Result<Option<Writer>, Error> {
     let Some(path) = path(args, earlier, header.unix_time) else { return Ok(None) };

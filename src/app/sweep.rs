@@ -6,17 +6,17 @@ use super::beside::Beside;
 use super::out::{draw, output_error, print, tell};
 use super::rooflines::rooflines;
 use super::showing::Showing;
-use super::{devices, earlier, keeping, prepare, shares};
+use super::{devices, earlier, keeping, making, prepare, shares};
 use crate::cli::BenchArgs;
-use crate::cli::defaults::{self, Request, Sources};
+use crate::cli::defaults::{self, RunRequest, Sources};
 use crate::error::{Error, exit};
 use crate::journal::{self, RunFacts};
-use crate::journal::{Kept, Wanted, Writer};
+use crate::journal::{Demand, Kept, Writer};
 use crate::ledger::{Ledger, Priors, Runs};
 use crate::machine::Host;
 use crate::machine::cache;
 use crate::plan::{self, Plan};
-use crate::progress::{Limits, Progress, Wish};
+use crate::progress::{Bounds, Progress, Wish};
 use crate::record::Record;
 use crate::report::{Extra, Format, Report};
 use crate::roofline;
@@ -30,7 +30,7 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     if typed.preset.as_deref() == Some("list") {
         return list_presets(&sources);
     }
-    let request = Request::new(typed, &sources)?;
+    let request = RunRequest::new(typed, &sources)?;
     let (request, earlier) = keeping::resumed(request, sources.flags())?;
     let args = &request.sweeps[0].args;
     args.refuse_lonely()?;
@@ -57,6 +57,8 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     }
     args.deprecated.notes().iter().for_each(|note| tell(note));
     shares::tell_of(&request.sweeps, &host);
+    let mut models = models;
+    let _made = making::make(args, &mut models, &host, &mut runner)?;
     let plan = prepare::plan_of(&request.sweeps, &models, &host, &mut runner)?;
     prepare::refuse_unforeseeable(args, &plan)?;
     runner.cold_starts(plan.cold_starts());
@@ -83,7 +85,7 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     facts.links = prepare::links_of(&mut runner, &plan)?;
     prepare::watch_devices(&mut runner, sampler, &facts.host);
     let cold_of = plan.cold_starts();
-    let wanted = Wanted { facts: &facts, settings, cold_of: &cold_of };
+    let wanted = Demand { facts: &facts, settings, cold_of: &cold_of };
     let kept = keeping::kept(earlier.as_ref(), &plan, &wanted);
     let journal = keeping::open(&request, (earlier.as_ref(), &kept), (&plan, &facts, settings))?;
     drop(earlier);
@@ -137,6 +139,7 @@ pub(super) fn settings(args: &BenchArgs) -> Settings {
         warmup: !args.no_warmup,
         delay: args.delay.into(),
         foresee: true,
+        canary: args.guarded(),
     }
 }
 
@@ -154,8 +157,8 @@ pub(super) fn spawn(args: &BenchArgs) -> Spawn {
     Spawn { args: worker_args, verbose: args.verbose, ..Spawn::default() }
 }
 
-pub(super) fn runner_options(args: &BenchArgs, seed: u64) -> runner::Options {
-    runner::Options {
+pub(super) fn runner_options(args: &BenchArgs, seed: u64) -> runner::RunOptions {
+    runner::RunOptions {
         spawn: spawn(args),
         settings: settings(args),
         stop: args.goal(),
@@ -202,7 +205,7 @@ impl Measuring<'_> {
     /// What a person sees meanwhile.
     fn progress(&self, priors: &Priors) -> Progress {
         let args = self.args;
-        let limits = Limits {
+        let limits = Bounds {
             visit: self.settings,
             stop: args.goal(),
             rounds: args.rounds,

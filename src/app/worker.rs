@@ -34,7 +34,7 @@ pub struct WorkerArgs {
 
 /// Serves the parent until that is gone.
 pub(super) fn main(args: &WorkerArgs) -> Result<u8, Error> {
-    worker::main(&worker::Options {
+    worker::main(&worker::WorkerOptions {
         verbose: args.verbose,
         scripted: args.engine.script().cloned(),
         parent: args.parent,

@@ -13,13 +13,13 @@ use crate::work::Work;
 pub const CONTEXT_GRAIN: u32 = 256;
 
 /// A job as it stands, every axis before this one at what it comes to, and the machine.
-type Place<'a> = (&'a Config, &'a Work, &'a Host);
+type JobSoFar<'a> = (&'a Config, &'a Work, &'a Host);
 
 /// Rule for an axis that is not always taken as asked.
 #[derive(Debug, Clone, Copy)]
 pub struct Collapse {
-    value: fn(Place<'_>) -> Option<Value>,
-    reason: fn(Place<'_>) -> String,
+    value: fn(JobSoFar<'_>) -> Option<Value>,
+    reason: fn(JobSoFar<'_>) -> String,
     /// Whether it is the model that makes nothing of a value: a row says so that stands alone, too.
     by_model: bool,
 }
@@ -47,27 +47,27 @@ impl Collapse {
 }
 
 /// Whether a device, here or behind a server, can take layers.
-fn can_offload((config, _, host): Place<'_>) -> bool {
+fn can_offload((config, _, host): JobSoFar<'_>) -> bool {
     host.can_offload || !config.rpc.is_empty()
 }
 
 /// The context that a job needs, as llama.cpp rounds it.
-fn context((config, work, _): Place<'_>) -> u32 {
+fn context((config, work, _): JobSoFar<'_>) -> u32 {
     work.extent().at_least(config.reserve_ctx).n_ctx.next_multiple_of(CONTEXT_GRAIN)
 }
 
 /// A rule that goes by the machine, or by other axes.
 const fn by_machine(
-    value: fn(Place<'_>) -> Option<Value>,
-    reason: fn(Place<'_>) -> String,
+    value: fn(JobSoFar<'_>) -> Option<Value>,
+    reason: fn(JobSoFar<'_>) -> String,
 ) -> Collapse {
     Collapse { value, reason, by_model: false }
 }
 
 /// A rule that goes by the model.
 const fn by_model(
-    value: fn(Place<'_>) -> Option<Value>,
-    reason: fn(Place<'_>) -> String,
+    value: fn(JobSoFar<'_>) -> Option<Value>,
+    reason: fn(JobSoFar<'_>) -> String,
 ) -> Collapse {
     Collapse { value, reason, by_model: true }
 }
@@ -184,7 +184,7 @@ pub(super) const FLASH_ATTENTION: Collapse = by_model(
 );
 
 /// What means nothing where no device can take layers.
-const fn spread(value: fn(Place<'_>) -> Option<Value>) -> Collapse {
+const fn spread(value: fn(JobSoFar<'_>) -> Option<Value>) -> Collapse {
     by_machine(value, |_| NOTHING_TO_SPREAD.into())
 }
 
@@ -206,7 +206,7 @@ pub(super) const SHARES: Collapse = by_machine(
 );
 
 /// What a batch is clamped to.
-const fn clamped(value: fn(Place<'_>) -> Option<Value>) -> Collapse {
+const fn clamped(value: fn(JobSoFar<'_>) -> Option<Value>) -> Collapse {
     by_machine(value, |place| {
         let n_ctx = context(place);
         format!("a batch is never larger than the context ({n_ctx} here) or the logical batch")

@@ -13,7 +13,7 @@ pub enum Equal {
 use Equal::{Give, Nothing};
 
 /// Flags by the names that they have elsewhere, without dashes; a star stands for anything.
-type Entry = (&'static [&'static str], Equal);
+type ForeignFlag = (&'static [&'static str], Equal);
 
 /// What the flag of this name comes to, if any program has such a one.
 pub fn find(name: &str) -> Option<Equal> {
@@ -46,7 +46,7 @@ fn matches(known: &str, name: &str) -> bool {
 }
 
 /// Flags of llama-server, llama-cli and llama-batched-bench that have their like here.
-static OF_LLAMA: &[Entry] = &[
+static OF_LLAMA: &[ForeignFlag] = &[
     (&["no-mmap"], Give("-lm none (--load-mode none)")),
     (&["mlock"], Give("-lm mmap+mlock (--load-mode mmap+mlock)")),
     (&["no-direct-io", "ndio"], Give("-lm auto (--load-mode auto)")),
@@ -117,7 +117,7 @@ const AS_IS: &str = "a model is measured as its file has it";
 const CONTEXT: &str = "each test has a context of its own, which is never full";
 
 /// Flags of theirs that have nothing to stand for here; what holds for one holds for its `no-`.
-static WITHOUT_EQUAL: &[Entry] = &[
+static WITHOUT_EQUAL: &[ForeignFlag] = &[
     // Before what a star would take for something else.
     (
         &["spec-*", "*-draft", "draft", "draft-*", "md", "ngld", "devd", "td", "tbd", "cd", "ctkd"],
@@ -193,10 +193,7 @@ static WITHOUT_EQUAL: &[Entry] = &[
         Nothing(AS_IS),
     ),
     (&["gan", "gaw", "grp-attn-*", "pooling", "attention", "embd-*"], Nothing(AS_IS)),
-    (
-        &["context-shift", "keep", "swa-full", "kvu", "kv-unified*", "cache-prompt"],
-        Nothing(CONTEXT),
-    ),
+    (&["context-shift", "swa-full", "kvu", "kv-unified*", "cache-prompt"], Nothing(CONTEXT)),
     (
         &["cache-reuse", "cram", "cache-ram*", "ctxcp", "ctx-checkpoints", "swa-checkpoints"],
         Nothing(CONTEXT),
@@ -210,7 +207,7 @@ static WITHOUT_EQUAL: &[Entry] = &[
 ];
 
 /// Flags of `ik_llama.cpp`.
-static OF_IK: &[Entry] = &[
+static OF_IK: &[ForeignFlag] = &[
     (&["rtr", "run-time-repack"], Give("--repack 1, which is so unless told otherwise")),
     (&["fit-margin"], Give("-fitt MIB (--fit-target MIB)")),
     (&["gp"], Give("-n TG -d PP: generation behind PP tokens")),

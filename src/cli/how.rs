@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::quantities;
-use crate::compare::{FailOn, Options};
-use crate::stats::verdict::Limits;
+use crate::compare::{CompareOptions, FailOn};
+use crate::stats::verdict::Criteria;
 
 /// How results are compared; common to `lbench compare` and `--baseline`.
 #[derive(Debug, Default, Args)]
@@ -32,14 +32,14 @@ pub struct HowArgs {
 
 impl HowArgs {
     /// The same in the terms of a comparison.
-    pub fn options(&self) -> Options {
-        let usual = Limits::default();
-        let limits = Limits {
+    pub fn options(&self) -> CompareOptions {
+        let usual = Criteria::default();
+        let limits = Criteria {
             threshold: self.threshold.unwrap_or(usual.threshold),
             floor: self.floor.unwrap_or(usual.floor),
             floor_may_rise: self.floor.is_none(),
             ..usual
         };
-        Options { limits, by: self.by.clone(), force: self.force }
+        CompareOptions { limits, by: self.by.clone(), force: self.force }
     }
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::error::Error;
-use crate::hub::{Token, Wanted};
+use crate::hub::{AccessToken, Wanted};
 
 /// Models on the Hugging Face hub. Nothing here prints the token.
 #[derive(Debug, Default, Args)]
@@ -17,7 +17,7 @@ pub struct HubArgs {
     hf_file: Vec<String>,
     /// [-hft] Access token for the hub [default: HF_TOKEN, or what `hf auth login` left behind]
     #[arg(long, value_name = "TOKEN", help_heading = "Model")]
-    hf_token: Option<Token>,
+    hf_token: Option<AccessToken>,
     /// Take models of the hub from the cache alone
     #[arg(long, help_heading = "Model")]
     pub offline: bool,
@@ -44,7 +44,7 @@ impl HubArgs {
     }
 
     /// The token that was given, if any.
-    pub fn token(&self) -> Option<Token> {
+    pub fn token(&self) -> Option<AccessToken> {
         self.hf_token.clone()
     }
 }

@@ -19,7 +19,7 @@ pub fn slip(program: &Command, args: &[OsString]) -> Option<String> {
     if command.is_some_and(|command| command.is_hide_set() || command.get_name() == "help") {
         return None;
     }
-    let mut line = Line { program, command: command.unwrap_or(program), is_sweep };
+    let mut line = CommandLine { program, command: command.unwrap_or(program), is_sweep };
     let mut skipped = usize::from(command.is_some());
     // A command of a command.
     let second = words.get(skipped).map(AsRef::as_ref).unwrap_or_default();
@@ -51,7 +51,7 @@ fn takes_axes(command: &Command) -> bool {
 }
 
 /// A command line of one command.
-struct Line<'a> {
+struct CommandLine<'a> {
     program: &'a Command,
     command: &'a Command,
     /// Whether the flags are those of a sweep, which llama-bench's spellings are for.
@@ -68,7 +68,7 @@ enum Dashed<'a> {
     Word,
 }
 
-impl Line<'_> {
+impl CommandLine<'_> {
     fn slip<T: AsRef<str>>(&self, words: &[T]) -> Option<String> {
         let mut room = self.places();
         let mut before: Option<(&str, &Arg)> = None;

@@ -10,7 +10,7 @@ use std::str::Chars;
 /// # Errors
 /// When there is anything.
 pub fn check(text: &str) -> Result<(), String> {
-    let mut reader = Reader { left: text.chars().peekable(), groups: 0, is_deep: false };
+    let mut reader = PatternReader { left: text.chars().peekable(), groups: 0, is_deep: false };
     reader.alternatives(0)?;
     match reader.left.next() {
         None => Ok(()),
@@ -27,7 +27,7 @@ const CLASSES: [&str; 15] = [
     "upper", "xdigit", "d", "s", "w",
 ];
 
-struct Reader<'a> {
+struct PatternReader<'a> {
     left: Peekable<Chars<'a>>,
     /// Groups that began so far, which is what `\1` counts.
     groups: u32,
@@ -45,7 +45,7 @@ enum Term {
     Start,
 }
 
-impl Reader<'_> {
+impl PatternReader<'_> {
     /// Everything up to a `)` or the end.
     fn alternatives(&mut self, depth: usize) -> Result<(), String> {
         let mut before = Term::Start;

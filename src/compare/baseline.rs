@@ -1,7 +1,7 @@
 //! A result file as the baseline of a run that is about to start.
 
-use super::entry::Ending;
-use super::{Options, Run, checks, paired, rows};
+use super::entry::RowEnding;
+use super::{CompareOptions, Run, checks, paired, rows};
 use crate::document::text::plain;
 use crate::error::Error;
 use crate::report::{Base, Baseline, Report};
@@ -15,7 +15,7 @@ use crate::units::counted;
 pub fn baseline(
     file: &Run,
     report: &Report,
-    options: &Options,
+    options: &CompareOptions,
 ) -> Result<(Baseline, Vec<String>), Error> {
     let planned = Run::of_report("this run", report);
     let (_, pairs) = paired(file, &planned, options)?;
@@ -24,8 +24,8 @@ pub fn baseline(
         // Every row of a report is an entry, so that positions are those of the plan.
         if let Some(row) = partner.and_then(|index| matched.get_mut(index)) {
             *row = Some(match &entry.ending {
-                Ending::Failed(_) => Base::Failed,
-                Ending::Completed | Ending::Interrupted => Base::Measured {
+                RowEnding::Failed(_) => Base::Failed,
+                RowEnding::Completed | RowEnding::Interrupted => Base::Measured {
                     values: entry.values.clone(),
                     figure: entry.figure.as_ref().map(|figure| figure.value),
                     floor: entry.floor,

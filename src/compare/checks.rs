@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Run;
-use super::entry::{Entry, ModelId};
+use super::entry::{ComparedRow, ModelId};
 use super::keys::{FACTS, Ignored};
 use super::pairs::{Pairs, suggestion};
 use crate::document::text::plain;
@@ -50,8 +50,8 @@ fn list(values: &BTreeSet<String>) -> String {
 }
 
 /// Why there is nothing to compare, where no test is in both.
-pub(super) fn nothing_shared(a: &[&Entry], b: &[&Entry], ignored: &Ignored) -> String {
-    let tests = |entries: &[&Entry]| {
+pub(super) fn nothing_shared(a: &[&ComparedRow], b: &[&ComparedRow], ignored: &Ignored) -> String {
+    let tests = |entries: &[&ComparedRow]| {
         let mut names: Vec<String> = Vec::new();
         for entry in entries {
             let name = format!("{} {}", plain(entry.label()), plain(&entry.test()));
@@ -72,8 +72,8 @@ pub(super) fn nothing_shared(a: &[&Entry], b: &[&Entry], ignored: &Ignored) -> S
 
 /// What differs between the rows of pairs and is no setting: then the comparison is about that too.
 pub(super) fn differences(
-    a: &[&Entry],
-    b: &[&Entry],
+    a: &[&ComparedRow],
+    b: &[&ComparedRow],
     pairs: &Pairs,
     skipped: &[&str],
 ) -> Vec<String> {
@@ -97,8 +97,9 @@ pub(super) fn differences(
         }
     }
     let version = FACTS.iter().position(|(name, _)| *name == "lbench_version");
-    let ours =
-        |entries: &[&Entry]| entries.iter().any(|e| version.is_some_and(|v| e.facts[v].is_some()));
+    let ours = |entries: &[&ComparedRow]| {
+        entries.iter().any(|e| version.is_some_and(|v| e.facts[v].is_some()))
+    };
     if ours(a) != ours(b) {
         found.push(
             "one side was measured by lbench, the other not: warm-up and number of samples differ"

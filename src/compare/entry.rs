@@ -9,7 +9,7 @@ use crate::work::{Figure, KINDS, Metric, speed};
 
 /// A row, reduced to what a comparison needs.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Entry {
+pub(super) struct ComparedRow {
     /// Its place among the rows of its side, from 1.
     pub position: usize,
     /// The model.
@@ -33,7 +33,7 @@ pub(super) struct Entry {
     /// Whether it says of itself that it does not compare.
     pub marked: bool,
     /// How it ended.
-    pub ending: Ending,
+    pub ending: RowEnding,
 }
 
 /// What tells one model from another.
@@ -51,7 +51,7 @@ pub(super) struct ModelId {
 
 /// How a row ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(super) enum RowEnding {
     /// With all samples.
     Completed,
     /// By the user; the samples until then count.
@@ -60,7 +60,7 @@ pub(super) enum Ending {
     Failed(String),
 }
 
-impl Entry {
+impl ComparedRow {
     /// Reads a row's fields through `look`, which answers null for what is not there; `None` if they are
     /// not those of a benchmark.
     pub(super) fn read(position: usize, look: &dyn Fn(&str) -> Value) -> Option<Self> {
@@ -69,7 +69,7 @@ impl Entry {
         let name = if tokens.is_none() { Some(text("test")?) } else { None };
         let metric = metric(look);
         let ending = ending(look);
-        let failed = matches!(ending, Ending::Failed(_));
+        let failed = matches!(ending, RowEnding::Failed(_));
         let values = if failed { Vec::new() } else { values(metric, tokens, look) };
         let said = || {
             let value = number(&look(metric.fields.value))?;
@@ -228,15 +228,15 @@ fn values(metric: &Metric, tokens: Option<f64>, look: &dyn Fn(&str) -> Value) ->
     }
 }
 
-fn ending(look: &dyn Fn(&str) -> Value) -> Ending {
+fn ending(look: &dyn Fn(&str) -> Value) -> RowEnding {
     let outcome = word(&look("outcome"));
     match outcome.as_deref() {
         // llama-bench writes no row for what did not work.
-        None | Some("completed") => Ending::Completed,
-        Some("interrupted") => Ending::Interrupted,
+        None | Some("completed") => RowEnding::Completed,
+        Some("interrupted") => RowEnding::Interrupted,
         Some(other) => {
             let cause = word(&look("cause")).map(|cause| format!(": {cause}"));
-            Ending::Failed(format!("{}{}", other.replace('_', " "), cause.unwrap_or_default()))
+            RowEnding::Failed(format!("{}{}", other.replace('_', " "), cause.unwrap_or_default()))
         }
     }
 }
@@ -247,8 +247,8 @@ mod tests {
 
     use super::*;
 
-    fn entry(value: &Value) -> Option<Entry> {
-        Entry::read(1, &|name| value[name].clone())
+    fn entry(value: &Value) -> Option<ComparedRow> {
+        ComparedRow::read(1, &|name| value[name].clone())
     }
 
     #[test]
@@ -270,7 +270,7 @@ mod tests {
         });
         let row = entry(&row).unwrap();
         assert_eq!((row.values.len(), row.figure), (0, None));
-        assert_eq!(row.ending, Ending::Failed("timed out: slow".into()));
+        assert_eq!(row.ending, RowEnding::Failed("timed out: slow".into()));
     }
 
     #[test]
@@ -292,7 +292,7 @@ mod tests {
             });
             entry(&row).unwrap()
         };
-        let fits = |a: &Entry, b: &Entry| a.fits(b, &Ignored::default());
+        let fits = |a: &ComparedRow, b: &ComparedRow| a.fits(b, &Ignored::default());
         let (one, none) = (json!(1), Value::Null);
         let known = row("llama 1B", one.clone(), json!("aa"));
         assert!(!fits(&known, &row("llama 1B", one.clone(), json!("bb"))));

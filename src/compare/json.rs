@@ -6,10 +6,10 @@ use std::io::{self, Write};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::Value;
 
-use super::entry::{Ending, Entry};
+use super::entry::{ComparedRow, RowEnding};
 use super::keys::KEYS;
 use super::turns::facts;
-use super::{Comparison, Judged, Line, Run};
+use super::{Judged, Run, RunComparison, TestLine};
 use crate::terminal::in_json;
 
 /// One test.
@@ -21,8 +21,8 @@ struct Object<'a> {
     change: Option<f64>,
     change_low: Option<f64>,
     change_high: Option<f64>,
-    a: Option<Side<'a>>,
-    b: Option<Side<'a>>,
+    a: Option<JsonSide<'a>>,
+    b: Option<JsonSide<'a>>,
     threshold: f64,
     floor: f64,
     confidence: f64,
@@ -33,7 +33,7 @@ struct Object<'a> {
 
 /// One side of it.
 #[derive(serde::Serialize)]
-struct Side<'a> {
+struct JsonSide<'a> {
     /// Null for a side of which nothing was typed.
     file: Option<&'a str>,
     row: usize,
@@ -50,11 +50,11 @@ struct Side<'a> {
 }
 
 /// What a side came to, under the names of its metric's fields.
-struct Told<'a>(&'a Entry);
+struct Told<'a>(&'a ComparedRow);
 
 impl Serialize for Told<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(Entry { metric, figure, .. }) = self;
+        let Self(ComparedRow { metric, figure, .. }) = self;
         let mut fields = serializer.serialize_map(None)?;
         fields.serialize_entry(metric.fields.value, &figure.as_ref().map(|figure| figure.value))?;
         if let Some(name) = metric.fields.error {
@@ -64,7 +64,7 @@ impl Serialize for Told<'_> {
     }
 }
 
-pub(super) fn write(comparison: &Comparison<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(comparison: &RunComparison<'_>, out: &mut dyn Write) -> io::Result<()> {
     let mut before = "[\n";
     for at in 0..comparison.lines.len() {
         write!(out, "{before}  {}", in_json(&serde_json::to_string(&object(comparison, at))?))?;
@@ -73,18 +73,18 @@ pub(super) fn write(comparison: &Comparison<'_>, out: &mut dyn Write) -> io::Res
     writeln!(out, "\n]")
 }
 
-pub(super) fn write_lines(comparison: &Comparison<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_lines(comparison: &RunComparison<'_>, out: &mut dyn Write) -> io::Result<()> {
     for at in 0..comparison.lines.len() {
         writeln!(out, "{}", serde_json::to_string(&object(comparison, at))?)?;
     }
     Ok(())
 }
 
-fn object<'a>(comparison: &'a Comparison<'_>, at: usize) -> Object<'a> {
-    let (line, turns): (&Line<'a>, _) = (&comparison.lines[at], comparison.turns.as_ref());
+fn object<'a>(comparison: &'a RunComparison<'_>, at: usize) -> Object<'a> {
+    let (line, turns): (&TestLine<'a>, _) = (&comparison.lines[at], comparison.turns.as_ref());
     let judged = line.judged.comparison();
     let interval = judged.and_then(|judged| judged.interval);
-    let floor = |entry: Option<&Entry>| entry.and_then(|entry| entry.floor);
+    let floor = |entry: Option<&ComparedRow>| entry.and_then(|entry| entry.floor);
     let own = comparison.options.limits;
     let limits = if turns.is_some() { own } else { own.on([floor(line.a), floor(line.b)]) };
     let in_turn = turns.is_some();
@@ -106,18 +106,18 @@ fn object<'a>(comparison: &'a Comparison<'_>, at: usize) -> Object<'a> {
 }
 
 /// A verdict as programs read it.
-fn verdict(line: &Line<'_>) -> String {
+fn verdict(line: &TestLine<'_>) -> String {
     line.word().to_lowercase().replace(' ', "_")
 }
 
-fn side<'a>(run: &'a Run, entry: &'a Entry, in_turn: bool) -> Side<'a> {
+fn side<'a>(run: &'a Run, entry: &'a ComparedRow, in_turn: bool) -> JsonSide<'a> {
     let keys = KEYS.iter().zip(&entry.keys);
     let (outcome, cause) = match &entry.ending {
-        Ending::Completed => ("completed", None),
-        Ending::Interrupted => ("interrupted", None),
-        Ending::Failed(cause) => ("failed", Some(cause.as_str())),
+        RowEnding::Completed => ("completed", None),
+        RowEnding::Interrupted => ("interrupted", None),
+        RowEnding::Failed(cause) => ("failed", Some(cause.as_str())),
     };
-    Side {
+    JsonSide {
         file: Some(run.name.as_str()).filter(|name| !name.is_empty()),
         row: entry.position,
         outcome,

@@ -1,8 +1,8 @@
 //! Two result files, row by row: which rows became faster or slower beyond doubt.
 //!
 //! A [`Run`] is one side, read from a file of lbench or llama-bench or taken from a report. Rows of the
-//! same test are paired and judged by [`verdict::compare`] on their samples; a [`Comparison`] holds a
-//! [`Line`] for each, and is written as a table or as JSON.
+//! same test are paired and judged by [`verdict::compare`] on their samples; a [`RunComparison`] holds a
+//! [`TestLine`] for each, and is written as a table or as JSON.
 //!
 //! | file | what it holds |
 //! |---|---|
@@ -42,19 +42,19 @@ pub use turns::in_turn;
 use crate::document::Markdown;
 use crate::error::Error;
 use crate::stats::noise::Noise;
-use crate::stats::verdict::{self, Limits, Verdict};
+use crate::stats::verdict::{self, Criteria, Verdict};
 use crate::units::counted;
 use crate::work::metric::Chance;
 use crate::work::{Metric, speed};
-use entry::{Ending, Entry};
+use entry::{ComparedRow, RowEnding};
 use keys::Ignored;
 use pairs::Pairs;
 
 /// How to compare.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
+pub struct CompareOptions {
     /// What it takes to call two rows different, or the same.
-    pub limits: Limits,
+    pub limits: Criteria,
     /// Settings that may differ within a pair, by their field names.
     pub by: Vec<String>,
     /// Whether apples may be compared with oranges.
@@ -81,8 +81,8 @@ pub(crate) enum Judged {
 }
 
 impl Judged {
-    fn of(a: &Entry, b: &Entry, limits: Limits) -> Self {
-        let failed = |entry: &Entry| matches!(entry.ending, Ending::Failed(_));
+    fn of(a: &ComparedRow, b: &ComparedRow, limits: Criteria) -> Self {
+        let failed = |entry: &ComparedRow| matches!(entry.ending, RowEnding::Failed(_));
         match (failed(a), failed(b)) {
             (true, true) => Self::FailedInBoth,
             (true, false) => Self::FailedInA,
@@ -118,15 +118,15 @@ impl Judged {
 
 /// One test, on both sides or on one.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Line<'a> {
-    a: Option<&'a Entry>,
-    b: Option<&'a Entry>,
+pub(crate) struct TestLine<'a> {
+    a: Option<&'a ComparedRow>,
+    b: Option<&'a ComparedRow>,
     judged: Judged,
 }
 
-impl<'a> Line<'a> {
+impl<'a> TestLine<'a> {
     /// The sides that have it, the baseline first.
-    fn sides(&self) -> impl Iterator<Item = &'a Entry> {
+    fn sides(&self) -> impl Iterator<Item = &'a ComparedRow> {
         self.a.into_iter().chain(self.b)
     }
 
@@ -143,18 +143,19 @@ impl<'a> Line<'a> {
 
     /// The test's name; both where `--by` pairs tests of other lengths.
     fn test(&self) -> String {
-        let names = [self.a, self.b].map(|side| side.map(Entry::test));
+        let names = [self.a, self.b].map(|side| side.map(ComparedRow::test));
         both(names[0].as_deref(), names[1].as_deref())
     }
 
     /// The model's name; both where `--by` pairs models.
     fn model(&self) -> String {
-        both(self.a.map(Entry::label), self.b.map(Entry::label))
+        both(self.a.map(ComparedRow::label), self.b.map(ComparedRow::label))
     }
 
     /// Its value of a key: `4`, or `4 → 8` where the sides differ.
     fn value(&self, key: usize) -> String {
-        let value = |side: Option<&'a Entry>| side.and_then(|entry| entry.keys[key].as_deref());
+        let value =
+            |side: Option<&'a ComparedRow>| side.and_then(|entry| entry.keys[key].as_deref());
         both(value(self.a), value(self.b))
     }
 }
@@ -183,7 +184,7 @@ impl FailOn {
         ("missing", Self::Missing),
     ];
 
-    fn is_met(self, line: &Line<'_>) -> bool {
+    fn is_met(self, line: &TestLine<'_>) -> bool {
         let verdict = line.judged.comparison().map(|comparison| comparison.verdict);
         let better = verdict.and_then(|verdict| line.metric().is_better(verdict));
         match self {
@@ -210,22 +211,26 @@ impl FromStr for FailOn {
 
 /// Two sides, compared.
 #[derive(Debug)]
-pub struct Comparison<'a> {
+pub struct RunComparison<'a> {
     a: &'a Run,
     b: &'a Run,
-    options: &'a Options,
-    lines: Vec<Line<'a>>,
+    options: &'a CompareOptions,
+    lines: Vec<TestLine<'a>>,
     warnings: Vec<String>,
     notes: Vec<String>,
     /// Where the sides were visited in turn.
-    turns: Option<turns::Turns>,
+    turns: Option<turns::TurnFacts>,
 }
 
 /// Compares a new side with a baseline.
 ///
 /// # Errors
 /// When the two are apples and oranges and that was not asked for, or `options.by` names no setting.
-pub fn compare<'a>(a: &'a Run, b: &'a Run, options: &'a Options) -> Result<Comparison<'a>, Error> {
+pub fn compare<'a>(
+    a: &'a Run,
+    b: &'a Run,
+    options: &'a CompareOptions,
+) -> Result<RunComparison<'a>, Error> {
     let (ignored, pairs) = paired(a, b, options)?;
     let (rows_a, rows_b) = (rows(a), rows(b));
     let mut lines = Vec::new();
@@ -235,22 +240,22 @@ pub fn compare<'a>(a: &'a Run, b: &'a Run, options: &'a Options) -> Result<Compa
             Some(other) => Judged::of(entry, other, options.limits),
             None => Judged::OnlyInA,
         };
-        lines.push(Line { a: Some(entry), b: other, judged });
+        lines.push(TestLine { a: Some(entry), b: other, judged });
     }
     let only_b = pairs.only_b.iter().map(|&index| rows_b[index]);
-    lines.extend(only_b.map(|b| Line { a: None, b: Some(b), judged: Judged::OnlyInB }));
+    lines.extend(only_b.map(|b| TestLine { a: None, b: Some(b), judged: Judged::OnlyInB }));
     let mut warnings = [&a.notes[..], &b.notes[..]].concat();
     warnings.extend(checks::differences(&rows_a, &rows_b, &pairs, &[]));
     let notes = notes((&rows_a, &rows_b), &pairs, &ignored, options.limits);
-    Ok(Comparison { a, b, options, lines, warnings, notes, turns: None })
+    Ok(RunComparison { a, b, options, lines, warnings, notes, turns: None })
 }
 
-fn rows(run: &Run) -> Vec<&Entry> {
+fn rows(run: &Run) -> Vec<&ComparedRow> {
     run.entries.iter().collect()
 }
 
 /// Pairs the rows, unless there are reasons not to.
-fn paired(a: &Run, b: &Run, options: &Options) -> Result<(Ignored, Pairs), Error> {
+fn paired(a: &Run, b: &Run, options: &CompareOptions) -> Result<(Ignored, Pairs), Error> {
     let mut ignored = Ignored::of(&options.by).map_err(Error::Usage)?;
     let refuse =
         |reason: String| Error::Usage(format!("{} and {}: {reason}; or --force", a.name, b.name));
@@ -272,17 +277,17 @@ fn paired(a: &Run, b: &Run, options: &Options) -> Result<(Ignored, Pairs), Error
 
 /// What a reader must know about how rows were paired.
 fn notes(
-    (a, b): (&[&Entry], &[&Entry]),
+    (a, b): (&[&ComparedRow], &[&ComparedRow]),
     pairs: &Pairs,
     ignored: &Ignored,
-    limits: Limits,
+    limits: Criteria,
 ) -> Vec<String> {
     let mut notes = Vec::new();
     if ignored.model_file {
         notes.push("forced: models of one name are taken for one, and their files differ".into());
     }
     // What finds the same each time it is measured has no floor.
-    let unknown = |side: &[&Entry]| {
+    let unknown = |side: &[&ComparedRow]| {
         let mut noisy = side.iter().filter(|entry| entry.metric.chance == Chance::Independent);
         noisy.next().is_some() && side.iter().all(|entry| entry.floor.is_none())
     };
@@ -310,7 +315,7 @@ fn notes(
     notes
 }
 
-impl Comparison<'_> {
+impl RunComparison<'_> {
     /// What a reader should know before the table: odd files, and differences that are no settings.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
@@ -347,8 +352,8 @@ impl Comparison<'_> {
 }
 
 /// Whether lines are about more than one model.
-fn several_models(lines: &[&Line<'_>]) -> bool {
-    let mut labels = lines.iter().flat_map(|line| line.sides()).map(Entry::label);
+fn several_models(lines: &[&TestLine<'_>]) -> bool {
+    let mut labels = lines.iter().flat_map(|line| line.sides()).map(ComparedRow::label);
     let first = labels.next();
     labels.any(|label| Some(label) != first)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::entry::Entry;
+use super::entry::ComparedRow;
 use super::keys::{Ignored, KEYS, MODEL, is_in_test_name};
 
 /// Rows of both sides by position, paired where they are the same test.
@@ -20,7 +20,7 @@ impl Pairs {
     /// Pairs each row with the first one that fits and is free. Rows of equal settings are thus paired
     /// in their order: samples of several rows are never thrown together, since runs of one test differ
     /// by more than the samples within a run.
-    pub(super) fn of(a: &[&Entry], b: &[&Entry], ignored: &Ignored) -> Self {
+    pub(super) fn of(a: &[&ComparedRow], b: &[&ComparedRow], ignored: &Ignored) -> Self {
         let shared = shared(a, b, ignored);
         let mut free: HashMap<Vec<&str>, Vec<usize>> = HashMap::new();
         for (index, entry) in b.iter().enumerate() {
@@ -56,18 +56,22 @@ impl Pairs {
 }
 
 /// Keys that every row has: rows that differ in them need no closer look.
-fn shared(a: &[&Entry], b: &[&Entry], ignored: &Ignored) -> Vec<usize> {
+fn shared(a: &[&ComparedRow], b: &[&ComparedRow], ignored: &Ignored) -> Vec<usize> {
     let everywhere = |at: &usize| a.iter().chain(b).all(|entry| entry.keys[*at].is_some());
     (0..KEYS.len()).filter(|at| !ignored.keys.contains(at)).filter(everywhere).collect()
 }
 
-fn values<'a>(entry: &'a Entry, keys: &[usize]) -> Vec<&'a str> {
+fn values<'a>(entry: &'a ComparedRow, keys: &[usize]) -> Vec<&'a str> {
     keys.iter().map(|&at| entry.keys[at].as_deref().unwrap_or_default()).collect()
 }
 
 /// What `--by` could name so that rows without a partner get one, and how many pairs that makes: one
 /// setting if that will do, else all that differ throughout.
-pub(super) fn suggestion(a: &[&Entry], b: &[&Entry], ignored: &Ignored) -> Option<(String, usize)> {
+pub(super) fn suggestion(
+    a: &[&ComparedRow],
+    b: &[&ComparedRow],
+    ignored: &Ignored,
+) -> Option<(String, usize)> {
     let settings = (0..KEYS.len()).filter(|&at| !is_in_test_name(at));
     let differing: Vec<_> = settings.filter(|&at| apart(a, b, |e| e.keys[at].as_deref())).collect();
     let other_model = apart(a, b, |entry| entry.model.label.as_deref());
@@ -86,8 +90,12 @@ pub(super) fn suggestion(a: &[&Entry], b: &[&Entry], ignored: &Ignored) -> Optio
 }
 
 /// Whether no value of one side is one of the other's.
-fn apart<'a>(a: &[&'a Entry], b: &[&'a Entry], get: impl Fn(&'a Entry) -> Option<&'a str>) -> bool {
-    let values = |side: &[&'a Entry]| -> HashSet<&'a str> {
+fn apart<'a>(
+    a: &[&'a ComparedRow],
+    b: &[&'a ComparedRow],
+    get: impl Fn(&'a ComparedRow) -> Option<&'a str>,
+) -> bool {
+    let values = |side: &[&'a ComparedRow]| -> HashSet<&'a str> {
         side.iter().filter_map(|entry| get(entry)).collect()
     };
     let (a, b) = (values(a), values(b));
@@ -100,8 +108,9 @@ mod tests {
 
     use super::*;
 
-    fn entries(rows: &[Value]) -> Vec<Entry> {
-        let read = |(at, row): (usize, &Value)| Entry::read(at + 1, &|name| row[name].clone());
+    fn entries(rows: &[Value]) -> Vec<ComparedRow> {
+        let read =
+            |(at, row): (usize, &Value)| ComparedRow::read(at + 1, &|name| row[name].clone());
         rows.iter().enumerate().map(|row| read(row).unwrap()).collect()
     }
 
@@ -112,7 +121,7 @@ mod tests {
     fn pairs(a: &[Value], b: &[Value], by: &[&str]) -> Pairs {
         let (a, b) = (entries(a), entries(b));
         let by: Vec<_> = by.iter().map(ToString::to_string).collect();
-        let all = |entries: &'static [Entry]| entries.iter().collect::<Vec<_>>();
+        let all = |entries: &'static [ComparedRow]| entries.iter().collect::<Vec<_>>();
         let (a, b) = (all(a.leak()), all(b.leak()));
         Pairs::of(&a, &b, &Ignored::of(&by).unwrap())
     }

@@ -10,8 +10,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::entry::Entry;
-use super::runs::{self, Row};
+use super::entry::ComparedRow;
+use super::runs::{self, FileRow};
 use crate::encoding;
 use crate::error::Error;
 use crate::report::{Report, fields};
@@ -21,7 +21,7 @@ use crate::report::{Report, fields};
 pub struct Run {
     /// What to call it: the file's name.
     pub name: String,
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<ComparedRow>,
     /// What was odd about the file.
     pub(super) notes: Vec<String>,
 }
@@ -62,7 +62,7 @@ impl Run {
     /// When it has no rows.
     pub fn parse(name: String, text: &str) -> Result<Self, Error> {
         let text = text.trim_start_matches(encoding::MARK);
-        let mut found = Found::default();
+        let mut found = FileContent::default();
         if first_line_is_csv(text) {
             found.csv(text);
         } else {
@@ -71,7 +71,7 @@ impl Run {
         let (mut entries, mut objects) = (Vec::new(), Vec::new());
         for (document, object) in &found.objects {
             let look = |name: &str| object.get(name).cloned().unwrap_or_default();
-            let entry = Entry::read(entries.len() + 1, &look);
+            let entry = ComparedRow::read(entries.len() + 1, &look);
             objects.extend(entry.is_some().then_some((*document, object)));
             entries.extend(entry);
         }
@@ -81,7 +81,7 @@ impl Run {
         let mut notes = found.notes(entries.len());
         let rows = objects.into_iter().zip(&entries);
         let rows: Vec<_> =
-            rows.map(|((document, object), entry)| Row { document, object, entry }).collect();
+            rows.map(|((document, object), entry)| FileRow { document, object, entry }).collect();
         notes.extend(runs::several(&rows));
         let notes = notes.into_iter().map(|note| format!("{name}: {note}")).collect();
         Ok(Self { name, entries, notes })
@@ -101,7 +101,7 @@ impl Run {
                 let field = fields::all().find(|field| field.name == name);
                 field.map_or(Value::Null, |field| field.value(&row))
             };
-            entries.extend(Entry::read(index + 1, &look));
+            entries.extend(ComparedRow::read(index + 1, &look));
         }
         Self { name: name.into(), entries, notes: Vec::new() }
     }
@@ -114,7 +114,7 @@ fn first_line_is_csv(text: &str) -> bool {
 
 /// What a text holds.
 #[derive(Default)]
-struct Found {
+struct FileContent {
     /// Each with the document that it stands in: 0 for lines, a number of its own for each array.
     objects: Vec<(usize, Map<String, Value>)>,
     arrays: usize,
@@ -126,7 +126,7 @@ struct Found {
     open: bool,
 }
 
-impl Found {
+impl FileContent {
     fn json(&mut self, text: &str) {
         let mut rest = text;
         // In the remains of a broken object, lines are not strays.
@@ -244,7 +244,7 @@ mod tests {
         for text in [ARRAY, LINES] {
             let run = parse(text).unwrap();
             assert_eq!((run.entries.len(), run.notes.len()), (2, 0));
-            let tests: Vec<_> = run.entries.iter().map(Entry::test).collect();
+            let tests: Vec<_> = run.entries.iter().map(ComparedRow::test).collect();
             assert_eq!(tests, ["pp16", "tg4"]);
             assert!(run.entries.iter().all(|entry| entry.values.len() == 5));
         }

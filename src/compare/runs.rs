@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use serde_json::{Map, Value};
 
-use super::entry::Entry;
+use super::entry::ComparedRow;
 use crate::document::text::plain;
 
 /// Fields of a row that are the same throughout a run, unless it was resumed as something else.
@@ -24,26 +24,26 @@ const OF_A_RUN: [&str; 9] = [
 const MOST: usize = 4;
 
 /// A row as the file has it.
-pub(super) struct Row<'a> {
+pub(super) struct FileRow<'a> {
     /// Which of the documents in the file it stands in: an array, or lines.
     pub document: usize,
     pub object: &'a Map<String, Value>,
-    pub entry: &'a Entry,
+    pub entry: &'a ComparedRow,
 }
 
 /// What shows that rows are of several runs, if anything does.
-pub(super) fn several(rows: &[Row<'_>]) -> Option<String> {
+pub(super) fn several(rows: &[FileRow<'_>]) -> Option<String> {
     let why = told_by_documents(rows).or_else(|| told_by_fields(rows));
     let why = why.or_else(|| told_by_repeats(rows))?;
     Some(format!("{why}: several runs in one file are taken for one side"))
 }
 
-fn told_by_documents(rows: &[Row<'_>]) -> Option<String> {
+fn told_by_documents(rows: &[FileRow<'_>]) -> Option<String> {
     let documents: BTreeSet<_> = rows.iter().map(|row| row.document).collect();
     (documents.len() > 1).then(|| format!("{} documents are in it", documents.len()))
 }
 
-fn told_by_fields(rows: &[Row<'_>]) -> Option<String> {
+fn told_by_fields(rows: &[FileRow<'_>]) -> Option<String> {
     OF_A_RUN.into_iter().find_map(|name| {
         let values = rows.iter().filter_map(|row| row.object.get(name));
         let words = values.filter(|value| !value.is_null()).map(ToString::to_string);
@@ -56,10 +56,10 @@ fn told_by_fields(rows: &[Row<'_>]) -> Option<String> {
 }
 
 /// Rows of equal settings that are no copies of each other within a run.
-fn told_by_repeats(rows: &[Row<'_>]) -> Option<String> {
-    let is_own = |row: &&Row<'_>| row.object.get("same_as").is_none_or(Value::is_null);
+fn told_by_repeats(rows: &[FileRow<'_>]) -> Option<String> {
+    let is_own = |row: &&FileRow<'_>| row.object.get("same_as").is_none_or(Value::is_null);
     let (mut seen, mut twice) = (HashSet::new(), Vec::new());
-    for Row { object, entry, .. } in rows.iter().filter(is_own) {
+    for FileRow { object, entry, .. } in rows.iter().filter(is_own) {
         let sweep = object.get("sweep").map(ToString::to_string);
         let test = entry.test();
         if !seen.insert((&entry.name, &entry.model, &entry.keys, sweep)) && !twice.contains(&test) {

@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use super::entry::{Ending, Entry};
+use super::entry::{ComparedRow, RowEnding};
 use super::keys::{FACTS, KEYS, is_in_test_name};
-use super::{Comparison, Judged, Line, Run, several_models};
+use super::{Judged, Run, RunComparison, TestLine, several_models};
 use crate::document::text::{plain, quoted};
 use crate::document::{Align, Cell, Heading, Mark, NOTHING, Note, Page, References, Table};
 use crate::report::percent;
@@ -16,7 +16,7 @@ use crate::work::{Metric, speed};
 const MOST: usize = 20;
 
 pub(super) fn write(
-    comparison: &Comparison<'_>,
+    comparison: &RunComparison<'_>,
     page: &mut dyn Page,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -58,7 +58,7 @@ pub(super) fn write(
 }
 
 /// What rows are judged by, each once.
-fn headlines(comparison: &Comparison<'_>) -> Vec<&'static Metric> {
+fn headlines(comparison: &RunComparison<'_>) -> Vec<&'static Metric> {
     let mut metrics = Vec::new();
     for line in &comparison.lines {
         if !metrics.contains(&line.metric()) {
@@ -69,7 +69,7 @@ fn headlines(comparison: &Comparison<'_>) -> Vec<&'static Metric> {
 }
 
 /// A side in one line.
-fn about(comparison: &Comparison<'_>, run: &Run) -> String {
+fn about(comparison: &RunComparison<'_>, run: &Run) -> String {
     let fact = |name: &str| {
         let at = FACTS.iter().position(|(known, _)| *known == name)?;
         run.entries.first()?.facts[at].as_deref()
@@ -89,7 +89,7 @@ fn about(comparison: &Comparison<'_>, run: &Run) -> String {
 }
 
 /// A row for each pair, and the notes that explain some.
-fn table(pairs: &[&Line<'_>], metric: &Metric) -> Table {
+fn table(pairs: &[&TestLine<'_>], metric: &Metric) -> Table {
     let face = metric.face.unwrap_or(FACE);
     let models = several_models(pairs);
     let keys = varying(pairs);
@@ -103,7 +103,7 @@ fn table(pairs: &[&Line<'_>], metric: &Metric) -> Table {
     headings.extend(["A", "B"].map(|side| numbers(&format!("{side} {}", face.heading))));
     headings.push(numbers("change"));
     headings.push(words("verdict"));
-    let row = |line: &&Line<'_>| {
+    let row = |line: &&TestLine<'_>| {
         let mut cells: Vec<Cell> = Vec::new();
         cells.extend(models.then(|| line.model().into()));
         for &key in &keys {
@@ -120,7 +120,7 @@ fn table(pairs: &[&Line<'_>], metric: &Metric) -> Table {
 }
 
 /// Positions of the keys that are not the same everywhere, those in the test's name aside.
-fn varying(lines: &[&Line<'_>]) -> Vec<usize> {
+fn varying(lines: &[&TestLine<'_>]) -> Vec<usize> {
     let differs = |position: &usize| {
         let entries = lines.iter().flat_map(|line| line.sides());
         let mut values = entries.filter_map(|entry| entry.keys[*position].as_ref());
@@ -131,9 +131,9 @@ fn varying(lines: &[&Line<'_>]) -> Vec<usize> {
 }
 
 /// What a row came to; what became of it where it came to nothing.
-fn figure(entry: &Entry, face: Face) -> Cell {
+fn figure(entry: &ComparedRow, face: Face) -> Cell {
     match (&entry.ending, &entry.figure) {
-        (Ending::Failed(_), _) => "failed".into(),
+        (RowEnding::Failed(_), _) => "failed".into(),
         (_, figure) => face.cell(figure.as_ref()).into(),
     }
 }
@@ -149,19 +149,19 @@ fn change(judged: Judged) -> String {
 }
 
 /// References to the notes that explain a line.
-fn marks(line: &Line<'_>, references: &mut References) -> Vec<Mark> {
+fn marks(line: &TestLine<'_>, references: &mut References) -> Vec<Mark> {
     let mut marks = Vec::new();
     for (side, entry) in [("A", line.a), ("B", line.b)] {
         let Some(entry) = entry else { continue };
         let text = match &entry.ending {
-            Ending::Failed(cause) => format!("{side}: {}", plain(cause)),
-            Ending::Interrupted => {
+            RowEnding::Failed(cause) => format!("{side}: {}", plain(cause)),
+            RowEnding::Interrupted => {
                 format!("{side}: interrupted after {}", counted(entry.values.len(), "sample"))
             }
-            Ending::Completed if line.judged == Judged::NoSamples && entry.values.is_empty() => {
+            RowEnding::Completed if line.judged == Judged::NoSamples && entry.values.is_empty() => {
                 format!("{side}: no samples; a mean alone says nothing about chance")
             }
-            Ending::Completed => continue,
+            RowEnding::Completed => continue,
         };
         marks.push(references.mark("", text));
     }
@@ -169,7 +169,7 @@ fn marks(line: &Line<'_>, references: &mut References) -> Vec<Mark> {
 }
 
 /// How many of which verdict, and the mean change.
-fn overall(pairs: &[&Line<'_>]) -> String {
+fn overall(pairs: &[&TestLine<'_>]) -> String {
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for line in pairs {
         let word = line.word();
@@ -190,7 +190,7 @@ fn overall(pairs: &[&Line<'_>]) -> String {
 }
 
 /// The rows that only one side has.
-fn lonely(comparison: &Comparison<'_>, only: Judged) -> Option<String> {
+fn lonely(comparison: &RunComparison<'_>, only: Judged) -> Option<String> {
     let all: Vec<_> = comparison.lines.iter().collect();
     let (keys, models) = (varying(&all), several_models(&all));
     let lines: Vec<_> = comparison.lines.iter().filter(|line| line.judged == only).collect();

@@ -1,14 +1,14 @@
 //! Sighting of a test in a run, for those who follow one setting from run to run.
 
 use super::Run;
-use super::entry::{Ending, Entry};
+use super::entry::{ComparedRow, RowEnding};
 use super::keys::{FACTS, KEYS, is_in_test_name};
 use crate::stats::sides::Side;
 use crate::work::{Figure, Metric};
 
 /// A row, as the same test of another run is recognised by.
 #[derive(Debug, Clone)]
-pub struct Sighting(Entry);
+pub struct Sighting(ComparedRow);
 
 impl Run {
     /// Its rows.
@@ -64,8 +64,8 @@ impl Sighting {
     /// Why there is no figure.
     pub fn failure(&self) -> Option<&str> {
         match &self.0.ending {
-            Ending::Failed(why) => Some(why),
-            Ending::Completed | Ending::Interrupted => None,
+            RowEnding::Failed(why) => Some(why),
+            RowEnding::Completed | RowEnding::Interrupted => None,
         }
     }
 }

@@ -27,14 +27,14 @@ fn run(name: &str, rows: &[Value]) -> Run {
     Run::parse(name.into(), &Value::from(rows).to_string()).unwrap()
 }
 
-fn markdown(a: &Run, b: &Run, options: &Options) -> String {
+fn markdown(a: &Run, b: &Run, options: &CompareOptions) -> String {
     let mut out = Vec::new();
     compare(a, b, options).unwrap().write_markdown(&mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
-fn by(name: &str) -> Options {
-    Options { by: vec![name.into()], ..Options::default() }
+fn by(name: &str) -> CompareOptions {
+    CompareOptions { by: vec![name.into()], ..CompareOptions::default() }
 }
 
 /// Two runs in which everything happens.
@@ -70,14 +70,14 @@ fn everything() -> (Run, Run) {
 #[test]
 fn everything_as_a_table() {
     let (a, b) = everything();
-    insta::assert_snapshot!(markdown(&a, &b, &Options::default()));
+    insta::assert_snapshot!(markdown(&a, &b, &CompareOptions::default()));
 }
 
 #[test]
 fn everything_as_json() {
     let (a, b) = everything();
     let mut out = Vec::new();
-    compare(&a, &b, &Options::default()).unwrap().write_json(&mut out).unwrap();
+    compare(&a, &b, &CompareOptions::default()).unwrap().write_json(&mut out).unwrap();
     let text = String::from_utf8(out).unwrap();
     let lines: Vec<Value> = serde_json::from_str(&text).unwrap();
     assert_eq!(lines.len(), 10);
@@ -93,7 +93,8 @@ fn on_machines_that_nobody_knows_only_great_differences_are_called() {
         let rows = rates.iter().zip([512, 1024]);
         run(name, &rows.map(|(rate, pp)| row(pp, 0, &around(*rate), &unknown)).collect::<Vec<_>>())
     };
-    let text = markdown(&side("a", [1000.0; 2]), &side("b", [1100.0, 1500.0]), &Options::default());
+    let text =
+        markdown(&side("a", [1000.0; 2]), &side("b", [1100.0, 1500.0]), &CompareOptions::default());
     insta::assert_snapshot!(text);
 }
 
@@ -120,10 +121,10 @@ fn apples_and_oranges() {
     let others = one("others", json!({"n_threads": 8, "n_gpu_layers": 1}));
     let mut messages = Vec::new();
     for b in [&seed, &hash, &threads, &model, &tests, &others] {
-        let error = compare(&a, b, &Options::default()).unwrap_err();
+        let error = compare(&a, b, &CompareOptions::default()).unwrap_err();
         assert_eq!(error.exit_code(), 2);
         messages.push(error.to_string());
-        let forced = Options { force: true, ..Options::default() };
+        let forced = CompareOptions { force: true, ..CompareOptions::default() };
         let text = markdown(&a, b, &forced);
         let paired = [&seed, &hash].contains(&b);
         assert_eq!(text.starts_with('|'), paired, "{text}");
@@ -138,7 +139,7 @@ fn apples_and_oranges() {
 #[test]
 fn the_same_file_twice_is_the_same() {
     let (a, _) = everything();
-    let options = Options::default();
+    let options = CompareOptions::default();
     let comparison = compare(&a, &a, &options).unwrap();
     assert!(comparison.warnings().is_empty());
     for line in &comparison.lines {
@@ -151,7 +152,7 @@ fn the_same_file_twice_is_the_same() {
 #[test]
 fn what_fails_a_build_is_what_was_named() {
     let (a, b) = everything();
-    let options = Options::default();
+    let options = CompareOptions::default();
     let comparison = compare(&a, &b, &options).unwrap();
     for (name, on) in FailOn::NAMES {
         assert_eq!(name.parse(), Ok(on));
@@ -167,7 +168,7 @@ fn what_fails_a_build_is_what_was_named() {
 fn rows_of_equal_settings_are_paired_in_order() {
     let rows = [1000.0, 1100.0].map(|rate| row(512, 0, &around(rate), &json!({})));
     let (a, b) = (run("a", &rows), run("b", &rows));
-    let options = Options::default();
+    let options = CompareOptions::default();
     let comparison = compare(&a, &b, &options).unwrap();
     assert!(comparison.lines.iter().all(|line| line.word() == "SAME"));
     assert_eq!(

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::entry::Entry;
+use super::entry::ComparedRow;
 use super::keys::{FACTS, KEYS, is_in_test_name};
 use super::pairs::Pairs;
-use super::{Comparison, Judged, Line, Options, Run, checks, rows};
+use super::{CompareOptions, Judged, Run, RunComparison, TestLine, checks, rows};
 use crate::document::text::plain;
 use crate::report::percent;
 use crate::stats::known::Known;
-use crate::stats::verdict::{self, Limits, Verdict, compare_paired};
+use crate::stats::verdict::{self, Criteria, Verdict, compare_paired};
 use crate::work::metric::Chance;
 
 /// Most tests of one verdict that the sentence names.
@@ -17,7 +17,7 @@ const MOST: usize = 6;
 
 /// What is true of a comparison of sides that were visited in turn.
 #[derive(Debug)]
-pub(super) struct Turns {
+pub(super) struct TurnFacts {
     /// Of each line, how many rounds it was in.
     pub rounds: Vec<usize>,
     /// Whether each side has a program of its own.
@@ -29,14 +29,14 @@ pub(super) struct Turns {
 pub fn in_turn<'a>(
     (a, b): (&'a Run, &'a Run),
     (differences, remarks): (&[Option<Known>], Vec<String>),
-    options: &'a Options,
+    options: &'a CompareOptions,
     programs: bool,
-) -> Comparison<'a> {
+) -> RunComparison<'a> {
     let (rows_a, rows_b) = (rows(a), rows(b));
     let pairs = rows_a.iter().zip(&rows_b).zip(differences);
     let lines = pairs.map(|((a, b), known)| {
         let judged = judge(a, b, known.as_ref(), options.limits);
-        Line { a: Some(*a), b: Some(*b), judged }
+        TestLine { a: Some(*a), b: Some(*b), judged }
     });
     let lines: Vec<_> = lines.collect();
     let rounds = differences.iter().map(|known| known.map_or(0, |known| known.visits)).collect();
@@ -46,11 +46,11 @@ pub fn in_turn<'a>(
     // Where layers are is a setting, and may be what the comparison is about.
     notes.extend(checks::differences(&rows_a, &rows_b, &pairs, &["backends"]));
     notes.extend(remarks);
-    let turns = Some(Turns { rounds, programs });
-    Comparison { a, b, options, lines, warnings: Vec::new(), notes, turns }
+    let turns = Some(TurnFacts { rounds, programs });
+    RunComparison { a, b, options, lines, warnings: Vec::new(), notes, turns }
 }
 
-fn judge(a: &Entry, b: &Entry, known: Option<&Known>, limits: Limits) -> Judged {
+fn judge(a: &ComparedRow, b: &ComparedRow, known: Option<&Known>, limits: Criteria) -> Judged {
     match (Judged::of(a, b, limits), known) {
         // What finds the same in each process has no rounds: its values are pairs by themselves.
         (Judged::Compared(_), _) if a.metric.chance == Chance::Independent => {
@@ -69,8 +69,8 @@ fn is_called(comparison: verdict::Comparison) -> bool {
 }
 
 /// What a reader must know of single lines.
-fn notes(lines: &[Line<'_>], differences: &[Option<Known>], limits: Limits) -> Vec<String> {
-    let is_held_back = |line: &Line<'_>, known: &Option<Known>| {
+fn notes(lines: &[TestLine<'_>], differences: &[Option<Known>], limits: Criteria) -> Vec<String> {
+    let is_held_back = |line: &TestLine<'_>, known: &Option<Known>| {
         line.sides().any(|side| side.marked)
             && known.is_some_and(|known| is_called(compare_paired(&known, limits)))
     };
@@ -84,15 +84,16 @@ fn notes(lines: &[Line<'_>], differences: &[Option<Known>], limits: Limits) -> V
     if held.is_empty() { Vec::new() } else { vec![text()] }
 }
 
-impl Comparison<'_> {
+impl RunComparison<'_> {
     /// What it all comes to, in a sentence; `None` where the sides were not visited in turn, or nothing was measured.
     pub fn conclusion(&self) -> Option<String> {
         self.turns.as_ref()?;
         let verdict =
-            |line: &Line<'_>| line.judged.comparison().map(|comparison| comparison.verdict);
-        let moved = |line: &Line<'_>| format!("by {} in {}", self.effect(line), self.name(line));
-        let unclear = |line: &Line<'_>| format!("{} ({})", self.name(line), self.range(line));
-        let name = |line: &Line<'_>| self.name(line);
+            |line: &TestLine<'_>| line.judged.comparison().map(|comparison| comparison.verdict);
+        let moved =
+            |line: &TestLine<'_>| format!("by {} in {}", self.effect(line), self.name(line));
+        let unclear = |line: &TestLine<'_>| format!("{} ({})", self.name(line), self.range(line));
+        let name = |line: &TestLine<'_>| self.name(line);
         let threshold = self.options.limits.threshold * 100.0;
         let of = |wanted| self.lines.iter().filter(move |line| verdict(line) == Some(wanted));
         let kind = |judged| self.lines.iter().filter(move |line| line.judged == judged);
@@ -119,8 +120,8 @@ impl Comparison<'_> {
     }
 
     /// The lines that are called different, by the words for that: those on what became better come first.
-    fn called(&self) -> Vec<(&'static str, Vec<&Line<'_>>)> {
-        let mut words: Vec<(&str, Vec<&Line<'_>>)> = Vec::new();
+    fn called(&self) -> Vec<(&'static str, Vec<&TestLine<'_>>)> {
+        let mut words: Vec<(&str, Vec<&TestLine<'_>>)> = Vec::new();
         for wanted in [true, false] {
             for line in &self.lines {
                 let Some(comparison) = line.judged.comparison() else { continue };
@@ -138,8 +139,8 @@ impl Comparison<'_> {
     }
 
     /// The test with what else tells its line from others.
-    fn name(&self, line: &Line<'_>) -> String {
-        let differ = |value: &dyn Fn(&Line<'_>) -> String| {
+    fn name(&self, line: &TestLine<'_>) -> String {
+        let differ = |value: &dyn Fn(&TestLine<'_>) -> String| {
             self.lines.iter().any(|other| value(other) != value(line))
         };
         let keys = (0..KEYS.len()).filter(|&at| !is_in_test_name(at));
@@ -153,7 +154,7 @@ impl Comparison<'_> {
 
     /// By how much the speed differs, without a sign: `3.1 % (2.4 to 3.8 %)`.
     #[allow(clippy::unused_self)] // beside the others
-    fn effect(&self, line: &Line<'_>) -> String {
+    fn effect(&self, line: &TestLine<'_>) -> String {
         let comparison = line.judged.comparison();
         let effect = comparison.and_then(|comparison| comparison.effect).unwrap_or(0.0);
         let share = |value: f64| format!("{:.1}", value * effect.signum() * 100.0);
@@ -166,7 +167,7 @@ impl Comparison<'_> {
 
     /// Where the change may be: `-0.4 to +1.9 %`.
     #[allow(clippy::unused_self)] // beside the others
-    fn range(&self, line: &Line<'_>) -> String {
+    fn range(&self, line: &TestLine<'_>) -> String {
         let interval = line.judged.comparison().and_then(|comparison| comparison.interval);
         interval.map_or_else(
             || "too little was measured".into(),
@@ -199,7 +200,7 @@ impl Comparison<'_> {
 }
 
 /// What is true of a row and no setting.
-pub(super) fn facts(entry: &Entry) -> BTreeMap<&'static str, &str> {
+pub(super) fn facts(entry: &ComparedRow) -> BTreeMap<&'static str, &str> {
     let facts = FACTS.iter().zip(&entry.facts);
     facts.filter_map(|((name, _), value)| Some((*name, value.as_deref()?))).collect()
 }
@@ -238,7 +239,7 @@ mod tests {
     }
 
     fn compared(sides: [&Run; 2], known: Option<Known>) -> (String, String, Vec<String>) {
-        let options = Options::default();
+        let options = CompareOptions::default();
         let found = in_turn((sides[0], sides[1]), (&[known], Vec::new()), &options, false);
         (found.lines[0].word().into(), found.conclusion().unwrap(), found.notes.clone())
     }

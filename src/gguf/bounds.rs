@@ -2,7 +2,7 @@
 //! here or in the engine.
 
 use super::header::Header;
-use super::{HeaderError, Value};
+use super::{HeaderError, MetadataValue};
 
 /// Most blocks: the engine's own limit is far below.
 const MAX_BLOCKS: u64 = u16::MAX as u64;
@@ -35,10 +35,12 @@ pub(super) fn check(header: &Header) -> Result<(), HeaderError> {
     for (key, most) in KEYS {
         let name = format!("{}.{key}", header.architecture);
         let wrong = match header.metadata.get(&name) {
-            Some(Value::Unsigned(n)) if *n > most => n.to_string(),
-            Some(Value::Signed(n)) if u64::try_from(*n).is_ok_and(|n| n > most) => n.to_string(),
+            Some(MetadataValue::Unsigned(n)) if *n > most => n.to_string(),
+            Some(MetadataValue::Signed(n)) if u64::try_from(*n).is_ok_and(|n| n > most) => {
+                n.to_string()
+            }
             // -1 stands for nothing in some of them, and for as much as there is in others.
-            Some(Value::Signed(n)) if *n < -1 => n.to_string(),
+            Some(MetadataValue::Signed(n)) if *n < -1 => n.to_string(),
             _ => continue,
         };
         let text = format!("{name} is {wrong}, and can be {most} at most");

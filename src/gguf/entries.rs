@@ -4,7 +4,7 @@ use super::types::GgmlType;
 
 /// A metadata value. Numbers of every width are widened; of arrays only the length is kept.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value {
+pub enum MetadataValue {
     /// An unsigned integer.
     Unsigned(u64),
     /// A signed integer.
@@ -27,7 +27,7 @@ pub enum Value {
     },
 }
 
-impl Value {
+impl MetadataValue {
     /// The value as a count: an integer that is not negative.
     pub fn count(&self) -> Option<u64> {
         match self {

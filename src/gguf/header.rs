@@ -7,7 +7,7 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
-use super::entries::{TensorInfo, Value};
+use super::entries::{MetadataValue, TensorInfo};
 use super::error::HeaderError;
 use super::mixture::layer_of;
 use super::parse::{self, Shard};
@@ -26,7 +26,7 @@ pub struct Header {
     /// `general.architecture`, e.g. `llama`.
     pub architecture: String,
     /// The metadata; of a split model, the first part's.
-    pub metadata: BTreeMap<String, Value>,
+    pub metadata: BTreeMap<String, MetadataValue>,
     /// The tensors, in file order.
     pub tensors: Vec<TensorInfo>,
     /// Bytes of the file, of all parts together.
@@ -47,7 +47,7 @@ impl Header {
         let mut hasher = Sha256::new();
         let (first, mut file_size) = read_part(path, &mut hasher)?;
         let Shard { metadata, mut tensors } = first;
-        let count = |key: &str| metadata.get(key).and_then(Value::count);
+        let count = |key: &str| metadata.get(key).and_then(MetadataValue::count);
         let n_parts = count("split.count").unwrap_or(1);
         let part = count("split.no").unwrap_or(0);
         if n_parts > MAX_PARTS || part >= n_parts.max(1) {
@@ -85,7 +85,7 @@ impl Header {
 
     /// Puts a header together from its pieces.
     pub(super) fn assemble(
-        metadata: BTreeMap<String, Value>,
+        metadata: BTreeMap<String, MetadataValue>,
         tensors: Vec<TensorInfo>,
         file_size: u64,
         hasher: Sha256,
@@ -98,7 +98,7 @@ impl Header {
         }
         let architecture = metadata
             .get("general.architecture")
-            .and_then(Value::text)
+            .and_then(MetadataValue::text)
             .ok_or_else(|| HeaderError::Corrupt("there is no general.architecture".into()))?
             .to_owned();
         // It is printed and is part of keys: nothing but what names are made of.
@@ -116,7 +116,7 @@ impl Header {
     /// The header of a file that lbench makes itself, where nothing has to be checked.
     pub(super) fn of_own_making(
         architecture: &str,
-        metadata: BTreeMap<String, Value>,
+        metadata: BTreeMap<String, MetadataValue>,
         tensors: Vec<TensorInfo>,
         file_size: u64,
         hasher: Sha256,
@@ -156,7 +156,7 @@ impl Header {
     /// the token embedding; `None` where the header has none of them.
     pub fn n_vocab(&self) -> Option<u32> {
         let listed = || match self.metadata.get("tokenizer.ggml.tokens")? {
-            Value::Array { len } => Some(*len),
+            MetadataValue::Array { len } => Some(*len),
             _ => None,
         };
         let embedded = || {
@@ -169,12 +169,12 @@ impl Header {
 
     /// The seed of the weights, for a model that lbench made.
     pub fn synthetic_seed(&self) -> Option<u64> {
-        self.metadata.get(SEED_KEY).and_then(Value::count)
+        self.metadata.get(SEED_KEY).and_then(MetadataValue::count)
     }
 
     /// The integer under `{arch}.{key}`.
     pub fn arch_count(&self, key: &str) -> Option<u64> {
-        self.metadata.get(&format!("{}.{key}", self.architecture)).and_then(Value::count)
+        self.metadata.get(&format!("{}.{key}", self.architecture)).and_then(MetadataValue::count)
     }
 }
 

@@ -3,7 +3,7 @@
 //! llama.cpp reads the size class off the number of layers, which goes wrong for models it does not
 //! know. Here a class counts only if the number of parameters bears it out.
 
-use super::entries::Value;
+use super::entries::MetadataValue;
 use super::filetype;
 use super::header::Header;
 use super::mixture::layer_of;
@@ -18,7 +18,7 @@ impl Header {
 }
 
 fn file_type(header: &Header) -> String {
-    let key = header.metadata.get("general.file_type").and_then(Value::count);
+    let key = header.metadata.get("general.file_type").and_then(MetadataValue::count);
     if let Some(id) = key.and_then(|id| u32::try_from(id).ok()) {
         return filetype::description(id).to_owned();
     }
@@ -44,7 +44,7 @@ fn most_common_type(header: &Header) -> Option<GgmlType> {
 
 fn size_class(header: &Header) -> String {
     let n_params = header.n_params();
-    if let Some(label) = header.metadata.get("general.size_label").and_then(Value::text)
+    if let Some(label) = header.metadata.get("general.size_label").and_then(MetadataValue::text)
         && let Some(nominal) = nominal_size(label)
         && within(n_params, nominal, 1.35)
     {
@@ -214,10 +214,10 @@ mod tests {
 
     fn header(arch: &str, layers: u64, n_params: u64, size_label: Option<&str>) -> Header {
         let mut metadata = BTreeMap::new();
-        metadata.insert(format!("{arch}.block_count"), Value::Unsigned(layers));
-        metadata.insert("general.file_type".into(), Value::Unsigned(15));
+        metadata.insert(format!("{arch}.block_count"), MetadataValue::Unsigned(layers));
+        metadata.insert("general.file_type".into(), MetadataValue::Unsigned(15));
         if let Some(label) = size_label {
-            metadata.insert("general.size_label".into(), Value::String(label.into()));
+            metadata.insert("general.size_label".into(), MetadataValue::String(label.into()));
         }
         let tensors = vec![TensorInfo {
             name: "x".into(),

@@ -26,7 +26,7 @@ pub struct Mixture<'a> {
 
 /// The part that a tensor plays, as far as the rules tell parts apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
+enum TensorRole {
     Output,
     TokenEmbedding,
     AttentionV,
@@ -36,13 +36,13 @@ enum Role {
     Other,
 }
 
-impl Role {
+impl TensorRole {
     fn of(name: &str) -> Self {
-        const PARTS: [(&str, Role); 4] = [
-            ("attn_v.weight", Role::AttentionV),
-            ("attn_k.weight", Role::AttentionK),
-            ("attn_output.weight", Role::AttentionOutput),
-            ("ffn_down", Role::FfnDown),
+        const PARTS: [(&str, TensorRole); 4] = [
+            ("attn_v.weight", TensorRole::AttentionV),
+            ("attn_k.weight", TensorRole::AttentionK),
+            ("attn_output.weight", TensorRole::AttentionOutput),
+            ("ffn_down", TensorRole::FfnDown),
         ];
         match name {
             "output.weight" => Self::Output,
@@ -68,14 +68,14 @@ impl Mixture<'_> {
         }
         let row = shape.first().copied().unwrap_or(1);
         let layer = layer_of(name).unwrap_or(0);
-        let wanted = match Role::of(name) {
-            Role::Output => output_type(base, row),
-            Role::TokenEmbedding if self.tied => output_type(base, row),
-            Role::AttentionV => self.attention_v(layer),
-            Role::AttentionK if self.n_experts == 8 => GgmlType::Q8_0,
-            Role::AttentionOutput => self.attention_output(),
-            Role::FfnDown => self.ffn_down(layer),
-            Role::TokenEmbedding | Role::AttentionK | Role::Other => base,
+        let wanted = match TensorRole::of(name) {
+            TensorRole::Output => output_type(base, row),
+            TensorRole::TokenEmbedding if self.tied => output_type(base, row),
+            TensorRole::AttentionV => self.attention_v(layer),
+            TensorRole::AttentionK if self.n_experts == 8 => GgmlType::Q8_0,
+            TensorRole::AttentionOutput => self.attention_output(),
+            TensorRole::FfnDown => self.ffn_down(layer),
+            TensorRole::TokenEmbedding | TensorRole::AttentionK | TensorRole::Other => base,
         };
         fitting(wanted, row)
     }

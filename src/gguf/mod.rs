@@ -19,7 +19,7 @@ pub mod synth;
 mod tests;
 mod types;
 
-pub use entries::{TensorInfo, Value};
+pub use entries::{MetadataValue, TensorInfo};
 pub use error::HeaderError;
 pub use filetype::FileType;
 pub use header::Header;

@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Read};
 
 use sha2::{Digest, Sha256};
 
-use super::entries::{TensorInfo, Value};
+use super::entries::{MetadataValue, TensorInfo};
 use super::error::{HeaderError, describe_magic};
 use super::types::GgmlType;
 
@@ -26,7 +26,7 @@ const MAX_KEPT_STRING: u64 = 64 << 10;
 /// The header of one file.
 #[derive(Debug)]
 pub(super) struct Shard {
-    pub metadata: BTreeMap<String, Value>,
+    pub metadata: BTreeMap<String, MetadataValue>,
     pub tensors: Vec<TensorInfo>,
 }
 
@@ -36,7 +36,7 @@ pub(super) fn parse(
     len: u64,
     hasher: &mut Sha256,
 ) -> Result<Shard, HeaderError> {
-    let mut source = Source { reader, position: 0, len, hasher };
+    let mut source = HeaderBytes { reader, position: 0, len, hasher };
     source.start()?;
     let n_tensors = source.u64()?;
     let n_keys = source.u64()?;
@@ -61,7 +61,7 @@ pub(super) fn parse(
 }
 
 /// A row of the tensor table, before its bytes are known.
-struct Entry {
+struct TensorEntry {
     name: String,
     shape: Vec<u64>,
     type_id: u32,
@@ -72,10 +72,10 @@ fn limit(what: &'static str, value: u64, max: u64) -> Result<(), HeaderError> {
     if value > max { Err(HeaderError::Absurd { what, value }) } else { Ok(()) }
 }
 
-fn alignment(metadata: &BTreeMap<String, Value>) -> Result<u64, HeaderError> {
+fn alignment(metadata: &BTreeMap<String, MetadataValue>) -> Result<u64, HeaderError> {
     match metadata.get("general.alignment") {
         None => Ok(DEFAULT_ALIGNMENT),
-        Some(Value::Unsigned(n)) if n.is_power_of_two() && *n <= 1 << 20 => Ok(*n),
+        Some(MetadataValue::Unsigned(n)) if n.is_power_of_two() && *n <= 1 << 20 => Ok(*n),
         Some(_) => Err(HeaderError::Corrupt(
             "general.alignment is not a power of two that makes sense".into(),
         )),
@@ -85,7 +85,7 @@ fn alignment(metadata: &BTreeMap<String, Value>) -> Result<u64, HeaderError> {
 /// Works out where each tensor's bytes lie. They follow one another without gaps other than alignment,
 /// so a file that is too short for them is a truncated one, and any other offset a corrupt one.
 fn place(
-    entries: Vec<Entry>,
+    entries: Vec<TensorEntry>,
     data_start: u64,
     alignment: u64,
     len: u64,
@@ -96,7 +96,7 @@ fn place(
     let mut end = data_start;
     let mut tensors = Vec::with_capacity(entries.len());
     for (index, entry) in entries.into_iter().enumerate() {
-        let Entry { name, shape, type_id, offset } = entry;
+        let TensorEntry { name, shape, type_id, offset } = entry;
         if !seen.insert(name.clone()) {
             return Err(HeaderError::Corrupt(format!("the tensor {name:?} appears twice")));
         }
@@ -139,14 +139,14 @@ fn bytes_of(name: &str, ty: GgmlType, shape: &[u64]) -> Result<u64, HeaderError>
 }
 
 /// The file so far: what is read is counted and hashed.
-struct Source<'a, R> {
+struct HeaderBytes<'a, R> {
     reader: R,
     position: u64,
     len: u64,
     hasher: &'a mut Sha256,
 }
 
-impl<R: Read> Source<'_, R> {
+impl<R: Read> HeaderBytes<'_, R> {
     /// Magic and version.
     fn start(&mut self) -> Result<(), HeaderError> {
         if self.len == 0 {
@@ -233,40 +233,40 @@ impl<R: Read> Source<'_, R> {
         self.text(n)
     }
 
-    fn value(&mut self) -> Result<Value, HeaderError> {
+    fn value(&mut self) -> Result<MetadataValue, HeaderError> {
         let kind = self.u32()?;
         Ok(match kind {
-            0 => Value::Unsigned(u64::from(self.array::<1>()?[0])),
-            1 => Value::Signed(i64::from(i8::from_le_bytes(self.array()?))),
-            2 => Value::Unsigned(u64::from(u16::from_le_bytes(self.array()?))),
-            3 => Value::Signed(i64::from(i16::from_le_bytes(self.array()?))),
-            4 => Value::Unsigned(u64::from(self.u32()?)),
-            5 => Value::Signed(i64::from(i32::from_le_bytes(self.array()?))),
-            6 => Value::Float(f64::from(f32::from_le_bytes(self.array()?))),
-            7 => Value::Bool(self.array::<1>()?[0] != 0),
+            0 => MetadataValue::Unsigned(u64::from(self.array::<1>()?[0])),
+            1 => MetadataValue::Signed(i64::from(i8::from_le_bytes(self.array()?))),
+            2 => MetadataValue::Unsigned(u64::from(u16::from_le_bytes(self.array()?))),
+            3 => MetadataValue::Signed(i64::from(i16::from_le_bytes(self.array()?))),
+            4 => MetadataValue::Unsigned(u64::from(self.u32()?)),
+            5 => MetadataValue::Signed(i64::from(i32::from_le_bytes(self.array()?))),
+            6 => MetadataValue::Float(f64::from(f32::from_le_bytes(self.array()?))),
+            7 => MetadataValue::Bool(self.array::<1>()?[0] != 0),
             8 => self.string()?,
             9 => self.array_length()?,
-            10 => Value::Unsigned(self.u64()?),
-            11 => Value::Signed(i64::from_le_bytes(self.array()?)),
-            12 => Value::Float(f64::from_le_bytes(self.array()?)),
+            10 => MetadataValue::Unsigned(self.u64()?),
+            11 => MetadataValue::Signed(i64::from_le_bytes(self.array()?)),
+            12 => MetadataValue::Float(f64::from_le_bytes(self.array()?)),
             _ => {
                 return Err(HeaderError::Corrupt(format!("a value of the unknown kind {kind}")));
             }
         })
     }
 
-    fn string(&mut self) -> Result<Value, HeaderError> {
+    fn string(&mut self) -> Result<MetadataValue, HeaderError> {
         let n = self.u64()?;
         if n <= MAX_KEPT_STRING {
-            return self.text(n).map(Value::String);
+            return self.text(n).map(MetadataValue::String);
         }
         limit("a string length", n, MAX_HEADER_BYTES)?;
         self.skip(n)?;
-        Ok(Value::LongString { bytes: n })
+        Ok(MetadataValue::LongString { bytes: n })
     }
 
     /// Walks over an array and keeps its length only.
-    fn array_length(&mut self) -> Result<Value, HeaderError> {
+    fn array_length(&mut self) -> Result<MetadataValue, HeaderError> {
         let kind = self.u32()?;
         let len = self.u64()?;
         limit("an array length", len, MAX_HEADER_BYTES)?;
@@ -288,10 +288,10 @@ impl<R: Read> Source<'_, R> {
                 return Err(HeaderError::Corrupt(format!("an array of the unknown kind {kind}")));
             }
         }
-        Ok(Value::Array { len })
+        Ok(MetadataValue::Array { len })
     }
 
-    fn tensor(&mut self) -> Result<Entry, HeaderError> {
+    fn tensor(&mut self) -> Result<TensorEntry, HeaderError> {
         let name = self.name("a tensor name length")?;
         let n_dims = self.u32()?;
         if n_dims == 0 || n_dims > MAX_DIMS {
@@ -315,6 +315,6 @@ impl<R: Read> Source<'_, R> {
         }
         let type_id = self.u32()?;
         let offset = self.u64()?;
-        Ok(Entry { name, shape, type_id, offset })
+        Ok(TensorEntry { name, shape, type_id, offset })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::entries::{TensorInfo, Value};
+use super::entries::{MetadataValue, TensorInfo};
 
 /// What files say they are under `general.type`, and what that is. A model says `model`, or nothing.
 const TYPES: [(&str, &str); 5] = [
@@ -45,10 +45,10 @@ const DRAFT_HEAD: &str =
 
 /// What a file is for, if it is no model that could be run.
 pub(super) fn other_than_model(
-    metadata: &BTreeMap<String, Value>,
+    metadata: &BTreeMap<String, MetadataValue>,
     tensors: &[TensorInfo],
 ) -> Option<String> {
-    let text = |key: &str| metadata.get(key).and_then(Value::text);
+    let text = |key: &str| metadata.get(key).and_then(MetadataValue::text);
     let known = |table: &[(&str, &str)], word: &str| {
         table.iter().find(|(name, _)| *name == word).map(|(_, what)| (*what).to_owned())
     };

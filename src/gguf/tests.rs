@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::parse::parse;
 use super::synth::Spec;
-use super::{GgmlType, Header, Value};
+use super::{GgmlType, Header, MetadataValue};
 
 /// A header in the making.
 struct Draft(Vec<u8>);
@@ -88,10 +88,10 @@ fn a_header_gives_its_facts() {
     let draft = draft.tensor("blk.0.a.weight", &[32, 2], 8, 0).tensor("blk.6.b", &[3], 0, 96);
     let header = read(&draft.with_data(96 + 12).0).unwrap();
     assert_eq!(header.architecture, "llama");
-    assert_eq!(header.metadata["tokenizer.ggml.tokens"], Value::Array { len: 2 });
-    assert_eq!(header.metadata["long"], Value::LongString { bytes: 70_000 });
-    assert_eq!(header.metadata["signed"], Value::Signed(-1));
-    assert_eq!(header.metadata["real"], Value::Float(1.0));
+    assert_eq!(header.metadata["tokenizer.ggml.tokens"], MetadataValue::Array { len: 2 });
+    assert_eq!(header.metadata["long"], MetadataValue::LongString { bytes: 70_000 });
+    assert_eq!(header.metadata["signed"], MetadataValue::Signed(-1));
+    assert_eq!(header.metadata["real"], MetadataValue::Float(1.0));
     assert_eq!(header.tensors[0].ggml_type, Some(GgmlType::Q8_0));
     assert_eq!((header.n_params(), header.tensor_bytes()), (67, 2 * 34 + 12));
     // Without a block count, the tensors tell.

@@ -45,7 +45,7 @@ pub enum GgmlType {
 }
 
 /// What ggml calls a type and how it packs it.
-struct Layout {
+struct BlockLayout {
     ty: GgmlType,
     /// ggml's name, e.g. `q4_K`.
     name: &'static str,
@@ -55,11 +55,11 @@ struct Layout {
     bytes: u64,
 }
 
-const fn layout(ty: GgmlType, name: &'static str, elements: u64, bytes: u64) -> Layout {
-    Layout { ty, name, elements, bytes }
+const fn layout(ty: GgmlType, name: &'static str, elements: u64, bytes: u64) -> BlockLayout {
+    BlockLayout { ty, name, elements, bytes }
 }
 
-static TABLE: [Layout; 35] = [
+static TABLE: [BlockLayout; 35] = [
     layout(GgmlType::F32, "f32", 1, 4),
     layout(GgmlType::F16, "f16", 1, 2),
     layout(GgmlType::Q4_0, "q4_0", 32, 18),
@@ -146,7 +146,7 @@ impl GgmlType {
         (elements / layout.elements).checked_mul(layout.bytes)
     }
 
-    fn layout(self) -> &'static Layout {
+    fn layout(self) -> &'static BlockLayout {
         // Every variant has a row, as a test checks; the first row only stands in for the impossible.
         TABLE.iter().find(|row| row.ty == self).unwrap_or(&TABLE[0])
     }

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::journal;
 use crate::plot::{Chart, Mean, Trace};
 use crate::report::percent;
-use crate::stats::verdict::{Comparison, Limits, Verdict};
+use crate::stats::verdict::{Comparison, Criteria, Verdict};
 use crate::stats::visits::Visit;
 use crate::units::rfc3339;
 use crate::work::metric::Chance;
@@ -46,7 +46,7 @@ struct Seen {
 pub fn series(
     runs: &[&PastRun],
     test: Option<&str>,
-    limits: Limits,
+    limits: Criteria,
 ) -> Result<(Vec<Series>, usize), Error> {
     let mut all: BTreeMap<(String, String, String), Vec<Seen>> = BTreeMap::new();
     for run in runs.iter().rev() {
@@ -83,7 +83,7 @@ fn is_of(row: &Sighting, test: &str) -> bool {
     name == test || name.split(" @ ").next() == Some(test)
 }
 
-fn changes(points: &[Seen], limits: Limits) -> Vec<Change> {
+fn changes(points: &[Seen], limits: Criteria) -> Vec<Change> {
     // What failed, or says of itself that it does not compare, is shown and not judged.
     let judged: Vec<_> = points
         .iter()
@@ -105,7 +105,7 @@ fn changes(points: &[Seen], limits: Limits) -> Vec<Change> {
 }
 
 /// Of what finds the same each time it is measured, every difference between neighbours is one.
-fn paired(judged: &[(usize, &Seen)], limits: Limits) -> Vec<Change> {
+fn paired(judged: &[(usize, &Seen)], limits: Criteria) -> Vec<Change> {
     let pairs = judged.windows(2).enumerate();
     let changes = pairs.map(|(before, pair)| {
         let [(_, a), (_, b)] = pair else { unreachable!("windows of two") };

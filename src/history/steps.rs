@@ -6,7 +6,7 @@
 //! (Bonferroni).
 
 use crate::stats::noise::Noise;
-use crate::stats::verdict::{Comparison, Limits, Verdict, compare_known};
+use crate::stats::verdict::{Comparison, Criteria, Verdict, compare_known};
 use crate::stats::visits::{Visit, known};
 
 /// Most places that are looked at in pairs.
@@ -22,13 +22,13 @@ pub struct Change {
 }
 
 /// The limits of one look of so many.
-pub fn limits_of_each(looks: usize, limits: Limits) -> Limits {
+pub fn limits_of_each(looks: usize, limits: Criteria) -> Criteria {
     let looks = u32::try_from(looks.max(1)).unwrap_or(u32::MAX);
-    Limits { confidence: 1.0 - (1.0 - limits.confidence) / f64::from(looks), ..limits }
+    Criteria { confidence: 1.0 - (1.0 - limits.confidence) / f64::from(looks), ..limits }
 }
 
 /// Where a series changed, in order. `limits` are those of one look ([`limits_of_each`]).
-pub fn changes(runs: &[Visit], limits: Limits) -> Vec<Change> {
+pub fn changes(runs: &[Visit], limits: Criteria) -> Vec<Change> {
     let mut places = Vec::new();
     cut(runs, 0, limits, &mut places);
     places.sort_unstable();
@@ -43,7 +43,7 @@ pub fn changes(runs: &[Visit], limits: Limits) -> Vec<Change> {
     found.collect()
 }
 
-fn cut(runs: &[Visit], first: usize, limits: Limits, places: &mut Vec<usize>) {
+fn cut(runs: &[Visit], first: usize, limits: Criteria, places: &mut Vec<usize>) {
     let looks = (1..runs.len()).filter_map(|at| {
         let comparison = compare(&runs[..at], &runs[at..], limits)?;
         is_called(&comparison).then(|| (clearness(&comparison), at))
@@ -58,7 +58,7 @@ fn cut(runs: &[Visit], first: usize, limits: Limits, places: &mut Vec<usize>) {
 
 /// Cuts at two places at once: what changed and changed back hardly shows in halves (Olshen et al. 2004). There are
 /// more such looks, and each is held to less.
-fn cut_out(runs: &[Visit], first: usize, limits: Limits, places: &mut Vec<usize>) {
+fn cut_out(runs: &[Visit], first: usize, limits: Criteria, places: &mut Vec<usize>) {
     let apart = runs.len().div_ceil(GRID).max(1);
     let ends: Vec<_> = (0..runs.len()).step_by(apart).chain([runs.len()]).collect();
     let limits = limits_of_each(ends.len() / 2, limits);
@@ -80,7 +80,7 @@ fn cut_out(runs: &[Visit], first: usize, limits: Limits, places: &mut Vec<usize>
     }
 }
 
-fn compare(before: &[Visit], after: &[Visit], limits: Limits) -> Option<Comparison> {
+fn compare(before: &[Visit], after: &[Visit], limits: Criteria) -> Option<Comparison> {
     let sides = known(Noise::unknown(), &[before, after]);
     match sides[..] {
         [Some(before), Some(after)] => Some(compare_known(&before, &after, limits)),
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_step_of_four_percent_is_found_and_none_where_there_is_none() {
-        let limits = limits_of_each(20 * 19, Limits::default());
+        let limits = limits_of_each(20 * 19, Criteria::default());
         for seed in 0..20 {
             assert_eq!(changes(&runs(seed, 0.0), limits), [], "{seed}");
             let found = changes(&runs(100 + seed, -0.04), limits);
@@ -140,7 +140,7 @@ mod tests {
         let called = |limits| {
             (0..300).filter(|seed| !changes(&runs(1000 + seed, 0.0), limits).is_empty()).count()
         };
-        let (plain, each) = (Limits::default(), limits_of_each(19, Limits::default()));
+        let (plain, each) = (Criteria::default(), limits_of_each(19, Criteria::default()));
         let (plain, each) = (called(plain), called(each));
         assert!(each <= 3 && plain > 2 * each, "{plain} and {each} of 300");
     }
@@ -149,7 +149,7 @@ mod tests {
     fn two_steps_are_two_and_too_little_is_none() {
         let mut up_and_down = runs(7, 0.08);
         up_and_down.extend(runs(8, 0.0));
-        let limits = limits_of_each(39, Limits::default());
+        let limits = limits_of_each(39, Criteria::default());
         let places: Vec<_> = changes(&up_and_down, limits).iter().map(|step| step.at).collect();
         assert_eq!(places, [10, 20]);
         assert_eq!(changes(&up_and_down[9..11], limits), []);

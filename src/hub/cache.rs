@@ -12,9 +12,9 @@ use crate::error::Error;
 
 /// The folder of all repositories.
 #[derive(Debug)]
-pub(super) struct Cache(hf_hub::Cache);
+pub(super) struct HubCache(hf_hub::Cache);
 
-impl Cache {
+impl HubCache {
     /// The user's, by the variables that name it; llama.cpp's own goes first, as it does there.
     pub(super) fn of_user() -> Result<Self, Error> {
         let named = ["LLAMA_CACHE", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"];

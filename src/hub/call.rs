@@ -7,7 +7,7 @@ use ureq::http::{HeaderMap, Method, Uri};
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
-use super::token::Token;
+use super::token::AccessToken;
 use super::{Hear, Step};
 use crate::error::Error;
 
@@ -27,7 +27,7 @@ pub(super) struct Caller {
     /// Without a slash at its end.
     endpoint: String,
     origin: Uri,
-    token: Option<Token>,
+    token: Option<AccessToken>,
     patience: Duration,
 }
 
@@ -48,11 +48,11 @@ impl Answer {
     }
 
     /// What a status means that is no success.
-    pub(super) fn trouble(&self) -> Trouble {
+    pub(super) fn trouble(&self) -> NoAnswer {
         if let Some(host) = &self.elsewhere {
-            return Trouble::Elsewhere(host.clone(), self.status);
+            return NoAnswer::Elsewhere(host.clone(), self.status);
         }
-        Trouble::Status(self.status, self.header("x-error-code").unwrap_or_default().into())
+        NoAnswer::Status(self.status, self.header("x-error-code").unwrap_or_default().into())
     }
 }
 
@@ -67,7 +67,7 @@ pub(super) enum Follow {
 
 /// Why there is no answer to use.
 #[derive(Debug)]
-pub(super) enum Trouble {
+pub(super) enum NoAnswer {
     /// There is no connection to this host.
     Unreachable(String, String),
     /// The connection ended, or nothing came through it.
@@ -80,7 +80,7 @@ pub(super) enum Trouble {
     Strange(String),
 }
 
-impl Trouble {
+impl NoAnswer {
     /// Whether it may be over in a moment.
     pub(super) fn may_pass(&self) -> bool {
         match self {
@@ -137,7 +137,7 @@ impl Caller {
     /// For the hub at `endpoint`; a server that is silent for longer than `patience` is given up.
     pub(super) fn new(
         endpoint: &str,
-        token: Option<Token>,
+        token: Option<AccessToken>,
         patience: Duration,
     ) -> Result<Self, Error> {
         let endpoint = endpoint.trim().trim_end_matches('/').to_string();
@@ -169,7 +169,7 @@ impl Caller {
     }
 
     /// A text of the hub.
-    pub(super) fn text(&self, path: &str) -> Result<String, Trouble> {
+    pub(super) fn text(&self, path: &str) -> Result<String, NoAnswer> {
         let url = format!("{}/{path}", self.endpoint);
         let answer = self.call(&Method::GET, &url, &[], Follow::All)?;
         if answer.status != 200 {
@@ -177,8 +177,8 @@ impl Caller {
         }
         let mut text = Vec::new();
         let read = answer.body.into_reader().take(TEXT).read_to_end(&mut text);
-        read.map_err(|error| Trouble::Broken(self.io_words(&error)))?;
-        String::from_utf8(text).map_err(|_| Trouble::Strange("something that is no text".into()))
+        read.map_err(|error| NoAnswer::Broken(self.io_words(&error)))?;
+        String::from_utf8(text).map_err(|_| NoAnswer::Strange("something that is no text".into()))
     }
 
     /// Makes a request and follows where it is sent. The token goes to the hub and to nobody else.
@@ -188,8 +188,8 @@ impl Caller {
         url: &str,
         headers: &[(&str, String)],
         follow: Follow,
-    ) -> Result<Answer, Trouble> {
-        let strange = |what: &str| Trouble::Strange(what.into());
+    ) -> Result<Answer, NoAnswer> {
+        let strange = |what: &str| NoAnswer::Strange(what.into());
         let mut at: Uri = url.parse().map_err(|_| strange("an address that is none"))?;
         for _ in 0..=REDIRECTS {
             let answer = self.once(method, &at, headers)?;
@@ -213,7 +213,7 @@ impl Caller {
         method: &Method,
         at: &Uri,
         headers: &[(&str, String)],
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<Answer, NoAnswer> {
         let mut request = ureq::http::Request::builder().method(method).uri(at);
         for (name, value) in headers {
             request = request.header(*name, value);
@@ -223,23 +223,23 @@ impl Caller {
         }
         // Bytes are counted and hashed as they are stored.
         let request = request.header("accept-encoding", "identity").body(());
-        let request = request.map_err(|_| Trouble::Strange("an address that is none".into()))?;
+        let request = request.map_err(|_| NoAnswer::Strange("an address that is none".into()))?;
         let response = self.agent.run(request).map_err(|error| self.trouble(at, &error))?;
         let (parts, body) = response.into_parts();
         let elsewhere = (!same_origin(&self.origin, at)).then(|| host(at));
         Ok(Answer { elsewhere, status: parts.status.as_u16(), headers: parts.headers, body })
     }
 
-    fn trouble(&self, at: &Uri, error: &ureq::Error) -> Trouble {
+    fn trouble(&self, at: &Uri, error: &ureq::Error) -> NoAnswer {
         use std::io::ErrorKind;
         let host = host(at);
         match error {
             ureq::Error::Timeout(ureq::Timeout::Connect | ureq::Timeout::Resolve) => {
-                Trouble::Unreachable(host, self.silence())
+                NoAnswer::Unreachable(host, self.silence())
             }
-            ureq::Error::Timeout(_) => Trouble::Broken(format!("{host}: {}", self.silence())),
+            ureq::Error::Timeout(_) => NoAnswer::Broken(format!("{host}: {}", self.silence())),
             ureq::Error::Io(error) if error.kind() == ErrorKind::TimedOut => {
-                Trouble::Broken(format!("{host}: {}", self.silence()))
+                NoAnswer::Broken(format!("{host}: {}", self.silence()))
             }
             ureq::Error::Io(error)
                 if matches!(
@@ -247,10 +247,10 @@ impl Caller {
                     ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof
                 ) =>
             {
-                Trouble::Broken(format!("{host}: the connection ended"))
+                NoAnswer::Broken(format!("{host}: the connection ended"))
             }
-            ureq::Error::Protocol(_) => Trouble::Broken(format!("{host}: the connection ended")),
-            error => Trouble::Unreachable(host, error.to_string()),
+            ureq::Error::Protocol(_) => NoAnswer::Broken(format!("{host}: the connection ended")),
+            error => NoAnswer::Unreachable(host, error.to_string()),
         }
     }
 
@@ -275,13 +275,13 @@ impl Caller {
         &self,
         repo: &str,
         hear: Hear<'_>,
-        mut ask: impl FnMut(&Self) -> Result<T, Trouble>,
-    ) -> Result<T, Trouble> {
+        mut ask: impl FnMut(&Self) -> Result<T, NoAnswer>,
+    ) -> Result<T, NoAnswer> {
         let mut tries = 0;
         loop {
             match ask(self) {
                 Err(trouble)
-                    if trouble.may_pass() && !matches!(trouble, Trouble::Unreachable(..)) =>
+                    if trouble.may_pass() && !matches!(trouble, NoAnswer::Unreachable(..)) =>
                 {
                     if !wait(&mut tries) {
                         return Err(trouble);

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use ureq::http::Method;
 
 use super::cache::Shelf;
-use super::call::{Answer, Caller, Follow, Trouble, wait};
+use super::call::{Answer, Caller, Follow, NoAnswer, wait};
 use super::{Hear, Step};
 use crate::units::{Bytes, Hex};
 
@@ -17,7 +17,7 @@ const CHUNK: usize = 128 << 10;
 
 /// What the hub says about a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Known {
+struct KnownFile {
     /// Its name among the contents of the cache; for a large file its SHA-256.
     hash: String,
     /// Its size in bytes.
@@ -39,7 +39,7 @@ pub(super) fn fetch(
     if !blob.is_file() {
         let lock = shelf.lock(&known.hash).map_err(stored)?;
         let _lock = lock.ok_or("another process is downloading it: wait for its end")?;
-        let mut part = Part::open(blob.with_extension("part"), known.size).map_err(stored)?;
+        let mut part = PartFile::open(blob.with_extension("part"), known.size).map_err(stored)?;
         hear(Step::Told(part.intention(repo, name, &known)));
         part.hash_what_is_there().map_err(stored)?;
         hear(Step::Begins { name: name.into(), done: part.len, total: known.size });
@@ -52,7 +52,7 @@ pub(super) fn fetch(
 }
 
 /// Asks what a file is, without its contents.
-fn known(caller: &Caller, url: &str) -> Result<Known, Trouble> {
+fn known(caller: &Caller, url: &str) -> Result<KnownFile, NoAnswer> {
     let answer = caller.call(&Method::HEAD, url, &[], Follow::UntilKnown)?;
     if answer.status >= 400 {
         return Err(answer.trouble());
@@ -64,8 +64,8 @@ fn known(caller: &Caller, url: &str) -> Result<Known, Trouble> {
         (1..=128).contains(&hash.len()) && hash.bytes().all(|b| b.is_ascii_alphanumeric())
     };
     let size = answer.header("x-linked-size").or_else(|| answer.header("content-length"));
-    let strange = |what: &str| Trouble::Strange(what.into());
-    Ok(Known {
+    let strange = |what: &str| NoAnswer::Strange(what.into());
+    Ok(KnownFile {
         hash: hash.filter(plain).ok_or_else(|| strange("no hash of the file"))?.to_lowercase(),
         size: size
             .and_then(|size| size.parse().ok())
@@ -77,18 +77,20 @@ fn known(caller: &Caller, url: &str) -> Result<Known, Trouble> {
 fn complete(
     caller: &Caller,
     (repo, url): (&str, &str),
-    part: &mut Part,
+    part: &mut PartFile,
     hear: Hear<'_>,
 ) -> Result<(), String> {
     let (mut tries, mut most) = (0, part.len);
     while part.len < part.size {
         let Err(failure) = more(caller, url, part, hear) else { continue };
         let trouble = match failure {
-            Failure::Storing(error) => return Err(format!("{}: {error}", part.path.display())),
-            Failure::Getting(trouble) if !trouble.may_pass() => {
+            FetchFailure::Storing(error) => {
+                return Err(format!("{}: {error}", part.path.display()));
+            }
+            FetchFailure::Getting(trouble) if !trouble.may_pass() => {
                 return Err(trouble.words(caller, repo));
             }
-            Failure::Getting(trouble) => trouble,
+            FetchFailure::Getting(trouble) => trouble,
         };
         if part.len > most {
             (tries, most) = (0, part.len);
@@ -106,25 +108,30 @@ fn complete(
 }
 
 /// Why a try did not bring everything.
-enum Failure {
-    Getting(Trouble),
+enum FetchFailure {
+    Getting(NoAnswer),
     Storing(io::Error),
 }
 
-impl From<Trouble> for Failure {
-    fn from(trouble: Trouble) -> Self {
+impl From<NoAnswer> for FetchFailure {
+    fn from(trouble: NoAnswer) -> Self {
         Self::Getting(trouble)
     }
 }
 
-impl From<io::Error> for Failure {
+impl From<io::Error> for FetchFailure {
     fn from(error: io::Error) -> Self {
         Self::Storing(error)
     }
 }
 
 /// One try.
-fn more(caller: &Caller, url: &str, part: &mut Part, hear: Hear<'_>) -> Result<(), Failure> {
+fn more(
+    caller: &Caller,
+    url: &str,
+    part: &mut PartFile,
+    hear: Hear<'_>,
+) -> Result<(), FetchFailure> {
     let range = (part.len > 0).then(|| ("range", format!("bytes={}-", part.len)));
     let answer = caller.call(&Method::GET, url, range.as_slice(), Follow::All)?;
     match answer.status {
@@ -134,7 +141,7 @@ fn more(caller: &Caller, url: &str, part: &mut Part, hear: Hear<'_>) -> Result<(
         200 => part.clear()?,
         206 | 416 => {
             part.clear()?;
-            return Err(Trouble::Broken("the server has no such part of the file".into()).into());
+            return Err(NoAnswer::Broken("the server has no such part of the file".into()).into());
         }
         _ => return Err(answer.trouble().into()),
     }
@@ -143,10 +150,10 @@ fn more(caller: &Caller, url: &str, part: &mut Part, hear: Hear<'_>) -> Result<(
     let mut chunk = vec![0; CHUNK];
     while part.len < part.size {
         let read = match body.read(&mut chunk) {
-            Ok(0) => return Err(Trouble::Broken("the connection ended".into()).into()),
+            Ok(0) => return Err(NoAnswer::Broken("the connection ended".into()).into()),
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(Trouble::Broken(caller.io_words(&error)).into()),
+            Err(error) => return Err(NoAnswer::Broken(caller.io_words(&error)).into()),
         };
         // What goes beyond the size would not make the hash right.
         let rest = usize::try_from(part.size - part.len).unwrap_or(usize::MAX);
@@ -164,7 +171,7 @@ fn starts_at(answer: &Answer) -> Option<u64> {
 
 /// A file on its way, hashed as it grows.
 #[derive(Debug)]
-struct Part {
+struct PartFile {
     path: PathBuf,
     file: File,
     len: u64,
@@ -172,7 +179,7 @@ struct Part {
     sum: Sha256,
 }
 
-impl Part {
+impl PartFile {
     /// What is there of a file of this size. More than that is nothing.
     fn open(path: PathBuf, size: u64) -> io::Result<Self> {
         let file = OpenOptions::new().create(true).read(true).append(true).open(&path)?;
@@ -212,7 +219,7 @@ impl Part {
     }
 
     /// What is about to be done.
-    fn intention(&self, repo: &str, name: &str, known: &Known) -> String {
+    fn intention(&self, repo: &str, name: &str, known: &KnownFile) -> String {
         let size = Bytes(known.size);
         match self.len {
             0 => format!("downloading {name} of {repo} ({size})"),
@@ -223,7 +230,7 @@ impl Part {
     }
 
     /// Puts it into the cache if it is what the hub says it is, else removes it.
-    fn keep_as(self, blob: &PathBuf, known: &Known) -> Result<(), String> {
+    fn keep_as(self, blob: &PathBuf, known: &KnownFile) -> Result<(), String> {
         let stored = |error: io::Error| format!("{}: {error}", blob.display());
         let sum = Hex(&self.sum.finalize()).to_string();
         // Small files have another kind of hash, and no model is one.

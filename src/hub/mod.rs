@@ -32,11 +32,11 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use show::Shown;
-pub use token::Token;
+pub use token::AccessToken;
 
 use crate::error::Error;
-use cache::{Cache, Shelf};
-use call::{Caller, Trouble};
+use cache::{HubCache, Shelf};
+use call::{Caller, NoAnswer};
 
 /// A model as it is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,7 +118,7 @@ type Hear<'a> = &'a mut dyn FnMut(Step);
 /// The hub as one run sees it.
 #[derive(Debug)]
 pub struct Hub {
-    cache: Cache,
+    cache: HubCache,
     /// `None` where only the cache is asked.
     caller: Option<Caller>,
 }
@@ -135,14 +135,14 @@ impl Hub {
     ///
     /// # Errors
     /// When a variable cannot be used.
-    pub fn of_user(token: Option<Token>, offline: bool) -> Result<Self, Error> {
-        let cache = Cache::of_user()?;
+    pub fn of_user(token: Option<AccessToken>, offline: bool) -> Result<Self, Error> {
+        let cache = HubCache::of_user()?;
         let no = ["", "0", "false", "no", "off"];
         let variable = variable("HF_HUB_OFFLINE").unwrap_or_default().to_lowercase();
         if offline || !no.contains(&variable.as_str()) {
             return Ok(Self { cache, caller: None });
         }
-        let token = Token::of_user(token)?;
+        let token = AccessToken::of_user(token)?;
         let endpoint = self::variable("HF_ENDPOINT").unwrap_or_else(|| ENDPOINT.into());
         Ok(Self { cache, caller: Some(Caller::new(&endpoint, token, patience()?)?) })
     }
@@ -225,13 +225,13 @@ impl Listing {
 
 impl Caller {
     /// Asks what a repository has.
-    fn listing(&self, repo: &str, hear: Hear<'_>) -> Result<Listing, Trouble> {
+    fn listing(&self, repo: &str, hear: Hear<'_>) -> Result<Listing, NoAnswer> {
         let path = format!("api/models/{repo}/revision/main");
         let text = self.with_patience(repo, hear, |caller| caller.text(&path))?;
-        let listing: Listing =
-            serde_json::from_str(&text).map_err(|_| Trouble::Strange("no list of files".into()))?;
+        let listing: Listing = serde_json::from_str(&text)
+            .map_err(|_| NoAnswer::Strange("no list of files".into()))?;
         if !cache::is_commit(&listing.sha) {
-            return Err(Trouble::Strange("a list of files without a commit".into()));
+            return Err(NoAnswer::Strange("a list of files without a commit".into()));
         }
         Ok(listing)
     }

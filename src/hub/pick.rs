@@ -32,7 +32,7 @@ pub(super) fn files(all: &[String], wanted: &Wanted) -> Result<Vec<String>, Stri
 
 /// The model of a repository; of a split one the first part.
 fn choose<'a>(all: &'a [String], quant: Option<&str>) -> Option<&'a String> {
-    let models = || all.iter().filter(|name| is_model(name) && Part::of(name).index == 1);
+    let models = || all.iter().filter(|name| is_model(name) && ShardPlace::of(name).index == 1);
     let of_quant = |quant: &str| {
         let exact = models().find(|name| has(name, quant, true));
         exact.or_else(|| models().find(|name| has(name, quant, false)))
@@ -67,13 +67,13 @@ fn has(path: &str, quant: &str, exact: bool) -> bool {
 
 /// A file's place in a split model; one that is whole is the first of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Part<'a> {
+struct ShardPlace<'a> {
     stem: &'a str,
     index: u32,
     count: u32,
 }
 
-impl<'a> Part<'a> {
+impl<'a> ShardPlace<'a> {
     /// Reads `stem-00001-of-00003.gguf`.
     fn of(name: &'a str) -> Self {
         let stem = name.strip_suffix(".gguf").unwrap_or(name);
@@ -89,7 +89,7 @@ impl<'a> Part<'a> {
 
 /// All parts of the model that a file is one of, in order.
 fn parts(all: &[String], name: &str) -> Result<Vec<String>, String> {
-    let part = Part::of(name);
+    let part = ShardPlace::of(name);
     if part.count == 1 {
         return Ok(vec![name.to_string()]);
     }
@@ -109,7 +109,7 @@ fn parts(all: &[String], name: &str) -> Result<Vec<String>, String> {
 fn quants(all: &[String]) -> Vec<String> {
     let mut quants = Vec::new();
     for name in all.iter().filter(|name| is_model(name)) {
-        let stem = Part::of(name).stem;
+        let stem = ShardPlace::of(name).stem;
         let quant = stem.rsplit(['-', '.', '/']).next().unwrap_or(stem).to_string();
         if !quants.contains(&quant) {
             quants.push(quant);
@@ -209,7 +209,7 @@ mod tests {
             let wanted = Wanted { repo: "u/m".into(), quant: quant.clone(), file: None };
             if let Ok(files) = files(&names, &wanted) {
                 prop_assert!(files.iter().all(|file| names.contains(file)));
-                let part = Part::of(&files[0]);
+                let part = ShardPlace::of(&files[0]);
                 prop_assert_eq!((part.index, part.count as usize), (1, files.len()));
                 prop_assert!(!files[0].contains("mmproj"));
                 if let Some(quant) = quant {

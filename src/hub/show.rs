@@ -17,12 +17,12 @@ const PAUSE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Shown {
     lines: bool,
-    under_way: Option<UnderWay>,
+    under_way: Option<ShownDownload>,
 }
 
 /// A download that is shown.
 #[derive(Debug)]
-struct UnderWay {
+struct ShownDownload {
     name: String,
     /// What was there when it began.
     first: u64,
@@ -50,7 +50,7 @@ impl Shown {
                 let bar = std::io::stderr().is_terminal().then(|| bar(done, total));
                 let now = Instant::now();
                 let (since, told) = (now, now);
-                self.under_way = Some(UnderWay { name, first: done, total, since, told, bar });
+                self.under_way = Some(ShownDownload { name, first: done, total, since, told, bar });
             }
             Step::At(at) => {
                 let lines = self.lines;
@@ -68,7 +68,7 @@ impl Shown {
     }
 }
 
-impl UnderWay {
+impl ShownDownload {
     fn at(&mut self, at: u64, lines: bool) {
         // A server that knows no ranges has it begin anew.
         self.first = self.first.min(at);
@@ -119,7 +119,7 @@ mod tests {
         let now = Instant::now();
         let mib = 1024 * 1024;
         let (name, first, total) = ("m.gguf".to_string(), 100 * mib, 1000 * mib);
-        let way = UnderWay { name, first, total, since: now, told: now, bar: None };
+        let way = ShownDownload { name, first, total, since: now, told: now, bar: None };
         let lines = [
             way.figures(100 * mib, Duration::ZERO),
             way.figures(200 * mib, Duration::from_secs(10)),

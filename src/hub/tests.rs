@@ -29,7 +29,7 @@ fn names_that_lead_out_of_the_folder_are_no_files() {
 #[test]
 fn contents_get_a_name_in_any_folder_of_a_commit() {
     let dir = tempfile::tempdir().unwrap();
-    let shelf = Cache::at(dir.path()).shelf("u/m");
+    let shelf = HubCache::at(dir.path()).shelf("u/m");
     let commit = "0123456789abcdef0123456789abcdef01234567";
     fs::create_dir_all(shelf.folder().join("blobs")).unwrap();
     fs::write(shelf.blob("abc"), "contents").unwrap();

@@ -11,9 +11,9 @@ use crate::error::Error;
 
 /// An access token of the hub. However it is printed, it is not shown.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
+pub struct AccessToken(String);
 
-impl FromStr for Token {
+impl FromStr for AccessToken {
     type Err = Infallible;
 
     /// Takes any text: an error here would have to show it.
@@ -22,7 +22,7 @@ impl FromStr for Token {
     }
 }
 
-impl Token {
+impl AccessToken {
     /// The one that was given, or else that of `HF_TOKEN`, or else what `hf auth login` left behind. An empty
     /// one stands for none.
     ///
@@ -54,12 +54,12 @@ impl Token {
 }
 
 /// What `hf auth login` left behind.
-fn of_file() -> Option<Token> {
+fn of_file() -> Option<AccessToken> {
     let path = match variable("HF_TOKEN_PATH") {
         Some(path) => PathBuf::from(path),
         None => home()?.join("token"),
     };
-    std::fs::read_to_string(path).ok().map(|text| Token(text.trim().into()))
+    std::fs::read_to_string(path).ok().map(|text| AccessToken(text.trim().into()))
 }
 
 /// The folder of the hub's tools.
@@ -70,13 +70,13 @@ pub(super) fn home() -> Option<PathBuf> {
     }
 }
 
-impl fmt::Debug for Token {
+impl fmt::Debug for AccessToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Token(hidden)")
     }
 }
 
-impl fmt::Display for Token {
+impl fmt::Display for AccessToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("(hidden)")
     }

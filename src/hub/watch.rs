@@ -8,7 +8,7 @@ use super::{Found, Hub, Shown, Step, Wanted};
 use crate::error::Error;
 
 /// What happens while models are brought.
-enum Message {
+enum Notice {
     Step(Step),
     Done(Result<Vec<Found>, Error>),
     Signal,
@@ -27,7 +27,7 @@ impl Hub {
         let for_signals = sender.clone();
         let hear = move || {
             for _ in signals.forever() {
-                let _ = for_signals.send(Message::Signal);
+                let _ = for_signals.send(Notice::Signal);
             }
         };
         let threads = || std::thread::Builder::new();
@@ -37,7 +37,7 @@ impl Hub {
         let mut loading = None;
         for message in messages {
             match message {
-                Message::Step(step) => {
+                Notice::Step(step) => {
                     match &step {
                         Step::Begins { name, .. } => loading = Some(name.clone()),
                         Step::Ends => loading = None,
@@ -45,12 +45,12 @@ impl Hub {
                     }
                     shown.take(step);
                 }
-                Message::Done(done) => {
+                Notice::Done(done) => {
                     result = done;
                     break;
                 }
                 // What was written stays; the thread that waits for more ends with the process.
-                Message::Signal => {
+                Notice::Signal => {
                     if let Some(name) = loading {
                         shown.take(Step::Ends);
                         shown.take(Step::Told(format!(
@@ -66,11 +66,11 @@ impl Hub {
         result
     }
 
-    fn bring(&self, wanted: &[Wanted], sender: &Sender<Message>) {
+    fn bring(&self, wanted: &[Wanted], sender: &Sender<Notice>) {
         let mut hear = |step| {
-            let _ = sender.send(Message::Step(step));
+            let _ = sender.send(Notice::Step(step));
         };
         let found = wanted.iter().map(|wanted| self.get(wanted, &mut hear)).collect();
-        let _ = sender.send(Message::Done(found));
+        let _ = sender.send(Notice::Done(found));
     }
 }

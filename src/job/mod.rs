@@ -27,7 +27,7 @@ impl fmt::Display for JobId {
 
 /// One measurement to make: a row of the table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "written::Job")]
+#[serde(try_from = "written::WrittenJob")]
 pub struct Job {
     /// Identity.
     pub id: JobId,

@@ -11,7 +11,7 @@ use crate::work::{Speed, Text, Work};
 
 /// A job in either shape.
 #[derive(Deserialize)]
-pub(super) struct Job {
+pub(super) struct WrittenJob {
     id: JobId,
     setup: Option<Setup>,
     work: Either,
@@ -24,13 +24,13 @@ pub(super) struct Job {
 #[serde(untagged)]
 enum Either {
     Now(Work),
-    First(Tokens),
+    First(FirstWork),
 }
 
 /// A work as it was at first.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Tokens {
+enum FirstWork {
     Prompt { n_prompt: u32 },
     Generate { n_gen: u32 },
     PromptGenerate { n_prompt: u32, n_gen: u32 },
@@ -57,11 +57,11 @@ impl Default for Sequences {
     }
 }
 
-impl TryFrom<Job> for super::Job {
+impl TryFrom<WrittenJob> for super::Job {
     type Error = serde_json::Error;
 
-    fn try_from(written: Job) -> Result<Self, Self::Error> {
-        let Job { id, setup, work, config, text } = written;
+    fn try_from(written: WrittenJob) -> Result<Self, Self::Error> {
+        let WrittenJob { id, setup, work, config, text } = written;
         let missing = serde_json::Error::missing_field;
         let tokens = match work {
             Either::Now(work) => {
@@ -71,9 +71,9 @@ impl TryFrom<Job> for super::Job {
         };
         let config = config.ok_or_else(|| missing("config"))?;
         let (n_prompt, n_gen) = match tokens {
-            Tokens::Prompt { n_prompt } => (n_prompt, 0),
-            Tokens::Generate { n_gen } => (0, n_gen),
-            Tokens::PromptGenerate { n_prompt, n_gen } => (n_prompt, n_gen),
+            FirstWork::Prompt { n_prompt } => (n_prompt, 0),
+            FirstWork::Generate { n_gen } => (0, n_gen),
+            FirstWork::PromptGenerate { n_prompt, n_gen } => (n_prompt, n_gen),
         };
         let Around { n_depth, compute } = Around::deserialize(&config)?;
         let Sequences { n_parallel, prompt_shared } = compute;

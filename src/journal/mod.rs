@@ -1,6 +1,6 @@
 //! Everything that happened in a run, on disk while it happens: one JSON value a line.
 //!
-//! A journal begins with a [`Header`], which holds what it takes to repeat the run and to show its results, and the
+//! A journal begins with a [`RunHeader`], which holds what it takes to repeat the run and to show its results, and the
 //! rows of its plan in pieces; then come the run's [`Record`]s. A resumed run appends another header and goes on. A run
 //! of two sides of which not the same is true begins with a header for each, and says before each visit which of them
 //! counts. Whatever cuts a journal off, what stands before the cut is worth what it was.
@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 pub use facts::{Bound, Links, RunFacts};
 pub use pieces::{Rows, Tokens};
 pub use read::{Journal, Stretch, parse, read};
-pub use replay::{Attempt, Kept, Wanted};
+pub use replay::{Attempt, Demand, Kept};
 pub use write::{Writer, is_being_written, refuse_foreign};
 
 use crate::dirs;
@@ -42,12 +42,12 @@ use crate::wire::Settings;
 /// plan, and the tokens of its prompts, are lines of their own.
 pub const SCHEMA: u32 = 3;
 
-/// What [`Header::args`] begins with where a run had two sides; those of a sweep are flags.
+/// What [`RunHeader::args`] begins with where a run had two sides; those of a sweep are flags.
 pub const SIDES: &str = "ab";
 
 /// What a run was about: enough to repeat it, and to show its results.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Header {
+pub struct RunHeader {
     /// [`SCHEMA`] of what follows.
     pub schema: u32,
     /// Name of the run, 16 hexadecimal digits that no other run has; `None` in journals of before there were any,
@@ -64,7 +64,7 @@ pub struct Header {
     /// The sweeps of the run, with all that counted for each: what was typed, and what came from a preset,
     /// the environment and the configuration file. Whoever repeats the run goes by these alone.
     #[serde(default)]
-    pub sweeps: Vec<Given>,
+    pub sweeps: Vec<GivenSweep>,
     /// What was to be measured, in order.
     pub plan: Plan,
     /// On the disk: how many rows of the plan follow in lines of their own; `None` where they are in it, as those
@@ -77,7 +77,7 @@ pub struct Header {
     pub facts: RunFacts,
 }
 
-impl Header {
+impl RunHeader {
     /// Whether both are of one run, which was not resumed between them.
     pub fn is_of_run(&self, other: &Self) -> bool {
         (self.unix_time, &self.args) == (other.unix_time, &other.args)
@@ -91,7 +91,7 @@ impl Header {
 
 /// What was given for one sweep.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Given {
+pub struct GivenSweep {
     /// What stands above its table, where there are several.
     pub title: Option<String>,
     /// Arguments, without the program.
@@ -103,7 +103,7 @@ pub struct Given {
 #[serde(rename_all = "snake_case")]
 pub enum Line {
     /// A run begins, or goes on.
-    Header(Box<Header>),
+    Header(Box<RunHeader>),
     /// What follows is true under an earlier header: so many headers before the last one.
     Under(usize),
     /// Tokens of a prompt of the plan that begins.

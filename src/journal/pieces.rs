@@ -6,7 +6,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Header, Line};
+use super::{Line, RunHeader};
 use crate::plan::{Plan, Planned};
 use crate::work::Text;
 
@@ -43,7 +43,7 @@ fn text_of(planned: &mut Planned) -> Option<&mut Text> {
 /// # Errors
 /// Those of `write`.
 pub(super) fn write(
-    header: &Header,
+    header: &RunHeader,
     mut write: impl FnMut(&Line) -> io::Result<()>,
 ) -> io::Result<()> {
     write(&Line::Header(Box::new(without_rows(header))))?;
@@ -70,9 +70,9 @@ pub(super) fn write(
 }
 
 /// A header with the rows of its plan left out.
-fn without_rows(header: &Header) -> Header {
+fn without_rows(header: &RunHeader) -> RunHeader {
     let plan = Plan { jobs: Vec::new(), varying: Vec::new(), parts: header.plan.parts.clone() };
-    Header {
+    RunHeader {
         schema: header.schema,
         run: header.run.clone(),
         machine: header.machine.clone(),
@@ -89,7 +89,7 @@ fn without_rows(header: &Header) -> Header {
 /// A plan under way, while its lines are read.
 #[derive(Debug)]
 pub(super) struct Pieces {
-    header: Box<Header>,
+    header: Box<RunHeader>,
     /// Rows that it is to have.
     wanted: usize,
     texts: HashMap<usize, Vec<i32>>,
@@ -97,7 +97,7 @@ pub(super) struct Pieces {
 
 impl Pieces {
     /// Of a header whose rows follow.
-    pub(super) fn of(mut header: Box<Header>) -> Result<Self, Box<Header>> {
+    pub(super) fn of(mut header: Box<RunHeader>) -> Result<Self, Box<RunHeader>> {
         match header.rows.take() {
             Some(wanted) if header.plan.jobs.len() < wanted => {
                 Ok(Self { header, wanted, texts: HashMap::new() })
@@ -125,7 +125,7 @@ impl Pieces {
     }
 
     /// The header, where its plan is whole.
-    pub(super) fn whole(self) -> Result<Box<Header>, Self> {
+    pub(super) fn whole(self) -> Result<Box<RunHeader>, Self> {
         if self.header.plan.jobs.len() == self.wanted { Ok(self.header) } else { Err(self) }
     }
 }
@@ -136,7 +136,7 @@ mod tests {
     use crate::journal::tests::{header, plan, read_text};
     use crate::wire::MAX_LINE;
 
-    fn lines(header: &Header) -> Vec<Vec<u8>> {
+    fn lines(header: &RunHeader) -> Vec<Vec<u8>> {
         let mut lines = Vec::new();
         write(header, |line| {
             let mut text = serde_json::to_vec(line)?;
@@ -149,7 +149,7 @@ mod tests {
     }
 
     /// A plan of many rows, some with prompts of many tokens.
-    fn large(rows: usize) -> Header {
+    fn large(rows: usize) -> RunHeader {
         let one = plan(1).jobs.remove(0);
         let text = |n: usize, tokens| {
             Text::new(format!("p.txt:{n}"), &format!("text {n}"), vec![128_000; tokens])
@@ -176,7 +176,7 @@ mod tests {
             let journal = read_text(&lines.concat()).unwrap();
             assert_eq!(
                 *journal.header(),
-                Header { plan: journal.header().plan.clone(), ..header.clone() }
+                RunHeader { plan: journal.header().plan.clone(), ..header.clone() }
             );
             assert!(journal.header().plan.jobs == header.plan.jobs, "{rows}");
             assert_eq!(journal.notes, Vec::<String>::new());

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::pieces::Pieces;
-use super::{Ending, Header, Line, SCHEMA};
+use super::{Ending, Line, RunHeader, SCHEMA};
 use crate::encoding;
 use crate::error::Error;
 use crate::plan::{self, Part, Plan};
@@ -33,14 +33,14 @@ pub struct Journal {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stretch {
     /// What was true.
-    pub header: Arc<Header>,
+    pub header: Arc<RunHeader>,
     /// What happened.
     pub records: Vec<Record>,
 }
 
 impl Stretch {
     /// Nothing so far, under this header.
-    fn under(header: &Arc<Header>) -> Self {
+    fn under(header: &Arc<RunHeader>) -> Self {
         Self { header: Arc::clone(header), records: Vec::new() }
     }
 }
@@ -50,7 +50,7 @@ impl Journal {
     ///
     /// # Panics
     /// Never: a journal without a header is not read.
-    pub fn header(&self) -> &Header {
+    pub fn header(&self) -> &RunHeader {
         &self.stretches.last().expect("a journal has a header").header
     }
 
@@ -104,7 +104,7 @@ pub fn read(path: &Path) -> Result<Journal, Error> {
 /// # Errors
 /// As [`read`]: a sentence without the file's name.
 pub fn parse(path: &Path, mut text: impl BufRead) -> Result<Journal, String> {
-    let mut reading = Reading::default();
+    let mut reading = JournalReader::default();
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -127,7 +127,7 @@ pub fn parse(path: &Path, mut text: impl BufRead) -> Result<Journal, String> {
             reading.strange += 1;
         }
     }
-    let Reading { stretches, ending, begun, strange, .. } = reading;
+    let JournalReader { stretches, ending, begun, strange, .. } = reading;
     let strange = strange + usize::from(begun.is_some());
     if stretches.is_empty() {
         let lacking = if begun.is_some() { "no whole header" } else { "no header" };
@@ -143,9 +143,9 @@ pub fn parse(path: &Path, mut text: impl BufRead) -> Result<Journal, String> {
 
 /// A journal under way.
 #[derive(Default)]
-struct Reading {
+struct JournalReader {
     /// The headers so far.
-    headers: Vec<Arc<Header>>,
+    headers: Vec<Arc<RunHeader>>,
     stretches: Vec<Stretch>,
     ending: Option<Ending>,
     /// A header whose plan is not there as a whole.
@@ -154,7 +154,7 @@ struct Reading {
     strange: usize,
 }
 
-impl Reading {
+impl JournalReader {
     /// Takes in a line; `false` where it makes no sense here.
     fn take(&mut self, line: Line) -> bool {
         match (line, &mut self.begun) {
@@ -200,7 +200,7 @@ impl Reading {
     }
 
     /// A run begins, or goes on.
-    fn begin(&mut self, mut header: Box<Header>) {
+    fn begin(&mut self, mut header: Box<RunHeader>) {
         let host = header.facts.host.clone();
         plan::find_varying(&mut header.plan, &host);
         self.headers.push(Arc::new(*header));

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{Header, Journal, RunFacts};
+use super::{Journal, RunFacts, RunHeader};
 use crate::job::{Job, JobId};
 use crate::plan::Plan;
 use crate::record::{Check, Outcome, Record, Warning, settled_rows};
@@ -15,7 +15,7 @@ use crate::work::Sample;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attempt {
     /// What was true of it.
-    pub header: Arc<Header>,
+    pub header: Arc<RunHeader>,
     /// Which of several equal jobs it is about, from 0.
     pub nth: usize,
     /// What was recorded of it, in order.
@@ -79,7 +79,7 @@ impl Attempt {
 
 /// What a run wants of each visit that it takes over.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted<'a> {
+pub struct Demand<'a> {
     /// What is true of it.
     pub facts: &'a RunFacts,
     /// How it measures.
@@ -88,7 +88,7 @@ pub struct Wanted<'a> {
     pub cold_of: &'a HashMap<JobId, u32>,
 }
 
-impl Wanted<'_> {
+impl Demand<'_> {
     /// Whether a row stays as an attempt has it: it was measured elsewhere, or until as much was known as is
     /// wanted now, or ended in a way that would come again.
     fn leaves(&self, attempt: &Attempt) -> bool {
@@ -138,11 +138,11 @@ impl Kept {
 
     /// What need not be measured again: visits that were completed, as good as this run's, and failures
     /// that would come again.
-    pub fn to_resume(journal: &Journal, plan: &Plan, wanted: &Wanted<'_>) -> Self {
+    pub fn to_resume(journal: &Journal, plan: &Plan, wanted: &Demand<'_>) -> Self {
         Self::of(journal, plan, Some(wanted))
     }
 
-    fn of(journal: &Journal, plan: &Plan, wanted: Option<&Wanted<'_>>) -> Self {
+    fn of(journal: &Journal, plan: &Plan, wanted: Option<&Demand<'_>>) -> Self {
         let mut rows: HashMap<&JobId, (usize, (&Job, bool))> = HashMap::new();
         for row in plan.jobs.iter().filter(|row| row.is_visited()) {
             let first = (&row.job, row.same_as.is_none());
@@ -197,7 +197,7 @@ impl Kept {
         &self,
         plan: &Plan,
         settle: bool,
-        mut fold: impl FnMut(Option<&Arc<Header>>, &Record),
+        mut fold: impl FnMut(Option<&Arc<RunHeader>>, &Record),
     ) {
         self.warnings.iter().for_each(|warning| fold(None, warning));
         let mut seen: HashMap<&JobId, usize> = HashMap::new();

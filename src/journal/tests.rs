@@ -16,6 +16,7 @@ use crate::plan::{Plan, Planned};
 use crate::record::{Check, Outcome, Phase, Reading, Trouble, Warning};
 use crate::stats::stopping::Rule;
 use crate::units::Nanos;
+use crate::wire::Guarded;
 use crate::work::Sample;
 use crate::work::Work;
 
@@ -25,7 +26,7 @@ pub(super) fn plan(jobs: u32) -> Plan {
     Plan { jobs, varying: vec![false; crate::axis::AXES.len()], parts: vec![] }
 }
 
-pub(super) fn header(plan: &Plan) -> Header {
+pub(super) fn header(plan: &Plan) -> RunHeader {
     let facts = RunFacts {
         version: "0.0.0".into(),
         host: Host::for_tests(),
@@ -38,9 +39,15 @@ pub(super) fn header(plan: &Plan) -> Header {
         links: vec![],
         process: crate::setup::Process::default(),
     };
-    let settings = Settings { stop: Rule::default(), warmup: true, delay: Nanos(0), foresee: true };
+    let settings = Settings {
+        stop: Rule::default(),
+        warmup: true,
+        delay: Nanos(0),
+        foresee: true,
+        canary: Guarded::None,
+    };
     let args = vec!["-p".into(), "1-3".into()];
-    Header {
+    RunHeader {
         schema: SCHEMA,
         run: None,
         machine: None,
@@ -68,15 +75,15 @@ fn attempt(job: &JobId, ns: u64, outcome: Option<Outcome>) -> Vec<Record> {
 }
 
 /// A header of the time before rounds.
-fn old_header(plan: &Plan) -> Header {
-    Header { schema: 1, ..header(plan) }
+fn old_header(plan: &Plan) -> RunHeader {
+    RunHeader { schema: 1, ..header(plan) }
 }
 
 fn text(plan: &Plan, records: &[Record]) -> Vec<u8> {
     text_under(&header(plan), records)
 }
 
-fn text_under(header: &Header, records: &[Record]) -> Vec<u8> {
+fn text_under(header: &RunHeader, records: &[Record]) -> Vec<u8> {
     let lines = records.iter().cloned().map(|record| Line::Record(Box::new(record)));
     let lines = std::iter::once(Line::Header(Box::new(header.clone()))).chain(lines);
     let lines = lines.map(|line| serde_json::to_string(&line).unwrap() + "\n");
@@ -102,7 +109,7 @@ fn to_resume(journal: &Journal, plan: &Plan) -> Kept {
     let cold_of = HashMap::new();
     let settings = journal.header().settings;
     let facts = &journal.header().facts;
-    let wanted = Wanted { facts, settings, cold_of: &cold_of };
+    let wanted = Demand { facts, settings, cold_of: &cold_of };
     Kept::to_resume(journal, plan, &wanted)
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::{Ending, Header, Kept, Line, pieces, read};
+use super::{Ending, Kept, Line, RunHeader, pieces, read};
 use crate::error::Error;
 use crate::plan::Plan;
 use crate::record::{Record, Warning};
@@ -28,7 +28,7 @@ impl Writer {
     pub fn open(
         path: &Path,
         kept: Option<&Kept>,
-        header: &Header,
+        header: &RunHeader,
     ) -> Result<Result<Self, Warning>, Error> {
         let trouble = |error: io::Error| Ok(Err(Warning { text: without(path, &error) }));
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -62,13 +62,13 @@ impl Writer {
 
     /// Writes down what an earlier run has measured, under what was true of it.
     fn copy(&mut self, kept: &Kept, plan: &Plan) -> Option<Warning> {
-        let mut under: Option<Arc<Header>> = None;
+        let mut under: Option<Arc<RunHeader>> = None;
         let mut trouble = None;
         kept.replay(plan, false, |header, record| {
             let Some(header) = header.filter(|_| trouble.is_none()) else { return };
             if under.as_ref().is_none_or(|old| !Arc::ptr_eq(old, header)) {
                 // A run of its own: what it takes over does not give it its name.
-                trouble = self.begin(&Header { run: None, ..Header::clone(header) });
+                trouble = self.begin(&RunHeader { run: None, ..RunHeader::clone(header) });
                 under = Some(Arc::clone(header));
             }
             trouble = trouble.take().or_else(|| self.record(record));
@@ -77,7 +77,7 @@ impl Writer {
     }
 
     /// Begins another side of the run, of which something else is true.
-    pub fn side(&mut self, header: &Header) -> Option<Warning> {
+    pub fn side(&mut self, header: &RunHeader) -> Option<Warning> {
         self.begin(header)
     }
 
@@ -112,7 +112,7 @@ impl Writer {
     }
 
     /// Appends a header, with its plan; on the disk when this returns.
-    fn begin(&mut self, header: &Header) -> Option<Warning> {
+    fn begin(&mut self, header: &RunHeader) -> Option<Warning> {
         self.write(|file| {
             // Of a later schema than it was written under, where it is copied from an older journal.
             pieces::write(header, |line| append(file, line))?;

@@ -3,7 +3,7 @@
 //! The engine decides this by architecture too, and tells it once a model is loaded; a plan is made before. A session
 //! holds the two against each other.
 
-use crate::gguf::{Header, Value};
+use crate::gguf::{Header, MetadataValue};
 use crate::setup::ModelKind::{self, Diffusion, Encoder, EncoderDecoder, Hybrid, Recurrent};
 
 /// Architectures that are no plain decoders, by the engine's names.
@@ -63,7 +63,9 @@ pub(super) fn of(header: &Header) -> ModelKind {
     let kind = named.unwrap_or_default();
     let causal = header.metadata.get(&format!("{arch}.attention.causal"));
     match kind {
-        ModelKind::Decoder | Recurrent | Hybrid if causal == Some(&Value::Bool(false)) => Encoder,
+        ModelKind::Decoder | Recurrent | Hybrid if causal == Some(&MetadataValue::Bool(false)) => {
+            Encoder
+        }
         kind => kind,
     }
 }

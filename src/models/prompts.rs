@@ -60,7 +60,7 @@ pub fn parts(prompts: &[Prompt]) -> Vec<&[Prompt]> {
 /// A prompt in JSON.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Entry {
+enum JsonPrompt {
     Plain(String),
     Object {
         #[serde(alias = "text")]
@@ -68,7 +68,7 @@ enum Entry {
     },
 }
 
-impl Entry {
+impl JsonPrompt {
     fn text(self) -> String {
         match self {
             Self::Plain(text) | Self::Object { prompt: text } => text,
@@ -92,14 +92,14 @@ fn parse(path: &Path, text: &str) -> Result<Vec<Prompt>, String> {
         Some("json") => {
             let values: Vec<serde_json::Value> =
                 serde_json::from_str(text).map_err(|error| format!("no array of JSON: {error}"))?;
-            let entry = |(index, value)| match serde_json::from_value::<Entry>(value) {
+            let entry = |(index, value)| match serde_json::from_value::<JsonPrompt>(value) {
                 Ok(entry) => Ok(named(index + 1, entry.text())),
                 Err(_) => Err(format!("entry {}: {EXPECTED}", index + 1)),
             };
             values.into_iter().enumerate().map(entry).collect::<Result<_, _>>()?
         }
         Some("jsonl") => {
-            let entry = |(number, line)| match serde_json::from_str::<Entry>(line) {
+            let entry = |(number, line)| match serde_json::from_str::<JsonPrompt>(line) {
                 Ok(entry) => Ok(named(number, entry.text())),
                 Err(_) => Err(format!("line {number}: {EXPECTED}")),
             };

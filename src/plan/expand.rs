@@ -24,7 +24,7 @@ const MAX_TOKENS: u64 = i32::MAX as u64;
 /// # Errors
 /// When the combinations are more than a million.
 pub fn expand(sweep: &Sweep, host: &Host) -> Result<Plan, Error> {
-    let mut rows = Rows::default();
+    let mut rows = PlannedRows::default();
     rows.add(sweep, host)?;
     Ok(rows.plan(Vec::new(), host))
 }
@@ -34,7 +34,7 @@ pub fn expand(sweep: &Sweep, host: &Host) -> Result<Plan, Error> {
 /// # Errors
 /// As [`expand`].
 pub fn expand_all(sweeps: &[Titled], host: &Host) -> Result<Plan, Error> {
-    let mut rows = Rows::default();
+    let mut rows = PlannedRows::default();
     let mut parts = Vec::new();
     for Titled { title, cold, sweep } in sweeps {
         let (first, varying) = (rows.jobs.len(), Vec::new());
@@ -66,13 +66,13 @@ fn varying(jobs: &[Planned], host: &Host) -> Vec<bool> {
 
 /// The rows of a plan, as they come.
 #[derive(Default)]
-struct Rows {
+struct PlannedRows {
     jobs: Vec<Planned>,
     /// Which row measures what.
     measured: HashMap<JobId, usize>,
 }
 
-impl Rows {
+impl PlannedRows {
     fn plan(self, parts: Vec<Part>, host: &Host) -> Plan {
         let mut plan = Plan { jobs: self.jobs, varying: Vec::new(), parts };
         find_varying(&mut plan, host);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use super::cost::{Costs, Left, Limits, places};
+use super::cost::{Bounds, Costs, Left, places};
 use crate::job::{Job, JobId};
 use crate::ledger::{Entry, Ledger, Priors};
 use crate::plan::Plan;
@@ -80,7 +80,7 @@ pub(super) enum Standing {
 
 impl Board {
     /// A board of a run that begins now.
-    pub(super) fn new(plan: &Plan, priors: Priors, limits: Limits, now: Instant) -> Self {
+    pub(super) fn new(plan: &Plan, priors: Priors, limits: Bounds, now: Instant) -> Self {
         let mut rows_of: HashMap<_, Vec<_>> = HashMap::new();
         for (row, planned) in plan.jobs.iter().enumerate() {
             if planned.is_visited() {

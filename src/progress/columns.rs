@@ -24,7 +24,7 @@ const MOST: usize = 30;
 
 /// What a column shows.
 #[derive(Debug, Clone, Copy)]
-enum Read {
+enum LiveCell {
     /// The row under way, and rows that show another's speed.
     Mark,
     Model,
@@ -42,19 +42,19 @@ enum Read {
 
 /// One column.
 #[derive(Debug, Clone)]
-pub(super) struct Column {
+pub(super) struct LiveColumn {
     heading: String,
     /// The same where room is short: a flag.
     short: String,
     /// Width of its cells.
     cells: usize,
     right: bool,
-    read: Read,
+    read: LiveCell,
     width: usize,
 }
 
-impl Column {
-    fn new(heading: &str, cells: usize, right: bool, read: Read) -> Self {
+impl LiveColumn {
+    fn new(heading: &str, cells: usize, right: bool, read: LiveCell) -> Self {
         let heading = heading.to_string();
         Self { short: heading.clone(), heading, cells, right, read, width: 0 }
     }
@@ -68,7 +68,8 @@ impl Column {
 
     /// Whether its texts may be shortened.
     fn is_text(&self) -> bool {
-        matches!(self.read, Read::Model | Read::Axis(_) | Read::Test) && self.width > LEAST
+        matches!(self.read, LiveCell::Model | LiveCell::Axis(_) | LiveCell::Test)
+            && self.width > LEAST
     }
 
     fn pad(&self, text: &str) -> String {
@@ -86,14 +87,14 @@ pub(super) struct Columns {
     /// How many of these are about the model.
     pub(super) of_model: usize,
     /// Every column in the order of the table.
-    all: Vec<Column>,
+    all: Vec<LiveColumn>,
     names: HashMap<PathBuf, String>,
 }
 
 /// The columns that there is room for.
 #[derive(Debug)]
 pub(super) struct Fitted {
-    columns: Vec<Column>,
+    columns: Vec<LiveColumn>,
 }
 
 impl Columns {
@@ -102,14 +103,19 @@ impl Columns {
         let names = names(plan);
         let jobs = || plan.jobs.iter().map(|planned| &planned.job);
         let mut common = Vec::new();
-        let mut all = vec![Column::new("", 1, false, Read::Mark)];
+        let mut all = vec![LiveColumn::new("", 1, false, LiveCell::Mark)];
         let labels: HashSet<_> = jobs().map(|job| job.setup.subject()).collect();
         if names.len() > 1 {
             // Files of one label go by their names.
             common.extend(labels.iter().filter(|_| labels.len() == 1).map(|label| plain(label)));
             let longest = names.values().map(|name| measure_text_width(name)).max();
-            all.push(Column::new("model", longest.unwrap_or(0).min(MOST), false, Read::Model));
-            all.push(Column::new("size", 11, true, Read::Size));
+            all.push(LiveColumn::new(
+                "model",
+                longest.unwrap_or(0).min(MOST),
+                false,
+                LiveCell::Model,
+            ));
+            all.push(LiveColumn::new("size", 11, true, LiveCell::Size));
         } else if let Some(model) = jobs().find_map(|job| job.setup.model()) {
             common.push(plain(&model.label));
             common.extend([model.tensor_bytes.to_string(), model.n_params.to_string()]);
@@ -121,40 +127,40 @@ impl Columns {
         all.extend(axes);
         let longest = tests.iter().map(|test| measure_text_width(test)).max().unwrap_or(0);
         if tests.len() > 1 || alone {
-            all.push(Column::new("test", longest.min(MOST), true, Read::Test));
+            all.push(LiveColumn::new("test", longest.min(MOST), true, LiveCell::Test));
         } else {
             common.extend(tests);
         }
         common.extend(settings);
-        all.push(Column::new(&headings(plan), 16, true, Read::Headline));
+        all.push(LiveColumn::new(&headings(plan), 16, true, LiveCell::Headline));
         if jobs().any(has_first_token) {
-            all.push(Column::new("ttft ms", 8, true, Read::FirstToken));
+            all.push(LiveColumn::new("ttft ms", 8, true, LiveCell::FirstToken));
         }
-        all.push(Column::new("RAM MiB", 7, true, Read::Ram));
-        all.push(Column::new("VRAM MiB", 8, true, Read::Vram));
-        all.push(Column::new("visits", 6, true, Read::Visits));
-        all.push(Column::new("", 10, false, Read::Phase));
+        all.push(LiveColumn::new("RAM MiB", 7, true, LiveCell::Ram));
+        all.push(LiveColumn::new("VRAM MiB", 8, true, LiveCell::Vram));
+        all.push(LiveColumn::new("visits", 6, true, LiveCell::Visits));
+        all.push(LiveColumn::new("", 10, false, LiveCell::Phase));
         Self { common, of_model, all, names }
     }
 
     /// The columns that fit into so many characters, and whether the memory is among them and the phase.
     pub(super) fn fitted(&self, board: &Board, width: usize) -> Fitted {
-        let is_wanted = |column: &&Column| match column.read {
-            Read::Vram => board.most_memory().1.is_some(),
-            Read::Visits => board.round() > 0,
+        let is_wanted = |column: &&LiveColumn| match column.read {
+            LiveCell::Vram => board.most_memory().1.is_some(),
+            LiveCell::Visits => board.round() > 0,
             _ => true,
         };
         let wanted: Vec<_> = self.all.iter().filter(is_wanted).collect();
-        let rank = |column: &Column| match column.read {
-            Read::Phase => 1,
-            Read::FirstToken => 2,
-            Read::Ram => 3,
-            Read::Vram => 4,
-            Read::Size => 5,
-            Read::Visits => 6,
+        let rank = |column: &LiveColumn| match column.read {
+            LiveCell::Phase => 1,
+            LiveCell::FirstToken => 2,
+            LiveCell::Ram => 3,
+            LiveCell::Vram => 4,
+            LiveCell::Size => 5,
+            LiveCell::Visits => 6,
             _ => 0,
         };
-        let pick = |most: usize, in_short: bool| -> Vec<Column> {
+        let pick = |most: usize, in_short: bool| -> Vec<LiveColumn> {
             let picked = wanted.iter().filter(|column| rank(column) <= most);
             picked.map(|column| column.fitted(in_short)).collect()
         };
@@ -169,28 +175,30 @@ impl Columns {
         named.map_or("", String::as_str)
     }
 
-    fn cell(&self, read: Read, board: &Board, row: usize) -> String {
+    fn cell(&self, read: LiveCell, board: &Board, row: usize) -> String {
         let job = board.job(row);
         match read {
-            Read::Mark if board.current().is_some_and(|(current, _)| current == row) => ">".into(),
-            Read::Mark if board.is_equal(row) => "=".into(),
-            Read::Mark => String::new(),
-            Read::Model => self.name(job).to_string(),
-            Read::Size => {
+            LiveCell::Mark if board.current().is_some_and(|(current, _)| current == row) => {
+                ">".into()
+            }
+            LiveCell::Mark if board.is_equal(row) => "=".into(),
+            LiveCell::Mark => String::new(),
+            LiveCell::Model => self.name(job).to_string(),
+            LiveCell::Size => {
                 job.setup.model().map_or_else(String::new, |model| model.tensor_bytes.to_string())
             }
-            Read::Axis(axis) => value(job, axis),
-            Read::Test => plain(&job.work.test_name()),
-            Read::Headline => standing(board.standing(row)),
-            Read::FirstToken if !has_first_token(job) => String::new(),
-            Read::FirstToken => board.first_token(row).map_or_else(String::new, number),
-            Read::Ram => mib(board.ram(row)),
-            Read::Vram => mib(board.vram(row)),
-            Read::Visits => match board.visits(row) {
+            LiveCell::Axis(axis) => value(job, axis),
+            LiveCell::Test => plain(&job.work.test_name()),
+            LiveCell::Headline => standing(board.standing(row)),
+            LiveCell::FirstToken if !has_first_token(job) => String::new(),
+            LiveCell::FirstToken => board.first_token(row).map_or_else(String::new, number),
+            LiveCell::Ram => mib(board.ram(row)),
+            LiveCell::Vram => mib(board.vram(row)),
+            LiveCell::Visits => match board.visits(row) {
                 0 => String::new(),
                 visits => visits.to_string(),
             },
-            Read::Phase => {
+            LiveCell::Phase => {
                 let phase = board.current().filter(|(current, _)| *current == row);
                 phase.map_or("", |(_, phase)| word(phase)).into()
             }
@@ -199,19 +207,19 @@ impl Columns {
 }
 
 impl Fitted {
-    fn has(&self, read: Read) -> bool {
-        let same = |column: &Column| discriminant(&column.read) == discriminant(&read);
+    fn has(&self, read: LiveCell) -> bool {
+        let same = |column: &LiveColumn| discriminant(&column.read) == discriminant(&read);
         self.columns.iter().any(same)
     }
 
     /// Whether each row says what memory it took.
     pub(super) fn has_memory(&self, of_devices: bool) -> bool {
-        self.has(if of_devices { Read::Vram } else { Read::Ram })
+        self.has(if of_devices { LiveCell::Vram } else { LiveCell::Ram })
     }
 
     /// Whether the row under way says where it is.
     pub(super) fn has_phase(&self) -> bool {
-        self.has(Read::Phase)
+        self.has(LiveCell::Phase)
     }
 
     pub(super) fn headings(&self) -> String {
@@ -227,13 +235,13 @@ fn line(cells: impl Iterator<Item = String>) -> String {
     cells.collect::<Vec<_>>().join(&" ".repeat(GAP)).trim_end().to_string()
 }
 
-fn total(columns: &[Column]) -> usize {
+fn total(columns: &[LiveColumn]) -> usize {
     let widths: usize = columns.iter().map(|column| column.width).sum();
     widths + GAP * columns.len().saturating_sub(1)
 }
 
 /// Columns whose texts are shortened, the longest first, until all fit or none can be any shorter.
-fn squeezed(mut columns: Vec<Column>, width: usize) -> Vec<Column> {
+fn squeezed(mut columns: Vec<LiveColumn>, width: usize) -> Vec<LiveColumn> {
     while total(&columns) > width {
         let texts = columns.iter_mut().filter(|column| column.is_text());
         let Some(widest) = texts.max_by_key(|column| column.width) else { break };
@@ -265,7 +273,7 @@ fn shortened(text: &str, width: usize) -> String {
 }
 
 /// The columns of the axes that differ, and those that are the same in all rows and worth a word.
-fn axes(plan: &Plan) -> (Vec<Column>, Vec<String>) {
+fn axes(plan: &Plan) -> (Vec<LiveColumn>, Vec<String>) {
     let (mut columns, mut common) = (Vec::new(), Vec::new());
     for (index, axis) in AXES.iter().enumerate() {
         let Some(heading) = axis.column else { continue };
@@ -273,9 +281,9 @@ fn axes(plan: &Plan) -> (Vec<Column>, Vec<String>) {
             plan.jobs.iter().map(|planned| value(&planned.job, axis)).collect();
         if values.len() > 1 {
             let longest = values.iter().map(|value| measure_text_width(value)).max().unwrap_or(0);
-            let column = Column::new(heading, longest.min(MOST), true, Read::Axis(axis));
+            let column = LiveColumn::new(heading, longest.min(MOST), true, LiveCell::Axis(axis));
             let short = if axis.short.is_empty() { heading } else { axis.short };
-            columns.push(Column { short: short.into(), ..column });
+            columns.push(LiveColumn { short: short.into(), ..column });
         } else if plan.varying.get(index) == Some(&true) || axis.name == "n_threads" {
             common.extend(values.iter().map(|value| format!("{heading} {value}")));
         }
@@ -355,6 +363,7 @@ pub(super) fn word(phase: Phase) -> &'static str {
         Phase::Depth => "filling",
         Phase::Prompt => "prompt",
         Phase::Generate => "generating",
+        Phase::Canary => "canary",
         Phase::Score => "foretelling",
         Phase::Idle => "resting",
         Phase::Anchor => "again",

@@ -13,7 +13,7 @@ use crate::work::Sample;
 
 /// What ends a run.
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub struct Bounds {
     /// How a visit is measured.
     pub visit: Settings,
     /// When a row has been measured enough.
@@ -38,7 +38,7 @@ pub(super) struct Left {
 /// What visits cost, in seconds where it does not say otherwise.
 #[derive(Debug)]
 pub(super) struct Costs {
-    limits: Limits,
+    limits: Bounds,
     started: Instant,
     /// The group of places that one load serves, for each place in the ledger.
     group_of: Vec<usize>,
@@ -56,12 +56,12 @@ pub(super) struct Costs {
     expected: f64,
     /// All visits that ended.
     spent: f64,
-    under_way: Option<UnderWay>,
+    under_way: Option<CurrentVisit>,
 }
 
 /// The visit under way.
 #[derive(Debug, Clone, Copy)]
-struct UnderWay {
+struct CurrentVisit {
     /// `None` where nothing is timed.
     place: Option<usize>,
     since: Instant,
@@ -69,7 +69,7 @@ struct UnderWay {
 }
 
 impl Costs {
-    pub(super) fn new(plan: &Plan, limits: Limits, started: Instant) -> Self {
+    pub(super) fn new(plan: &Plan, limits: Bounds, started: Instant) -> Self {
         let groups = plan::grouped(plan.measured());
         let sizes = groups.iter().map(Vec::len).enumerate();
         let group_of: Vec<_> =
@@ -94,13 +94,13 @@ impl Costs {
         }
     }
 
-    pub(super) fn limits(&self) -> &Limits {
+    pub(super) fn limits(&self) -> &Bounds {
         &self.limits
     }
 
     /// A visit begins.
     pub(super) fn begin(&mut self, place: Option<usize>, now: Instant) {
-        self.under_way = Some(UnderWay { place, since: now, loaded: None });
+        self.under_way = Some(CurrentVisit { place, since: now, loaded: None });
     }
 
     /// The model of the visit under way is there.
@@ -119,7 +119,7 @@ impl Costs {
 
     /// The visit under way is over; what an earlier run made has taken as long as its runs at least.
     pub(super) fn end(&mut self, ledger: &Ledger, now: Instant) {
-        let Some(UnderWay { place, since, loaded }) = self.under_way.take() else { return };
+        let Some(CurrentVisit { place, since, loaded }) = self.under_way.take() else { return };
         let all = (now - since).as_secs_f64();
         let Some(place) = place else {
             self.spent += all;
@@ -200,7 +200,7 @@ impl Costs {
     /// The rest of the visit under way.
     fn rest(
         &self,
-        UnderWay { place, since, loaded }: UnderWay,
+        CurrentVisit { place, since, loaded }: CurrentVisit,
         ledger: &Ledger,
         now: Instant,
     ) -> f64 {

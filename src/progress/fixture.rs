@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Limits;
+use super::Bounds;
 use super::board::Board;
 use crate::ledger::Priors;
 use crate::machine::Host;
@@ -11,7 +11,7 @@ use crate::plan::{Plan, Sweep, expand};
 use crate::record::{DeviceMemory, Loaded, Outcome, Phase, Reading, Record};
 use crate::stats::stopping::Rule;
 use crate::units::{Bytes, Nanos};
-use crate::wire::Settings;
+use crate::wire::{Guarded, Settings};
 use crate::work::{Sample, Work};
 
 /// A run, the records of which are made up.
@@ -27,9 +27,15 @@ impl Run {
             Rule::Fixed { .. } => stop,
             _ => Rule::visit(),
         };
-        let visit = Settings { stop: visit, warmup: true, delay: Nanos(0), foresee: true };
+        let visit = Settings {
+            stop: visit,
+            warmup: true,
+            delay: Nanos(0),
+            foresee: true,
+            canary: Guarded::None,
+        };
         let shares = visit.stop != stop;
-        let limits = Limits { visit, stop, rounds: None, shares, total_time: None };
+        let limits = Bounds { visit, stop, rounds: None, shares, total_time: None };
         let now = Instant::now();
         let board = Board::new(&plan, Priors::default(), limits, now);
         Self { plan, board, now }

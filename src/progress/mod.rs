@@ -24,7 +24,7 @@ use std::io::IsTerminal as _;
 use std::time::Instant;
 
 use board::Board;
-pub use cost::Limits;
+pub use cost::Bounds;
 use screen::Live;
 use steps::Steps;
 
@@ -56,7 +56,7 @@ pub struct Wish {
 
 impl Progress {
     /// A live table on a terminal; lines where they are asked for, or a terminal cannot have the table.
-    pub fn new(plan: &Plan, priors: &Priors, limits: Limits, wish: Wish) -> Self {
+    pub fn new(plan: &Plan, priors: &Priors, limits: Bounds, wish: Wish) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let style = if terminal && !dumb && !wish.shared {

@@ -2,7 +2,7 @@
 
 use crate::stats::known::Known;
 use crate::stats::sides::Side;
-use crate::stats::verdict::{Comparison, Limits};
+use crate::stats::verdict::{Comparison, Criteria};
 use crate::work::Metric;
 
 /// What a baseline has for a row.
@@ -31,7 +31,7 @@ pub struct Baseline {
     /// Of each row of the plan, what the baseline has.
     pub rows: Vec<Option<Base>>,
     /// What it takes to call two rows different, or the same.
-    pub limits: Limits,
+    pub limits: Criteria,
 }
 
 /// A row beside its baseline.
@@ -119,7 +119,7 @@ mod tests {
         };
         let (measured, means) = (base(&[100.0; 5], None), base(&[], Some(100.0)));
         let rows = vec![Some(measured), Some(Base::Failed), Some(means), None];
-        let baseline = Baseline { rows, limits: Limits::default() };
+        let baseline = Baseline { rows, limits: Criteria::default() };
         let against =
             |index, now: Option<&[f64]>| baseline.against(index, &speed::RATE, now.map(side), None);
         let cell = |index, now: &[f64]| against(index, Some(now)).unwrap().cell();

@@ -26,16 +26,16 @@ pub(super) struct Column {
     pub right: bool,
     /// The room that it takes in a report, where that depends on the report; `None` from there where the table
     /// does without it.
-    room: Option<Room>,
+    room: Option<WidthFor>,
     /// Whether its cells are known before anything is measured.
     is_planned: bool,
-    read: Read,
+    read: CellSource,
 }
 
-type Room = fn(&Scope<'_>) -> Option<usize>;
+type WidthFor = fn(&TableScope<'_>) -> Option<usize>;
 
 /// The rows of one table.
-pub(super) struct Scope<'a> {
+pub(super) struct TableScope<'a> {
     report: &'a Report,
     rows: Range<usize>,
     /// For each axis, whether it has a column.
@@ -44,7 +44,7 @@ pub(super) struct Scope<'a> {
     cold: u32,
 }
 
-impl<'a> Scope<'a> {
+impl<'a> TableScope<'a> {
     /// The rows of a part, or all where the run is one sweep.
     pub(super) fn new(report: &'a Report, part: Option<&'a Sweep>) -> Self {
         let plan = &report.plan;
@@ -62,7 +62,7 @@ impl<'a> Scope<'a> {
     }
 }
 
-impl Scope<'_> {
+impl TableScope<'_> {
     /// What its rows measure.
     fn works(&self) -> impl Iterator<Item = &Work> {
         self.report.plan.jobs[self.rows.clone()].iter().map(|planned| &planned.job.work)
@@ -76,7 +76,7 @@ impl Scope<'_> {
 
 /// How a column gets its cells.
 #[derive(Clone, Copy)]
-enum Read {
+enum CellSource {
     /// From the row.
     Row(fn(&Row<'_>) -> String),
     /// The value of an axis.
@@ -89,14 +89,21 @@ enum Read {
 
 impl Column {
     const fn text(heading: &'static str, width: usize, read: fn(&Row<'_>) -> String) -> Self {
-        Self { heading, width, right: false, room: None, is_planned: true, read: Read::Row(read) }
+        Self {
+            heading,
+            width,
+            right: false,
+            room: None,
+            is_planned: true,
+            read: CellSource::Row(read),
+        }
     }
 
     const fn number(heading: &'static str, width: usize, read: fn(&Row<'_>) -> String) -> Self {
         Self { right: true, ..Self::text(heading, width, read) }
     }
 
-    const fn measured(heading: &'static str, room: Room, read: Read) -> Self {
+    const fn measured(heading: &'static str, room: WidthFor, read: CellSource) -> Self {
         Self { heading, width: 0, right: true, room: Some(room), is_planned: false, read }
     }
 
@@ -104,19 +111,19 @@ impl Column {
     fn axis(axis: &'static Axis) -> Option<Self> {
         let heading = axis.column?;
         let number = Self::number(heading, axis.width, |_| String::new());
-        Some(Self { read: Read::Axis(axis), ..number })
+        Some(Self { read: CellSource::Axis(axis), ..number })
     }
 
     /// A cell; with notes where it may refer to some.
     pub(super) fn cell(&self, row: &Row<'_>, notes: Option<&mut Notes>) -> Cell {
         match self.read {
-            Read::Row(read) => read(row).into(),
-            Read::Axis(axis) => axis_cell(axis, row, notes),
-            Read::Figure(metric, face) if row.job.work.headline() == metric => {
+            CellSource::Row(read) => read(row).into(),
+            CellSource::Axis(axis) => axis_cell(axis, row, notes),
+            CellSource::Figure(metric, face) if row.job.work.headline() == metric => {
                 headline(row, face, notes)
             }
-            Read::Figure(metric, face) => face.cell(row.figure(metric)).into(),
-            Read::Extra(extra) => match notes {
+            CellSource::Figure(metric, face) => face.cell(row.figure(metric)).into(),
+            CellSource::Extra(extra) => match notes {
                 Some(notes) => notes.references.setting(extra.heading(), &extra.cell(row)),
                 None => extra.cell(row).into(),
             },
@@ -124,7 +131,7 @@ impl Column {
     }
 
     /// As wide as it needs to be; `None` where the table does without it.
-    fn fitted(self, scope: &Scope<'_>) -> Option<Self> {
+    fn fitted(self, scope: &TableScope<'_>) -> Option<Self> {
         let width = match self.room {
             Some(room) => room(scope)?,
             None => self.width,
@@ -149,7 +156,7 @@ static TEST: Column = Column::number("test", 15, |row| row.job.work.test_name())
 static BITS: Column = Column::measured(
     "bpw",
     |scope| scope.works().any(|work| work.quality().is_some()).then_some(5),
-    Read::Row(|row| {
+    CellSource::Row(|row| {
         row.bits_per_weight().map_or_else(|| NOTHING.into(), |bits| format!("{bits:.2}"))
     }),
 );
@@ -157,7 +164,7 @@ static BITS: Column = Column::measured(
 static AGAINST: Column = Column::measured(
     "vs base",
     |scope| scope.report.baseline.is_some().then_some(15),
-    Read::Row(|row| {
+    CellSource::Row(|row| {
         let cell = row.against.as_ref().and_then(Against::cell);
         cell.unwrap_or_else(|| NOTHING.into())
     }),
@@ -167,16 +174,16 @@ static MEMORY: [Column; 2] = [
     Column::measured(
         "RAM MiB",
         |_| Some(8),
-        Read::Row(|row| {
+        CellSource::Row(|row| {
             let peak = row.memory.peak_rss;
             peak.map_or_else(|| NOTHING.into(), |bytes| format!("{:.0}", bytes.mib()))
         }),
     ),
-    Column::measured("VRAM MiB", room_for_devices, Read::Row(device_memory)),
+    Column::measured("VRAM MiB", room_for_devices, CellSource::Row(device_memory)),
 ];
 
 /// The metrics that have a column in a table: the headlines of its rows and their parts, or the others.
-fn metrics<'a>(scope: &'a Scope<'_>, judged_by: bool) -> impl Iterator<Item = Column> + 'a {
+fn metrics<'a>(scope: &'a TableScope<'_>, judged_by: bool) -> impl Iterator<Item = Column> + 'a {
     metric::all().filter_map(move |metric| {
         let is_headline = || scope.works().any(|work| work.headline() == metric);
         let face = metric.face.filter(|face| {
@@ -189,19 +196,19 @@ fn metrics<'a>(scope: &'a Scope<'_>, judged_by: bool) -> impl Iterator<Item = Co
             right: true,
             is_planned: false,
             room: None,
-            read: Read::Figure(metric, face),
+            read: CellSource::Figure(metric, face),
         })
     })
 }
 
 /// The columns of a table, as wide as the plan's cells need.
-pub(super) fn of(scope: &Scope<'_>) -> Vec<Column> {
+pub(super) fn of(scope: &TableScope<'_>) -> Vec<Column> {
     let before = BEFORE_AXES.iter().copied();
     let figures = metrics(scope, true).chain([AGAINST]).chain(metrics(scope, false));
     let after = [BITS, TEST].into_iter().chain(figures).chain(MEMORY);
     let extras = scope.report.columns.iter().map(|extra| Column {
         right: extra.is_number(),
-        ..Column::measured(extra.heading(), |_| Some(10), Read::Extra(*extra))
+        ..Column::measured(extra.heading(), |_| Some(10), CellSource::Extra(*extra))
     });
     let axes = axes(scope).filter(|axis| shared_value(scope, axis).is_none());
     let shown = before.chain(axes.filter_map(Column::axis)).chain(after).chain(extras);
@@ -212,7 +219,7 @@ pub(super) fn of(scope: &Scope<'_>) -> Vec<Column> {
 /// what a cell takes.
 pub(super) fn headings(
     columns: &[Column],
-    scope: &Scope<'_>,
+    scope: &TableScope<'_>,
     width: impl Fn(&Cell) -> usize,
 ) -> Vec<Heading> {
     let heading = |column: &Column| Heading {
@@ -233,13 +240,13 @@ pub(super) fn headings(
 }
 
 /// What stands under the table instead of a column: the values of axes that are the same in all rows, and long.
-pub(super) fn shared(scope: &Scope<'_>) -> Vec<String> {
+pub(super) fn shared(scope: &TableScope<'_>) -> Vec<String> {
     let axes = axes(scope).filter_map(|axis| Some((axis.column?, shared_value(scope, axis)?)));
     axes.map(|(heading, value)| format!("{heading} is {} in all rows", quoted(&value))).collect()
 }
 
 /// The long value that an axis has in all rows; `None` where it has a column.
-fn shared_value(scope: &Scope<'_>, axis: &'static Axis) -> Option<String> {
+fn shared_value(scope: &TableScope<'_>, axis: &'static Axis) -> Option<String> {
     let mut jobs = scope.report.plan.jobs[scope.rows.clone()].iter().map(|planned| &planned.job);
     let value = jobs.next()?.value(axis)?;
     let text = value.to_string();
@@ -263,7 +270,7 @@ fn axis_cell(axis: &'static Axis, row: &Row<'_>, notes: Option<&mut Notes>) -> C
 
 /// The axes that have a column: those that vary or are not at their default, and as in llama-bench the
 /// layers wherever a device could take some, the threads where none can.
-fn axes(scope: &Scope<'_>) -> impl Iterator<Item = &'static Axis> {
+fn axes(scope: &TableScope<'_>) -> impl Iterator<Item = &'static Axis> {
     let report = scope.report;
     let can_offload = report.facts.host.can_offload && report.facts.host.backends() != "CPU";
     let mut axes: Vec<_> = AXES
@@ -334,7 +341,7 @@ fn device_memory(row: &Row<'_>) -> String {
 }
 
 /// Five digits for each device that can take layers.
-fn room_for_devices(scope: &Scope<'_>) -> Option<usize> {
+fn room_for_devices(scope: &TableScope<'_>) -> Option<usize> {
     let host = &scope.report.facts.host;
     let devices = host.engine.devices.iter();
     let gpus = devices.filter(|device| matches!(device.kind, DeviceKind::Gpu | DeviceKind::Igpu));

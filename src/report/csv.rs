@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use ::csv::{QuoteStyle, WriterBuilder};
 use serde_json::Value;
 
-use super::fields::{Field, Kind, all};
+use super::fields::{Field, FieldKind, all};
 use super::{Renderer, Report};
 use crate::document::text::one_line;
 
@@ -31,7 +31,7 @@ impl Renderer for Csv {
 }
 
 fn columns() -> impl Iterator<Item = &'static Field> {
-    all().filter(|field| field.kind != Kind::List)
+    all().filter(|field| field.kind != FieldKind::List)
 }
 
 fn write(

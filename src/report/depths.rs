@@ -17,12 +17,12 @@ const STEP: f64 = 1024.0;
 /// A test at several depths: its name without them, and the time of a token at each, in nanoseconds.
 struct Curve {
     test: String,
-    points: Vec<Point>,
+    points: Vec<DepthPoint>,
 }
 
 /// A row of a curve.
 #[derive(Debug, Clone, Copy)]
-struct Point {
+struct DepthPoint {
     depth: f64,
     /// Time of a token, in nanoseconds.
     ns: f64,
@@ -63,12 +63,12 @@ fn name(job: &Job, varying: &[&Axis]) -> String {
 }
 
 /// A row that was measured.
-fn point(row: &Row<'_>) -> Option<Point> {
+fn point(row: &Row<'_>) -> Option<DepthPoint> {
     let rate = row.figure(&speed::RATE).filter(|rate| rate.value > 0.0)?;
     let depth = row.job.work.speed()?.n_depth;
     let done = matches!(row.measured.outcome, Some(Outcome::Completed)) && row.same.is_none();
     let error = row.precision().unwrap_or(0.0);
-    done.then(|| Point { depth: f64::from(depth), ns: 1e9 / rate.value, error })
+    done.then(|| DepthPoint { depth: f64::from(depth), ns: 1e9 / rate.value, error })
 }
 
 /// The straight line through the points, by least squares, as surely as the rows are known: what depth adds is told where
@@ -76,13 +76,13 @@ fn point(row: &Row<'_>) -> Option<Point> {
 fn sentence(curve: &Curve) -> Option<String> {
     let points = &curve.points;
     let count = f64::from(u32::try_from(points.len()).ok()?);
-    let mean = |of: fn(&Point) -> f64| points.iter().map(of).sum::<f64>() / count;
+    let mean = |of: fn(&DepthPoint) -> f64| points.iter().map(of).sum::<f64>() / count;
     let (x, y) = (mean(|point| point.depth), mean(|point| point.ns));
     let spread: f64 = points.iter().map(|point| (point.depth - x).powi(2)).sum();
     if spread <= 0.0 {
         return None;
     }
-    let sum = |of: &dyn Fn(&Point) -> f64| points.iter().map(of).sum::<f64>();
+    let sum = |of: &dyn Fn(&DepthPoint) -> f64| points.iter().map(of).sum::<f64>();
     let slope = sum(&|point| (point.depth - x) * (point.ns - y)) / spread;
     let open = sum(&|point| ((point.depth - x) * point.ns * point.error).powi(2)).sqrt() / spread;
     let start = y - slope * x;
@@ -99,7 +99,7 @@ fn sentence(curve: &Curve) -> Option<String> {
             duration(y)
         ));
     }
-    let off = |point: &Point| ((start + slope * point.depth) / point.ns - 1.0).abs();
+    let off = |point: &DepthPoint| ((start + slope * point.depth) / point.ns - 1.0).abs();
     let worst = points.iter().map(off).fold(0.0, f64::max) * 100.0;
     let known = points.iter().map(|point| point.error).fold(0.0, f64::max) * 100.0;
     let more = if slope < 0.0 { "less" } else { "more" };
@@ -127,12 +127,12 @@ mod tests {
         let curve = |points| Curve { test: "tg128".into(), points };
         let points = |error| {
             [0.0, 1024.0, 2048.0, 4096.0]
-                .map(|depth| Point { depth, ns: 8e6 + 100.0 * depth, error })
+                .map(|depth| DepthPoint { depth, ns: 8e6 + 100.0 * depth, error })
                 .to_vec()
         };
         let said = [0.0, 0.004, 0.02, 0.5].map(|error| sentence(&curve(points(error))).unwrap());
         insta::assert_snapshot!(said.join("\n"));
-        let one = Point { depth: 5.0, ns: 1.0, error: 0.0 };
+        let one = DepthPoint { depth: 5.0, ns: 1.0, error: 0.0 };
         assert!(sentence(&curve(vec![one; 3])).is_none(), "no spread, no line");
     }
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde_json::Value;
 
 use super::Row;
-use super::fields::{Field, Kind, all};
+use super::fields::{Field, FieldKind, all};
 use crate::document::NOTHING;
 use crate::error::Error;
 use crate::near;
@@ -105,7 +105,7 @@ impl Extra {
 
     /// Whether it is aligned as numbers are.
     pub(super) fn is_number(self) -> bool {
-        self.fields().all(|field| matches!(field.kind, Kind::Int | Kind::Float))
+        self.fields().all(|field| matches!(field.kind, FieldKind::Int | FieldKind::Float))
     }
 
     /// The text of its cell.
@@ -121,7 +121,7 @@ impl Extra {
 
 /// Fields that fit into a cell.
 fn shown() -> impl Iterator<Item = &'static Field> {
-    all().filter(|field| field.kind != Kind::List)
+    all().filter(|field| field.kind != FieldKind::List)
 }
 
 /// A value for people, by the unit of its field.
@@ -131,10 +131,10 @@ fn text(field: &Field, value: &Value) -> String {
         (Value::String(text), ..) => text.clone(),
         (Value::Bool(yes), ..) => if *yes { "yes" } else { "no" }.into(),
         (value, _, "ns") => value.as_u64().map_or_else(|| NOTHING.into(), |n| Nanos(n).to_string()),
-        (value, Kind::Int, "bytes") => {
+        (value, FieldKind::Int, "bytes") => {
             value.as_u64().map_or_else(|| NOTHING.into(), |n| Bytes(n).to_string())
         }
-        (value, Kind::Float, unit) => {
+        (value, FieldKind::Float, unit) => {
             value.as_f64().map_or_else(|| NOTHING.into(), |number| float(number, unit))
         }
         (value, ..) => value.to_string(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::journal::RunFacts;
 use crate::plan::Planned;
-use crate::record::{Check, Loaded, Outcome, Reading, Warning};
+use crate::record::{Check, Health, Loaded, Outcome, Reading, Warning};
 use crate::work::Sample;
 
 /// What has been recorded of one row so far, over all visits to it.
@@ -13,7 +13,7 @@ pub struct Measured {
     /// When the first visit started, in seconds since 1970.
     pub started: Option<u64>,
     /// Visits, in order.
-    pub visits: Vec<Visit>,
+    pub visits: Vec<RowVisit>,
     /// Its timings, in order.
     pub samples: Vec<Sample>,
     /// What the engine said about the model.
@@ -32,7 +32,7 @@ pub struct Measured {
 
 /// A visit to a row: where its samples begin.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Visit {
+pub struct RowVisit {
     /// The round that it belongs to, from 1; 0 where there were none.
     pub round: u32,
     /// When it started, in seconds since 1970.
@@ -57,7 +57,7 @@ impl Measured {
         }
         self.started.get_or_insert(unix_time);
         let first = self.samples.len();
-        self.visits.push(Visit { round, unix_time, first, facts });
+        self.visits.push(RowVisit { round, unix_time, first, facts });
     }
 
     /// What was true of it; `None` where that is what is true of the run.
@@ -94,7 +94,8 @@ impl Measured {
     /// Whether the device was held back, or its runs did not come to agree.
     pub(super) fn is_marked(&self) -> bool {
         let throttled = self.reading.telemetry.iter().any(|seen| seen.throttled);
-        throttled || self.reading.steady == Some(false)
+        let canary = self.reading.canary.is_some_and(|seen| seen.health() != Health::Well);
+        throttled || canary || self.reading.steady == Some(false)
     }
 
     /// Whether nothing has gone wrong with it so far.

@@ -45,14 +45,14 @@ use std::sync::Arc;
 pub(crate) use baseline::percent;
 pub use baseline::{Against, Base, Baseline};
 pub use extra::{Extra, list as list_columns, scaled};
-pub use measured::{Measured, Visit};
+pub use measured::{Measured, RowVisit};
 pub use plot::plots;
 pub use row::{Row, Same};
 pub use schema::write as write_schema;
 pub use stream::{Format, Renderer, Stream, write_all};
 
 use crate::job::{Job, JobId};
-use crate::journal::{Header, Kept, RunFacts};
+use crate::journal::{Kept, RunFacts, RunHeader};
 use crate::ledger::Ledger;
 use crate::plan::Plan;
 use crate::record::{Check, Outcome, Reading, Record, Warning, settled_rows};
@@ -221,10 +221,11 @@ impl Report {
     /// Takes in what stands of a journal, each visit with what was true of it; rows that will stay as they are
     /// where `settle` says so.
     pub fn replay(&mut self, kept: &Kept, plan: &Plan, settle: bool) {
-        let mut under: Option<(Arc<Header>, Arc<RunFacts>)> = None;
+        let mut under: Option<(Arc<RunHeader>, Arc<RunFacts>)> = None;
         kept.replay(plan, settle, |header, record| {
-            let is_new =
-                |new: &&Arc<Header>| under.as_ref().is_none_or(|(old, _)| !Arc::ptr_eq(old, new));
+            let is_new = |new: &&Arc<RunHeader>| {
+                under.as_ref().is_none_or(|(old, _)| !Arc::ptr_eq(old, new))
+            };
             if let Some(header) = header.filter(is_new) {
                 under = Some((Arc::clone(header), Arc::new(header.facts.clone())));
             }

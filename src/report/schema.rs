@@ -5,7 +5,7 @@
 
 use std::io::{self, Write};
 
-use super::fields::{Field, Kind, Shape, all, llama_bench, shape};
+use super::fields::{Field, FieldKind, Shape, all, llama_bench, shape};
 
 /// Fields of ours that every row of this version has, with a value. A field that is added to the version
 /// later is not among them: files of before stay valid.
@@ -69,11 +69,11 @@ fn property(field: &Field) -> String {
 /// Its type. A list is empty where there is nothing; anything else may be null.
 fn kind(field: &Field) -> String {
     let name = match field.kind {
-        Kind::List => return text("array"),
-        Kind::Text => "string",
-        Kind::Bool => "boolean",
-        Kind::Int => "integer",
-        Kind::Float => "number",
+        FieldKind::List => return text("array"),
+        FieldKind::Text => "string",
+        FieldKind::Bool => "boolean",
+        FieldKind::Int => "integer",
+        FieldKind::Float => "number",
     };
     if ALWAYS.contains(&field.name) { text(name) } else { format!("[{}, \"null\"]", text(name)) }
 }

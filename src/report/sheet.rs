@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use super::columns::{self, Column, Scope};
+use super::columns::{self, Column, TableScope};
 use super::notes::Notes;
 use super::{Renderer, Report};
 use crate::document::text::plain;
@@ -41,7 +41,7 @@ impl<P: Page> Sheet<P> {
             self.first = part.first;
             self.page.title(&plain(&part.title), out)?;
         }
-        let scope = Scope::new(report, part);
+        let scope = TableScope::new(report, part);
         self.columns = columns::of(&scope);
         self.notes = Notes::new(report, columns::shared(&scope), scope.remarks());
         self.headings = columns::headings(&self.columns, &scope, |cell| self.page.width(cell));

@@ -11,7 +11,7 @@ use std::io::{self, Write};
 
 use serde_json::Value;
 
-use super::fields::{Field, Kind, all, llama_bench};
+use super::fields::{Field, FieldKind, all, llama_bench};
 use super::json::object;
 use super::{Renderer, Report};
 use crate::document::text::one_line;
@@ -65,15 +65,15 @@ impl Renderer for Sql {
 
 /// The columns of llama-bench's table.
 fn columns() -> impl Iterator<Item = &'static Field> {
-    llama_bench().filter(|field| field.kind != Kind::List)
+    llama_bench().filter(|field| field.kind != FieldKind::List)
 }
 
 /// The type that llama-bench gives a column.
 fn kind(field: &Field) -> &'static str {
     match field.kind {
-        Kind::Text | Kind::List => "TEXT",
-        Kind::Bool | Kind::Int => "INTEGER",
-        Kind::Float => "REAL",
+        FieldKind::Text | FieldKind::List => "TEXT",
+        FieldKind::Bool | FieldKind::Int => "INTEGER",
+        FieldKind::Float => "REAL",
     }
 }
 

@@ -69,7 +69,7 @@ impl Format {
             Self::Jsonl => Box::new(json::Jsonl),
             Self::Csv => Box::new(csv::Csv),
             Self::Sql => Box::new(sql::Sql),
-            Self::None => Box::new(Nothing),
+            Self::None => Box::new(NoRenderer),
         }
     }
 }
@@ -113,9 +113,9 @@ impl FromStr for Format {
 }
 
 /// Writes nothing.
-struct Nothing;
+struct NoRenderer;
 
-impl Renderer for Nothing {
+impl Renderer for NoRenderer {
     fn begin(&mut self, _: &Report, _: &mut dyn Write) -> io::Result<()> {
         Ok(())
     }

@@ -67,7 +67,7 @@ fn roofline_of_experts_counts_those_in_use() {
     }
     assert_eq!(token_cost(&header), None, "without the number of experts");
     let mut count = |key: &str, n| {
-        header.metadata.insert(format!("llama.{key}"), crate::gguf::Value::Unsigned(n));
+        header.metadata.insert(format!("llama.{key}"), crate::gguf::MetadataValue::Unsigned(n));
     };
     count("expert_count", 8);
     count("expert_used_count", 2);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Sender;
 
 use super::Message;
-use super::log::Log;
+use super::log::WorkerLog;
 use crate::error::Error;
 use crate::wire::{Event, MAX_LINE, Request};
 
@@ -38,7 +38,7 @@ pub struct Worker {
     child: Child,
     stdin: Option<ChildStdin>,
     /// What it writes to its standard error.
-    pub log: Arc<Log>,
+    pub log: Arc<WorkerLog>,
     log_reader: Option<JoinHandle<()>>,
 }
 
@@ -67,7 +67,7 @@ impl Worker {
             .map_err(failed)?;
         let (stdin, stdout, stderr) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let log = Arc::new(Log::default());
+        let log = Arc::new(WorkerLog::default());
         // From here on it ends with this value, if a thread cannot be had.
         let mut worker = Self { id, child, stdin, log: Arc::clone(&log), log_reader: None };
         let threads = || std::thread::Builder::new();

@@ -51,12 +51,12 @@ pub(super) fn watch_memory(
 
 /// The time for a whole run.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Clock {
+pub(super) struct RunClock {
     /// When it is over.
     end: Option<Instant>,
 }
 
-impl Clock {
+impl RunClock {
     pub(super) fn new(limit: Option<Duration>) -> Self {
         Self { end: limit.and_then(|limit| Instant::now().checked_add(limit)) }
     }

@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::child::{Spawn, Worker};
 use super::death::{self, OomKiller};
-use super::log::Log;
+use super::log::WorkerLog;
 use super::{Message, guard};
 use crate::error::Error;
 use crate::job::Job;
@@ -51,7 +51,7 @@ pub(super) struct Keeper {
     /// Whether it has had a request before.
     used: bool,
     /// What the worker, or the last one, writes to its standard error.
-    log: Option<Arc<Log>>,
+    log: Option<Arc<WorkerLog>>,
     /// Jobs that it has done with.
     jobs: u64,
     /// What looks at the devices, where that is possible.
@@ -187,6 +187,13 @@ impl Keeper {
     pub(super) fn stop(&mut self) {
         if let Some(worker) = self.worker.take() {
             worker.stop();
+        }
+    }
+
+    /// The same, if it was asked to load anything.
+    pub(super) fn let_go(&mut self) {
+        if self.loaded.take().is_some() {
+            self.stop();
         }
     }
 

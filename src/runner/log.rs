@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What a worker has written.
 #[derive(Default)]
-pub(super) struct Log {
+pub(super) struct WorkerLog {
     heard: Mutex<Heard>,
     news: Condvar,
 }
@@ -53,7 +53,7 @@ impl Heard {
     }
 }
 
-impl Log {
+impl WorkerLog {
     /// Reads to the end of a pipe, however much comes; `verbose` copies it to standard error.
     pub(super) fn read(&self, pipe: impl Read, verbose: bool) {
         let mut reader = BufReader::with_capacity(1 << 16, pipe);
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn remarks_are_told_once_for_each_job_and_marks_are_no_lines() {
-        let log = Log::default();
+        let log = WorkerLog::default();
         let line = "warn: failed to set affinity mask 0x7f : Invalid argument (22)\n";
         let of_job = format!("a\n{line}{line}{END_OF_JOB}");
         log.read(of_job.as_bytes(), false);
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn the_words_of_a_job_are_waited_for() {
-        let log = std::sync::Arc::new(Log::default());
+        let log = std::sync::Arc::new(WorkerLog::default());
         let (reader, mut writer) = std::io::pipe().unwrap();
         let reading = std::sync::Arc::clone(&log);
         let thread = std::thread::spawn(move || reading.read(reader, false));

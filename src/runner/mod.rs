@@ -7,6 +7,7 @@
 //! | `keeper.rs` | the worker: starting, hearing, ending it |
 //! | `child.rs`, `log.rs` | its process and pipes, and what it writes to standard error |
 //! | `ask.rs` | questions to a worker |
+//! | `canary.rs` | what the CPU is asked before a row is held against it |
 //! | `schedule.rs` | which jobs a round visits, and in which order. Pure |
 //! | `turns.rs` | the same for two sides that are visited in turn. Pure |
 //! | `course.rs` | the one or the other |
@@ -17,6 +18,7 @@
 //! | `remote.rs` | RPC servers, before a job depends on them |
 
 mod ask;
+mod canary;
 mod causes;
 mod child;
 mod course;
@@ -60,7 +62,7 @@ const START_LIMIT: Duration = Duration::from_mins(2);
 
 /// How a run is carried out.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct RunOptions {
     /// How to start workers.
     pub spawn: Spawn,
     /// How a visit is measured.
@@ -154,7 +156,7 @@ impl From<Error> for Halt {
 
 /// Starts workers and watches them.
 pub struct Runner {
-    options: Options,
+    options: RunOptions,
     keeper: Keeper,
     servers: Servers,
     /// Cold starts of single jobs, where not all get the same number.
@@ -168,7 +170,7 @@ impl Runner {
     ///
     /// # Errors
     /// When the signal handlers cannot be installed.
-    pub fn new(options: Options) -> Result<Self, Error> {
+    pub fn new(options: RunOptions) -> Result<Self, Error> {
         let keeper =
             Keeper::new(options.spawn.clone(), options.least_memory, options.limits.clone())?;
         let (servers, cold_starts) = (Servers::default(), HashMap::new());
@@ -251,7 +253,7 @@ impl Runner {
         self.turns = Some(turns);
     }
 
-    /// Gives single jobs another number of cold starts than [`Options::cold`].
+    /// Gives single jobs another number of cold starts than [`RunOptions::cold`].
     pub fn cold_starts(&mut self, of_jobs: HashMap<JobId, u32>) {
         self.cold_starts = of_jobs;
     }

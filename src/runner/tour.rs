@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
+use super::canary::Enquiries;
 use super::course::Course;
 use super::doomed::Doomed;
-use super::guard::Clock;
+use super::guard::RunClock;
 use super::keeper::Keeper;
 use super::patience::Patience;
 use super::remote::Servers;
 use super::schedule::{Cost, Schedule};
-use super::{Halt, Options, Orders, Runner, Sink, Turning};
+use super::{Halt, Orders, RunOptions, Runner, Sink, Turning};
 use crate::job::{Job, JobId};
 use crate::journal::Kept;
 use crate::ledger::Ledger;
@@ -25,19 +26,21 @@ use crate::wire::Settings;
 /// What a run remembers.
 pub(super) struct Tour<'a, 's> {
     pub keeper: &'a mut Keeper,
-    pub options: &'a Options,
+    pub options: &'a RunOptions,
     pub cold_starts: &'a HashMap<JobId, u32>,
     pub servers: &'a mut Servers,
     pub doomed: Doomed,
     pub patience: Patience,
     /// The time for the whole run.
-    pub clock: Clock,
+    pub clock: RunClock,
     pub ledger: Ledger,
     course: Course,
     sink: &'s mut Sink<'s>,
     neighbours: Option<Neighbours>,
     /// CPUs that the workers may use, where they compute on this machine.
     pub cpus: Option<Cpus>,
+    /// What the CPU was asked about.
+    pub asked: Enquiries,
     /// What visits have cost so far, by place.
     costs: Vec<Cost>,
     /// Jobs whose memory alone is wanted, each with its number among equal ones, by the place of the one that
@@ -74,11 +77,12 @@ impl<'a, 's> Tour<'a, 's> {
             servers,
             doomed: Doomed::default(),
             patience: Patience::new(options.timeout),
-            clock: Clock::new(options.total_time),
+            clock: RunClock::new(options.total_time),
             course,
             sink,
             neighbours: options.neighbours.then(Neighbours::new),
             cpus: options.has_cpus.then(|| options.limits.cpus()),
+            asked: Enquiries::default(),
             costs: vec![Cost::default(); ledger.jobs().len()],
             memory,
             ledger,

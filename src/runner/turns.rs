@@ -13,7 +13,7 @@ use rand_pcg::Pcg64Mcg;
 use super::Spawn;
 use crate::ledger::{Ledger, Visited, paired};
 use crate::stats::looks;
-use crate::stats::verdict::Limits;
+use crate::stats::verdict::Criteria;
 
 /// Two sides that are to be visited in turn.
 #[derive(Debug, Clone)]
@@ -29,7 +29,7 @@ pub struct Turns {
     /// From so many rounds on, a side of a pair that was run for so long is not visited again.
     pub longest: (u32, Duration),
     /// What it takes to call two sides different, or the same.
-    pub limits: Limits,
+    pub limits: Criteria,
 }
 
 impl Turns {

@@ -7,10 +7,10 @@ use super::Override;
 
 /// Names of a model's tensors.
 #[derive(Debug, Clone, Default)]
-pub struct Tensors(Option<Arc<Names>>);
+pub struct Tensors(Option<Arc<TensorNames>>);
 
 #[derive(Debug)]
-struct Names {
+struct TensorNames {
     all: Vec<String>,
     /// What was looked for already: a sweep asks for the same again and again.
     found: Mutex<HashMap<Vec<Override>, Vec<bool>>>,
@@ -28,7 +28,7 @@ impl Eq for Tensors {}
 impl Tensors {
     /// The tensors of these names.
     pub fn new(all: Vec<String>) -> Self {
-        Self(Some(Arc::new(Names { all, found: Mutex::default() })))
+        Self(Some(Arc::new(TensorNames { all, found: Mutex::default() })))
     }
 
     /// For each override, whether it places any tensor: it matches one that none before it does. `None` where
@@ -61,7 +61,7 @@ impl Tensors {
     }
 }
 
-impl Names {
+impl TensorNames {
     fn placed_by(&self, overrides: &[Override]) -> Vec<bool> {
         // C++ knows `[[:alpha:]]`, which JavaScript does not. What cannot be read here is left to the engine, as if it
         // placed something.

@@ -74,8 +74,10 @@ impl Known {
 
     /// The error in full.
     pub(super) fn doubt(&self) -> Doubt {
-        let part =
-            |variance: f64, freedom: f64| Part { variance, doubt: variance.powi(2) / freedom };
+        let part = |variance: f64, freedom: f64| KnownVariance {
+            variance,
+            doubt: variance.powi(2) / freedom,
+        };
         Doubt {
             between: part(self.left * self.between.sd.powi(2), self.between.freedom),
             within: part(self.within.sd.powi(2), self.within.freedom),
@@ -86,19 +88,19 @@ impl Known {
 /// The error of a mean, or of a difference of means, by its parts.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Doubt {
-    between: Part,
-    within: Part,
+    between: KnownVariance,
+    within: KnownVariance,
 }
 
 /// A variance, and how well it is known.
 #[derive(Debug, Clone, Copy)]
-struct Part {
+struct KnownVariance {
     variance: f64,
     /// The sum of variance² / freedom over what it is made of.
     doubt: f64,
 }
 
-impl Part {
+impl KnownVariance {
     fn plus(self, other: Self) -> Self {
         Self { variance: self.variance + other.variance, doubt: self.doubt + other.doubt }
     }
@@ -133,7 +135,7 @@ impl Doubt {
         let all = self.between.plus(self.within);
         let mut reach = all.reach(confidence)?;
         // A part that is known as well as all of it reaches less far.
-        let worse = |part: &Part| part.freedom() < all.freedom();
+        let worse = |part: &KnownVariance| part.freedom() < all.freedom();
         for part in [self.between, self.within].into_iter().filter(worse) {
             reach = reach.max(part.reach(confidence)?);
         }

@@ -8,7 +8,7 @@ use super::Estimate;
 use super::interval::{Interval, count};
 use super::known::Known;
 use super::noise::{Deviation, Noise};
-use super::verdict::{Limits, Verdict, compare_paired};
+use super::verdict::{Criteria, Verdict, compare_paired};
 use super::visits::{self, Visit};
 
 /// Confidence of an early FASTER or SLOWER.
@@ -40,8 +40,8 @@ fn own(row: &[(Visit, Visit)], known: &Known) -> f64 {
 }
 
 /// Whether a difference of sides that are visited in turn is so clear that nothing more need be measured.
-pub fn is_clear(difference: &Known, limits: Limits) -> bool {
-    let at = |confidence| compare_paired(difference, Limits { confidence, ..limits });
+pub fn is_clear(difference: &Known, limits: Criteria) -> bool {
+    let at = |confidence| compare_paired(difference, Criteria { confidence, ..limits });
     match at(limits.confidence.max(DIFFERENT)).verdict {
         Verdict::Greater | Verdict::Less => true,
         Verdict::Same => {
@@ -75,8 +75,8 @@ mod tests {
             pairs.push((visit(0.0), visit(effect.ln_1p())));
             let known = differences(Noise::unknown(), &[&pairs])[0].unwrap();
             let look = pairs.len() >= 4 && pairs.len() % 2 == 0;
-            if pairs.len() == 12 || (look && is_clear(&known, Limits::default())) {
-                return (compare_paired(&known, Limits::default()).verdict, pairs.len());
+            if pairs.len() == 12 || (look && is_clear(&known, Criteria::default())) {
+                return (compare_paired(&known, Criteria::default()).verdict, pairs.len());
             }
         }
     }
@@ -114,7 +114,7 @@ mod tests {
         };
         let pairs: Vec<_> = (0..12).map(pair).collect();
         let known = differences(Noise::unknown(), &[&pairs])[0].unwrap();
-        let found = compare_paired(&known, Limits::default());
+        let found = compare_paired(&known, Criteria::default());
         assert_eq!(found.verdict, Verdict::Less);
         assert!(found.interval.is_some_and(|ends| ends.high - ends.low < 0.02), "{found:?}");
     }

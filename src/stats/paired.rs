@@ -3,7 +3,7 @@
 
 use super::Estimate;
 use super::interval::{count, t_quantile};
-use super::verdict::{Comparison, Limits, Verdict, judge};
+use super::verdict::{Comparison, Criteria, Verdict, judge};
 
 /// Compares two series of values at the same places, in order, by the figure that each comes to.
 ///
@@ -15,7 +15,7 @@ pub fn compare(
     baseline: &[f64],
     new: &[f64],
     figure: impl Fn(&[f64]) -> Option<f64>,
-    limits: Limits,
+    limits: Criteria,
 ) -> Comparison {
     let unclear = Comparison { verdict: Verdict::Unclear, effect: None, interval: None };
     let ratio = |a: &[f64], b: &[f64]| {
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn what_differs_between_places_falls_out() {
-        let limits = Limits::default();
+        let limits = Criteria::default();
         let base = windows(0.0, 0.0);
         let worse = compare(&base, &windows(0.02, 0.001), exp_mean, limits);
         assert_eq!(worse.verdict, Verdict::Greater);
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn the_error_is_that_of_paired_differences() {
         let (a, b) = (windows(0.0, 0.0), windows(0.05, 0.01));
-        let found = compare(&a, &b, exp_mean, Limits::default()).interval.unwrap();
+        let found = compare(&a, &b, exp_mean, Criteria::default()).interval.unwrap();
         let differences: Vec<_> = a.iter().zip(&b).map(|(a, b)| b - a).collect();
         let Estimate { mean, sd, n } = Estimate::of(&differences).unwrap();
         let reach = t_quantile(0.995, count(n) - 1.0).unwrap() * sd.unwrap() / count(n).sqrt();
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn what_has_no_partner_cannot_be_told() {
-        let compared = |a: &[f64], b: &[f64]| compare(a, b, exp_mean, Limits::default());
+        let compared = |a: &[f64], b: &[f64]| compare(a, b, exp_mean, Criteria::default());
         let (long, short) = (windows(0.0, 0.0), windows(0.02, 0.001));
         assert_eq!(compared(&long, &short[..50]), compared(&long[..50], &short[..50]));
         for (a, b) in [(&[1.0, 2.0][..], &[1.0][..]), (&[], &[]), (&[1.0], &[2.0])] {

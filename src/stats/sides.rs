@@ -1,7 +1,7 @@
 //! Sides of a comparison: what is known of a row, however it was measured.
 
 use super::known::Known;
-use super::verdict::{Comparison, Limits, Verdict, compare, compare_known};
+use super::verdict::{Comparison, Criteria, Verdict, compare, compare_known};
 
 /// One row of one side.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +16,7 @@ pub struct Side<'a> {
 
 /// Compares two rows: by what is known of them, or else by their samples. Equal samples are the same. A row that
 /// says that it does not compare is never called different.
-pub fn compare_sides(baseline: Side<'_>, new: Side<'_>, limits: Limits) -> Comparison {
+pub fn compare_sides(baseline: Side<'_>, new: Side<'_>, limits: Criteria) -> Comparison {
     // One visit shows nothing of how visits differ: a floor that was given or measured says it.
     let told = limits.floor_known || !limits.floor_may_rise;
     let shown = |known: &Known| known.visits > 1 || !told;
@@ -51,7 +51,7 @@ mod tests {
     #[test]
     fn marked_rows_are_never_called_different() {
         let (slow, fast) = ([100.0, 100.1, 99.9], [120.0, 120.1, 119.9]);
-        let verdict = |a, b| compare_sides(a, b, Limits::default()).verdict;
+        let verdict = |a, b| compare_sides(a, b, Criteria::default()).verdict;
         assert_eq!(verdict(side(&slow, false), side(&fast, false)), Verdict::Greater);
         assert_eq!(verdict(side(&fast, false), side(&slow, false)), Verdict::Less);
         for marked in [[true, false], [false, true]] {
@@ -65,7 +65,7 @@ mod tests {
     fn visits_tell_more_than_samples() {
         let (a, b) = ([100.0, 100.1, 99.9], [104.0, 104.1, 103.9]);
         let plain = |values| Side { values, known: None, marked: false };
-        let limits = Limits::default();
+        let limits = Criteria::default();
         assert_eq!(compare_sides(plain(&a), plain(&b), limits).verdict, Verdict::Unclear);
         let seen = compare_sides(side(&a, false), side(&b, false), limits);
         assert_eq!(seen.verdict, Verdict::Greater);

@@ -102,7 +102,7 @@ struct Centred {
 
 /// Weighted sums of a row.
 #[derive(Clone, Copy, Default)]
-struct Sums {
+struct WeightedSums {
     weight: f64,
     time: f64,
     log: f64,
@@ -114,7 +114,7 @@ impl Centred {
         moments.sort_by(|a, b| a.at.total_cmp(&b.at));
         let weight = |moment: &Moment| 1.0 / moment.error.max(LEAST_ERROR).powi(2);
         let rows = moments.iter().map(|moment| moment.row + 1).max().unwrap_or(0);
-        let mut sums = vec![Sums::default(); rows];
+        let mut sums = vec![WeightedSums::default(); rows];
         for moment in &moments {
             let (sums, weight) = (&mut sums[moment.row], weight(moment));
             sums.weight += weight;

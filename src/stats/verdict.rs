@@ -37,13 +37,13 @@ pub struct Comparison {
     /// Relative difference of the new to the baseline (0.03 is 3 % more), of the geometric means;
     /// `None` where a series is empty or holds a value that is not positive.
     pub effect: Option<f64>,
-    /// Where the effect lies, with the confidence of [`Limits`]; `None` where there is no effect.
+    /// Where the effect lies, with the confidence of [`Criteria`]; `None` where there is no effect.
     pub interval: Option<Interval>,
 }
 
 /// What it takes to call two series different, or the same.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Limits {
+pub struct Criteria {
     /// Differences up to this share do not matter (0.01 is 1 %).
     pub threshold: f64,
     /// By how much one run of a thing, one process, is off from the mean of many, beyond the noise of its
@@ -59,7 +59,7 @@ pub struct Limits {
     pub confidence: f64,
 }
 
-impl Limits {
+impl Criteria {
     /// The same for two series from machines with these floors, where they are known.
     #[must_use]
     pub fn on(self, floors: [Option<f64>; 2]) -> Self {
@@ -86,7 +86,7 @@ impl Limits {
     }
 }
 
-impl Default for Limits {
+impl Default for Criteria {
     fn default() -> Self {
         Self {
             threshold: 0.01,
@@ -110,7 +110,7 @@ const MEASURED: f64 = 10.0;
 /// Where the floor is neither given nor measured, the noise between processes is that of a machine of
 /// which nothing is known ([`Noise::unknown`]), so that only great differences are called. Series that
 /// are equal, sample by sample, are SAME. The rules are those of [`compare_known`].
-pub fn compare(baseline: &[f64], new: &[f64], limits: Limits) -> Comparison {
+pub fn compare(baseline: &[f64], new: &[f64], limits: Criteria) -> Comparison {
     let known = |values| Known::of(&[Visit::of(values)?], limits.noise());
     let (Some(a), Some(b)) = (known(baseline), known(new)) else {
         return Comparison { verdict: Verdict::Unclear, effect: None, interval: None };
@@ -126,14 +126,14 @@ pub fn compare(baseline: &[f64], new: &[f64], limits: Limits) -> Comparison {
 /// - Greater, less: not that, the effect is beyond the threshold, and its interval at
 ///   `limits.confidence` excludes zero.
 /// - UNCLEAR: everything else.
-pub fn compare_known(baseline: &Known, new: &Known, limits: Limits) -> Comparison {
+pub fn compare_known(baseline: &Known, new: &Known, limits: Criteria) -> Comparison {
     let (a, b) = (baseline.at_least(limits.floor), new.at_least(limits.floor));
     judge(b.log_mean - a.log_mean, |confidence| a.doubt().plus(b.doubt()).reach(confidence), limits)
 }
 
 /// Compares two sides that were measured in turn, by what is known of their difference
 /// ([`super::visits::differences`]). The rules are those of [`compare_known`].
-pub fn compare_paired(difference: &Known, limits: Limits) -> Comparison {
+pub fn compare_paired(difference: &Known, limits: Criteria) -> Comparison {
     let difference = difference.at_least(limits.floor * SQRT_2);
     judge(difference.log_mean, |confidence| difference.doubt().reach(confidence), limits)
 }
@@ -142,7 +142,7 @@ pub fn compare_paired(difference: &Known, limits: Limits) -> Comparison {
 pub(super) fn judge(
     difference: f64,
     reach: impl Fn(f64) -> Option<f64>,
-    limits: Limits,
+    limits: Criteria,
 ) -> Comparison {
     let effect = difference.exp_m1();
     let around = |confidence| {
@@ -169,7 +169,7 @@ mod tests {
     const NOISY: [f64; 6] = [100.0, 104.0, 97.0, 101.0, 95.0, 103.0];
 
     fn verdict(a: &[f64], b: &[f64]) -> Verdict {
-        compare(a, b, Limits::default()).verdict
+        compare(a, b, Criteria::default()).verdict
     }
 
     #[test]
@@ -181,11 +181,11 @@ mod tests {
 
     #[test]
     fn too_little_is_unclear() {
-        let one = compare(&[100.0], &[85.0], Limits::default());
+        let one = compare(&[100.0], &[85.0], Criteria::default());
         assert_eq!(one.verdict, Verdict::Unclear);
         assert!((one.effect.unwrap() + 0.15).abs() < 1e-12 && one.interval.unwrap().high > 0.0);
         for bad in [&[] as &[f64], &[0.0, 1.0], &[f64::NAN, 1.0], &[-1.0, 1.0]] {
-            let none = compare(bad, &NOISY, Limits::default());
+            let none = compare(bad, &NOISY, Criteria::default());
             assert_eq!((none.verdict, none.effect), (Verdict::Unclear, None));
             assert_eq!(verdict(bad, bad), Verdict::Unclear);
         }
@@ -206,7 +206,7 @@ mod tests {
     fn a_floor_is_felt_by_both_sides() {
         let base = [100.0; 50];
         // The interval is ±2.807 √2 · 0.5 % = ±1.98 %, and a little for the samples themselves.
-        let given = Limits { floor_may_rise: false, ..Limits::default() };
+        let given = Criteria { floor_may_rise: false, ..Criteria::default() };
         for (new, expected) in [
             (100.1, Verdict::Unclear),
             (101.9, Verdict::Unclear),
@@ -216,14 +216,14 @@ mod tests {
             assert_eq!(compare(&base, &[new; 50], given).verdict, expected, "{new}");
         }
         // Measured, it is a little less certain; and the greatest counts.
-        let measured = Limits::default().on([Some(0.005), None]);
+        let measured = Criteria::default().on([Some(0.005), None]);
         assert_eq!(compare(&base, &[102.1; 50], measured).verdict, Verdict::Unclear);
         assert_eq!(compare(&base, &[102.6; 50], measured).verdict, Verdict::Greater);
-        assert!(Limits::default().on([Some(0.02), Some(0.01)]).floor > 0.019);
+        assert!(Criteria::default().on([Some(0.02), Some(0.01)]).floor > 0.019);
         assert!(given.on([Some(0.02), None]).floor < 0.006);
-        let smaller = Limits { floor: 0.003, ..given };
+        let smaller = Criteria { floor: 0.003, ..given };
         assert_eq!(compare(&base, &[100.1; 50], smaller).verdict, Verdict::Same);
-        let exact = Limits { floor: 0.0, ..given };
+        let exact = Criteria { floor: 0.0, ..given };
         assert_eq!(compare(&base, &[98.9; 50], exact).verdict, Verdict::Less);
         assert_eq!(compare(&base, &[99.5; 50], exact).verdict, Verdict::Same);
     }
@@ -231,7 +231,7 @@ mod tests {
     /// What is certain and small is not SLOWER.
     #[test]
     fn a_trifle_is_never_called() {
-        let quiet = Limits { floor: 0.001, floor_may_rise: false, ..Limits::default() };
+        let quiet = Criteria { floor: 0.001, floor_may_rise: false, ..Criteria::default() };
         for (new, verdict) in [(99.05, Verdict::Unclear), (98.9, Verdict::Less)] {
             let comparison = compare(&[100.0; 50], &[new; 50], quiet);
             assert_eq!(comparison.verdict, verdict, "{new}");
@@ -247,7 +247,7 @@ mod tests {
         };
         let rows = |mean: f64| vec![row(mean); 4];
         let of = |mean: f64| known(Noise::unknown(), &rows(mean))[0].unwrap();
-        let judge = |new: f64| compare_known(&of(100.0), &of(new), Limits::default()).verdict;
+        let judge = |new: f64| compare_known(&of(100.0), &of(new), Criteria::default()).verdict;
         assert_eq!(judge(97.0), Verdict::Less);
         assert_eq!(judge(103.0), Verdict::Greater);
         assert_eq!(judge(100.0), Verdict::Same);
@@ -268,7 +268,7 @@ mod tests {
         let judge = |effect, noise| {
             let rows = vec![pairs(effect, noise); 4];
             let difference = differences(Noise::unknown(), &rows)[0].unwrap();
-            compare_paired(&difference, Limits::default())
+            compare_paired(&difference, Criteria::default())
         };
         assert_eq!(judge(-0.03, 0.003).verdict, Verdict::Less);
         assert!((judge(-0.03, 0.0).effect.unwrap() + 0.03).abs() < 1e-9);
@@ -280,7 +280,7 @@ mod tests {
     fn swapping_the_sides_turns_the_verdict_round() {
         let fast = NOISY.map(|rate| rate * 1.5);
         assert_eq!(verdict(&NOISY, &fast), Verdict::Greater);
-        let back = compare(&fast, &NOISY, Limits::default());
+        let back = compare(&fast, &NOISY, Criteria::default());
         assert_eq!(back.verdict, Verdict::Less);
         assert!((back.effect.unwrap() - (1.0 / 1.5 - 1.0)).abs() < 1e-12);
     }

@@ -70,7 +70,7 @@ impl Visit {
 
 /// A visit, or the difference of two.
 #[derive(Debug, Clone, Copy)]
-struct Point {
+struct VisitPoint {
     mean: f64,
     /// Of the samples around the mean of their visit.
     within: Squares,
@@ -80,7 +80,7 @@ struct Point {
     per_independent: f64,
 }
 
-impl From<Visit> for Point {
+impl From<Visit> for VisitPoint {
     fn from(visit: Visit) -> Self {
         let freedom = visit.sd.map_or(0.0, |_| visit.freedom());
         Self {
@@ -92,7 +92,7 @@ impl From<Visit> for Point {
     }
 }
 
-impl From<(Visit, Visit)> for Point {
+impl From<(Visit, Visit)> for VisitPoint {
     /// By how much the second is greater.
     fn from((baseline, new): (Visit, Visit)) -> Self {
         let (a, b) = (Self::from(baseline), Self::from(new));
@@ -106,7 +106,7 @@ impl From<(Visit, Visit)> for Point {
 }
 
 /// Of points around their mean, beyond what the samples behind each explain.
-fn between(points: &[Point], sigma: Deviation) -> Squares {
+fn between(points: &[VisitPoint], sigma: Deviation) -> Squares {
     let means: Vec<_> = points.iter().map(|point| point.mean).collect();
     let Some(Estimate { sd: Some(sd), n, .. }) = Estimate::of(&means) else {
         return Squares::default();
@@ -117,7 +117,7 @@ fn between(points: &[Point], sigma: Deviation) -> Squares {
     Squares { sum: freedom * (sd.powi(2) - explained), freedom }
 }
 
-fn points<R: AsRef<[V]>, V: Copy + Into<Point>>(rows: &[R]) -> Vec<Vec<Point>> {
+fn points<R: AsRef<[V]>, V: Copy + Into<VisitPoint>>(rows: &[R]) -> Vec<Vec<VisitPoint>> {
     rows.iter().map(|row| row.as_ref().iter().map(|visit| (*visit).into()).collect()).collect()
 }
 
@@ -127,7 +127,7 @@ fn points<R: AsRef<[V]>, V: Copy + Into<Point>>(rows: &[R]) -> Vec<Vec<Point>> {
 /// For each row the others speak with the prior, both together with at most six degrees of freedom, and
 /// its own visits with theirs.
 pub fn known<R: AsRef<[Visit]>>(prior: Noise, rows: &[R]) -> Vec<Option<Known>> {
-    Class::of(prior, points(rows)).known()
+    ClassRows::of(prior, points(rows)).known()
 }
 
 /// The same of the differences between two sides that were visited in turn: pairs of a baseline's visit
@@ -136,20 +136,20 @@ pub fn known<R: AsRef<[Visit]>>(prior: Noise, rows: &[R]) -> Vec<Option<Known>> 
 pub fn differences<R: AsRef<[(Visit, Visit)]>>(prior: Noise, rows: &[R]) -> Vec<Option<Known>> {
     let Deviation { sd, freedom } = prior.between;
     let between = Deviation { sd: sd * SQRT_2, freedom };
-    Class::of(Noise { between, ..prior }, points(rows)).known()
+    ClassRows::of(Noise { between, ..prior }, points(rows)).known()
 }
 
 /// Rows of one class with their sums of squares and the noise of the samples in each.
-struct Class {
+struct ClassRows {
     prior: Noise,
-    rows: Vec<Vec<Point>>,
+    rows: Vec<Vec<VisitPoint>>,
     within: Vec<Squares>,
     sigmas: Vec<Deviation>,
     between: Vec<Squares>,
 }
 
-impl Class {
-    fn of(prior: Noise, rows: Vec<Vec<Point>>) -> Self {
+impl ClassRows {
+    fn of(prior: Noise, rows: Vec<Vec<VisitPoint>>) -> Self {
         let within: Vec<_> =
             rows.iter().map(|row| Squares::all(row.iter().map(|point| point.within))).collect();
         let all = Squares::all(within.iter().copied());
@@ -186,7 +186,7 @@ impl Noise {
     /// freedom. Rows with one visit tell of the noise within it only.
     #[must_use]
     pub fn pooled<R: AsRef<[Visit]>>(self, rows: &[R]) -> Self {
-        let class = Class::of(self, points(rows));
+        let class = ClassRows::of(self, points(rows));
         Self {
             between: self.between.and(Squares::all(class.between)),
             within: self.within.and(Squares::all(class.within)),
@@ -200,18 +200,18 @@ impl Known {
         known(noise, &[visits]).pop().flatten()
     }
 
-    fn with(points: &[Point], between: Deviation, sigma: Deviation) -> Option<Self> {
+    fn with(points: &[VisitPoint], between: Deviation, sigma: Deviation) -> Option<Self> {
         if points.is_empty() {
             return None;
         }
-        let total = |of: &dyn Fn(&Point) -> f64| points.iter().map(of).sum::<f64>();
+        let total = |of: &dyn Fn(&VisitPoint) -> f64| points.iter().map(of).sum::<f64>();
         // One correlation for all visits of the row: those of the same length weigh the same.
         let time = total(&|point| point.per_independent) / total(&|point| point.per_sample);
-        let own = |point: &Point| sigma.sd.powi(2) * time * point.per_sample;
+        let own = |point: &VisitPoint| sigma.sd.powi(2) * time * point.per_sample;
         let weight =
-            |point: &Point| 1.0 / (between.sd.powi(2) + own(point)).max(f64::EPSILON.powi(2));
+            |point: &VisitPoint| 1.0 / (between.sd.powi(2) + own(point)).max(f64::EPSILON.powi(2));
         let all = total(&weight);
-        let share = |point: &Point| weight(point) / all;
+        let share = |point: &VisitPoint| weight(point) / all;
         Some(Self {
             log_mean: total(&|point| share(point) * point.mean),
             visits: points.len(),
@@ -271,7 +271,7 @@ mod tests {
 
     /// What the guess about samples that agree takes off τ² above: σ² / n, by Σ (m − 1) / freedom.
     fn noise_taken(rows: &[Vec<Visit>]) -> f64 {
-        let sigma = Class::of(Noise::unknown(), points(rows)).sigmas[0].sd;
+        let sigma = ClassRows::of(Noise::unknown(), points(rows)).sigmas[0].sd;
         4.0 / 5.0 * sigma.powi(2) / 2.0
     }
 

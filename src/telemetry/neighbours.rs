@@ -26,14 +26,14 @@ pub struct Neighbours {
     /// Where `/proc` and `/sys` are.
     root: PathBuf,
     ticks_per_second: f64,
-    said: HashSet<Kind>,
+    said: HashSet<Disturbance>,
     last: Option<(Instant, Glance)>,
     governor: Option<String>,
 }
 
 /// What can be said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Kind {
+enum Disturbance {
     Others,
     Stolen,
     Swap,
@@ -99,14 +99,14 @@ impl Neighbours {
     }
 
     /// What is the matter now, whatever it was before.
-    fn standing(&self) -> Vec<(Kind, String)> {
+    fn standing(&self) -> Vec<(Disturbance, String)> {
         let mut texts = Vec::new();
         let now = system::governor(&self.root);
         if let (Some(before), Some(now)) = (&self.governor, &now)
             && before != now
         {
             texts.push((
-                Kind::Governor,
+                Disturbance::Governor,
                 format!(
                     "the CPU frequency governor changed from {before} to {now} during the run: \
                      rows before and after do not compare"
@@ -118,7 +118,7 @@ impl Neighbours {
             let charge = system::charge(&supplies).filter(|charge| *charge < LOW);
             let low = charge.map_or(String::new(), |charge| format!(" at {charge:.0} %"));
             texts.push((
-                Kind::Battery,
+                Disturbance::Battery,
                 format!("the machine runs on its battery{low}, which may slow it down: plug it in"),
             ));
         }
@@ -127,7 +127,12 @@ impl Neighbours {
 
     /// What happened between two moments.
     #[allow(clippy::cast_precision_loss)] // ticks and pages, far below 2^53
-    fn since(&self, before: &Glance, now: &Glance, elapsed: Duration) -> Vec<(Kind, String)> {
+    fn since(
+        &self,
+        before: &Glance,
+        now: &Glance,
+        elapsed: Duration,
+    ) -> Vec<(Disturbance, String)> {
         let mut texts = Vec::new();
         let seconds = elapsed.as_secs_f64();
         if let (Some(was), Some(is)) = (before.cpus, now.cpus) {
@@ -136,7 +141,7 @@ impl Neighbours {
             let others = cores(busy.saturating_sub(own_since(before, now)));
             if others >= OTHERS {
                 texts.push((
-                    Kind::Others,
+                    Disturbance::Others,
                     format!(
                         "other programs kept {others:.1} cores busy for {seconds:.0} s of the run: \
                          its figures may be low"
@@ -147,7 +152,7 @@ impl Neighbours {
             let share = stolen as f64 / (busy + stolen).max(1) as f64;
             if share >= STOLEN {
                 texts.push((
-                    Kind::Stolen,
+                    Disturbance::Stolen,
                     format!(
                         "the hypervisor gave {:.0} % of the time that this machine wanted to others: \
                          its figures may be low",
@@ -159,7 +164,7 @@ impl Neighbours {
         let pages = before.swapped.zip(now.swapped).map(|(was, is)| is.saturating_sub(was));
         if let Some(pages) = pages.filter(|pages| *pages >= PAGES) {
             texts.push((
-                Kind::Swap,
+                Disturbance::Swap,
                 format!(
                     "the machine swapped ({}) during the run: it is short of memory, and figures may \
                      be low",

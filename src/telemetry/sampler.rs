@@ -25,7 +25,7 @@ const CLOCK_DROP: f64 = 0.05;
 const LOOKS: usize = 20;
 
 /// What the thread is told.
-enum Command {
+enum SamplerCommand {
     /// No worker runs now: what is taken is others'.
     Baseline { done: Sender<()> },
     /// These are the devices, by the engine's names and the places on the bus.
@@ -40,7 +40,7 @@ enum Command {
 
 /// The thread. It ends with this value.
 pub struct Sampler {
-    commands: Option<Sender<Command>>,
+    commands: Option<Sender<SamplerCommand>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -65,11 +65,11 @@ impl Sampler {
         let named =
             devices.iter().filter_map(|device| Some((device.name.clone(), device.id.clone()?)));
         let (answer, known) = bounded(1);
-        self.tell(Command::Name { devices: named.collect(), answer });
+        self.tell(SamplerCommand::Name { devices: named.collect(), answer });
         known.recv_timeout(Duration::from_secs(2)).unwrap_or(false)
     }
 
-    fn tell(&self, command: Command) {
+    fn tell(&self, command: SamplerCommand) {
         if let Some(commands) = &self.commands {
             // A thread that is gone has nothing to say: the rows do without.
             let _ = commands.send(command);
@@ -79,24 +79,24 @@ impl Sampler {
     /// No worker runs now. Returns when the devices have been looked at.
     pub fn baseline(&self) {
         let (done, looked) = bounded(1);
-        self.tell(Command::Baseline { done });
+        self.tell(SamplerCommand::Baseline { done });
         let _ = looked.recv_timeout(Duration::from_secs(1));
     }
 
     /// A job begins in this process.
     pub fn begin(&self, pid: u32) {
-        self.tell(Command::Begin { pid });
+        self.tell(SamplerCommand::Begin { pid });
     }
 
     /// The job's runs count from now on.
     pub fn measure(&self) {
-        self.tell(Command::Measure);
+        self.tell(SamplerCommand::Measure);
     }
 
     /// What was seen since the job began.
     pub fn end(&self) -> Vec<DeviceTelemetry> {
         let (answer, answered) = bounded(1);
-        self.tell(Command::End { answer });
+        self.tell(SamplerCommand::End { answer });
         answered.recv_timeout(Duration::from_secs(2)).unwrap_or_default()
     }
 }
@@ -111,29 +111,29 @@ impl Drop for Sampler {
 }
 
 /// The thread's work.
-fn watch(nvml: &Nvml, inbox: &Receiver<Command>) {
+fn watch(nvml: &Nvml, inbox: &Receiver<SamplerCommand>) {
     let all = (0..nvml.device_count().unwrap_or(0)).filter_map(|at| nvml.device_by_index(at).ok());
     let mut watched: Vec<_> = all.map(Watched::new).collect();
     let mut running = false;
     loop {
         let wait = if running { EVERY } else { Duration::from_hours(1) };
         match inbox.recv_timeout(wait) {
-            Ok(Command::Baseline { done }) => {
+            Ok(SamplerCommand::Baseline { done }) => {
                 watched.iter_mut().for_each(Watched::baseline);
                 let _ = done.send(());
             }
-            Ok(Command::Name { devices, answer }) => {
+            Ok(SamplerCommand::Name { devices, answer }) => {
                 watched.retain_mut(|card| card.take_name(&devices));
                 let _ = answer.send(!watched.is_empty());
             }
-            Ok(Command::Begin { pid }) => {
+            Ok(SamplerCommand::Begin { pid }) => {
                 for device in &mut watched {
                     device.begin(pid);
                 }
                 running = true;
             }
-            Ok(Command::Measure) => watched.iter_mut().for_each(Watched::measure),
-            Ok(Command::End { answer }) => {
+            Ok(SamplerCommand::Measure) => watched.iter_mut().for_each(Watched::measure),
+            Ok(SamplerCommand::End { answer }) => {
                 let seen = watched.iter_mut().map(Watched::end).collect();
                 let _ = answer.send(seen);
                 running = false;
@@ -151,12 +151,12 @@ struct Watched<'a> {
     /// Memory that was taken when no worker ran.
     others: Option<Bytes>,
     pid: u32,
-    row: Row,
+    row: RowWatch,
 }
 
 /// What was seen during a row.
 #[derive(Default)]
-struct Row {
+struct RowWatch {
     process_peak: Option<Bytes>,
     used_peak: Option<Bytes>,
     looks: u32,
@@ -168,7 +168,7 @@ struct Row {
 
 impl<'a> Watched<'a> {
     fn new(card: Card<'a>) -> Self {
-        Self { name: String::new(), card, others: None, pid: 0, row: Row::default() }
+        Self { name: String::new(), card, others: None, pid: 0, row: RowWatch::default() }
     }
 
     /// Takes the name of the device at its place on the bus; `false` where there is none.
@@ -186,7 +186,7 @@ impl<'a> Watched<'a> {
 
     fn begin(&mut self, pid: u32) {
         self.pid = pid;
-        self.row = Row::default();
+        self.row = RowWatch::default();
         self.look();
     }
 
@@ -251,7 +251,7 @@ impl<'a> Watched<'a> {
 
 /// The most that was taken, what others had, and how that is known: by process where the driver lists it,
 /// else by the difference to what was taken before.
-fn memory(row: &Row, others: Option<Bytes>) -> (Option<Bytes>, Option<Bytes>, MemoryMethod) {
+fn memory(row: &RowWatch, others: Option<Bytes>) -> (Option<Bytes>, Option<Bytes>, MemoryMethod) {
     if row.process_peak.is_some() {
         return (row.process_peak, others, MemoryMethod::Process);
     }
@@ -299,10 +299,10 @@ mod tests {
 
     #[test]
     fn memory_is_the_process_where_it_is_listed() {
-        let row = |process: Option<u64>, used: Option<u64>| Row {
+        let row = |process: Option<u64>, used: Option<u64>| RowWatch {
             process_peak: process.map(Bytes),
             used_peak: used.map(Bytes),
-            ..Row::default()
+            ..RowWatch::default()
         };
         let listed = memory(&row(Some(5), Some(50)), Some(Bytes(20)));
         assert_eq!(listed, (Some(Bytes(5)), Some(Bytes(20)), MemoryMethod::Process));

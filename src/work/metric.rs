@@ -6,7 +6,7 @@ use super::{KINDS, Sample, Work};
 use crate::document::NOTHING;
 use crate::stats::sides::{Side, compare_sides};
 use crate::stats::spread::Spread;
-use crate::stats::verdict::{Comparison, Limits, Verdict};
+use crate::stats::verdict::{Comparison, Criteria, Verdict};
 use crate::stats::{Estimate, paired, robust};
 
 /// Kind of work, as data: what it yields.
@@ -51,7 +51,7 @@ pub struct Metric {
     /// Its column in a table; `None` where it has none.
     pub face: Option<Face>,
     /// Its fields in a result file.
-    pub fields: Names,
+    pub fields: FieldNames,
     /// Its values, in the order of the samples: what stopping, ledger and verdict see.
     pub values: fn(&Work, &[Sample]) -> Vec<f64>,
     /// What its values come to; `None` without any.
@@ -65,7 +65,7 @@ impl Metric {
     }
 
     /// Compares a row with its baseline.
-    pub fn compare(&self, baseline: Side<'_>, new: Side<'_>, limits: Limits) -> Comparison {
+    pub fn compare(&self, baseline: Side<'_>, new: Side<'_>, limits: Criteria) -> Comparison {
         match self.chance {
             Chance::Independent => compare_sides(baseline, new, limits),
             Chance::Paired => {
@@ -189,7 +189,7 @@ impl Face {
 
 /// Names of a metric's fields.
 #[derive(Debug, Clone, Copy)]
-pub struct Names {
+pub struct FieldNames {
     /// The field of its figure.
     pub value: &'static str,
     /// That of the figure's error.
@@ -245,7 +245,7 @@ mod tests {
         );
         let names = all().map(|metric| metric.name);
         let fields = all().flat_map(|metric| {
-            let Names { value, error, samples } = metric.fields;
+            let FieldNames { value, error, samples } = metric.fields;
             [Some(value), error, samples]
         });
         let headings = all().filter_map(|metric| Some(metric.face?.heading));

@@ -11,7 +11,7 @@ use crate::engine::{EngineError, Session, Token};
 use crate::job::Job;
 use crate::stats::stopping::Rule;
 use crate::units::Nanos;
-use crate::wire::Settings;
+use crate::wire::{Guarded, Settings};
 
 /// Generations that are timed; the fastest counts.
 const REPEATS: u32 = 5;
@@ -24,7 +24,7 @@ const REPEATS: u32 = 5;
 pub fn per_token(job: &Job) -> io::Result<Option<f64>> {
     let sink = File::options().write(true).open("/dev/null")?;
     let events = Events::into(sink);
-    let mut session = Nothing {
+    let mut session = IdleSession {
         start: Cell::new(Nanos(0)),
         stepped: Cell::new(false),
         took: Cell::new(None),
@@ -35,6 +35,7 @@ pub fn per_token(job: &Job) -> io::Result<Option<f64>> {
         warmup: true,
         delay: Nanos(0),
         foresee: false,
+        canary: Guarded::None,
     };
     let Some(speed) = job.work.speed() else { return Ok(None) };
     // A session that does nothing cannot fail.
@@ -45,7 +46,7 @@ pub fn per_token(job: &Job) -> io::Result<Option<f64>> {
 }
 
 /// A session that does nothing, and notes how long the loop around it takes.
-struct Nothing {
+struct IdleSession {
     /// When the generation began.
     start: Cell<Nanos>,
     /// Whether a step was made since the clock was read.
@@ -56,7 +57,7 @@ struct Nothing {
     fastest: Cell<Option<Nanos>>,
 }
 
-impl Session for Nothing {
+impl Session for IdleSession {
     fn n_ctx(&self) -> u32 {
         u32::MAX
     }

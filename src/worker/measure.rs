@@ -1,7 +1,7 @@
 //! The loops that the clock watches. Generic over the session, so that what times llama.cpp is what the
 //! tests drive.
 
-use super::{DepthState, Events, Failure};
+use super::{DepthState, Events, JobFailure};
 use crate::engine::{EngineError, Session};
 use crate::job::Job;
 use crate::record::{Phase, RemoteTraffic};
@@ -35,7 +35,7 @@ const GRAIN: Nanos = Nanos(10_000_000);
 const MAX_RUNS: u64 = 1000;
 
 /// How the measuring of a job went.
-pub struct Course {
+pub struct Measurement {
     /// Whether the warm-up became steady; `None` without one.
     pub steady: Option<bool>,
     /// Why the measuring ended.
@@ -52,10 +52,14 @@ pub fn repeat<S: Session>(
     settings: Settings,
     events: &Events,
     depth_state: &mut Option<DepthState>,
-) -> Result<Course, Failure> {
+) -> Result<Measurement, JobFailure> {
     if settings.stop == (Rule::Fixed { n: 0 }) {
         // Its memory alone is wanted.
-        return Ok(Course { steady: None, stop: StopReason::Repetitions, traffic: Vec::new() });
+        return Ok(Measurement {
+            steady: None,
+            stop: StopReason::Repetitions,
+            traffic: Vec::new(),
+        });
     }
     let mut bench = Bench::new(session, (job, speed), events, depth_state);
     let started = bench.session.now();
@@ -66,7 +70,7 @@ pub fn repeat<S: Session>(
     let stop = bench.measure(visit(settings.stop, warmth.run), warming, warmth.runs)?;
     let after = before.as_ref().and_then(|_| traffic::counts(job.setup.servers()));
     let traffic = before.zip(after).map(|(before, after)| traffic::between(&before, &after));
-    Ok(Course { steady: warmth.steady, stop, traffic: traffic.unwrap_or_default() })
+    Ok(Measurement { steady: warmth.steady, stop, traffic: traffic.unwrap_or_default() })
 }
 
 /// Outcome of a warm-up.
@@ -138,7 +142,7 @@ impl<'a, S: Session> Bench<'a, S> {
     }
 
     /// Runs the work, unmeasured, until it is steady, if that is asked for.
-    fn warm_up(&mut self, settings: Settings) -> Result<Warmed, Failure> {
+    fn warm_up(&mut self, settings: Settings) -> Result<Warmed, JobFailure> {
         if !settings.warmup {
             return Ok(Warmed { steady: None, runs: 1, run: None });
         }
@@ -155,7 +159,7 @@ impl<'a, S: Session> Bench<'a, S> {
 
     /// Whole runs, until successive ones agree; whether they came to, and the time of the last. A long run is
     /// warm when it is over: what is slow in the beginning is slow for parts of a second.
-    fn warm_runs(&mut self) -> Result<(Option<bool>, Nanos), Failure> {
+    fn warm_runs(&mut self) -> Result<(Option<bool>, Nanos), JobFailure> {
         let mut steady = Steady::new(Steady::TOLERANCE, WARMUP_RUNS, WARMUP_TIME);
         loop {
             let ns = Nanos(self.once(true, &mut Vec::new())?.ns);
@@ -170,7 +174,7 @@ impl<'a, S: Session> Bench<'a, S> {
 
     /// Tokens, until they agree and the device has been at work for a moment; whether they came to, and the time
     /// of a run as the before of them have it.
-    fn warm_generation(&mut self) -> Result<(Option<bool>, Nanos), Failure> {
+    fn warm_generation(&mut self) -> Result<(Option<bool>, Nanos), JobFailure> {
         let n_gen = self.speed.n_gen;
         let mut warm = Warm::new(WARMUP_RUNS * (n_gen as usize).max(WARM_TOKENS), WARMUP_TIME);
         loop {
@@ -196,7 +200,7 @@ impl<'a, S: Session> Bench<'a, S> {
 
     /// Takes samples of `runs` runs each until the rule is satisfied. Up to half of the time that a visit lasts
     /// at the least may have gone into the warm-up.
-    fn measure(&mut self, rule: Rule, warming: Nanos, runs: u32) -> Result<StopReason, Failure> {
+    fn measure(&mut self, rule: Rule, warming: Nanos, runs: u32) -> Result<StopReason, JobFailure> {
         let mut stopping = Stopping::new(rule);
         let before = match rule {
             Rule::Visit { least_time, .. } => warming.min(Nanos(least_time.0 / 2)),
@@ -213,7 +217,7 @@ impl<'a, S: Session> Bench<'a, S> {
     }
 
     /// Takes one sample of `runs` runs and sends it: its value, in the headline's unit; 0 of one that took no time.
-    fn sample(&mut self, runs: u32) -> Result<f64, Failure> {
+    fn sample(&mut self, runs: u32) -> Result<f64, JobFailure> {
         let mut ns = 0;
         let mut first_token_ns = Vec::with_capacity(runs as usize);
         // Room for every token before the clock starts.
@@ -233,13 +237,13 @@ impl<'a, S: Session> Bench<'a, S> {
 
     /// One run from an empty context: fill to the depth, then the timed work. The times of generated
     /// tokens are added to `token_ns`.
-    fn once(&mut self, warmup: bool, token_ns: &mut Vec<Nanos>) -> Result<Timing, Failure> {
+    fn once(&mut self, warmup: bool, token_ns: &mut Vec<Nanos>) -> Result<Timing, JobFailure> {
         self.empty(warmup)?;
         self.timed(warmup, token_ns).map_err(|error| self.failure(error))
     }
 
     /// A context with nothing in it but its depth.
-    fn empty(&mut self, warmup: bool) -> Result<(), Failure> {
+    fn empty(&mut self, warmup: bool) -> Result<(), JobFailure> {
         self.session.clear();
         if self.speed.n_depth > 0 {
             if !warmup {
@@ -250,8 +254,8 @@ impl<'a, S: Session> Bench<'a, S> {
         Ok(())
     }
 
-    fn failure(&self, error: EngineError) -> Failure {
-        Failure { phase: self.phase, error }
+    fn failure(&self, error: EngineError) -> JobFailure {
+        JobFailure { phase: self.phase, error }
     }
 
     /// Brings the context to its depth: from the saved state where it fits, and further from there by

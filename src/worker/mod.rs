@@ -4,8 +4,10 @@
 //! output. It dies with its parent: the kernel is asked to see to that, and a closed standard input is
 //! watched for where the kernel does not.
 
+mod canary;
 pub mod cost;
 mod events;
+mod guarding;
 mod measure;
 mod quality;
 
@@ -15,7 +17,7 @@ use std::path::PathBuf;
 use crossbeam_channel::{Receiver, Sender};
 
 use events::Events;
-use measure::Course;
+use measure::Measurement;
 
 use crate::engine::scripted::{Script, Scripted};
 use crate::engine::{Engine, EngineError, Session};
@@ -23,7 +25,7 @@ use crate::error::Error;
 use crate::job::Job;
 use crate::machine::Limits;
 use crate::machine::limits::Room;
-use crate::record::{DeviceMemory, Loaded, MemorySplit, Phase, Reading, Warning};
+use crate::record::{Canary, DeviceMemory, Loaded, MemorySplit, Phase, Reading, Warning};
 use crate::setup::{Config, Process, Setup};
 use crate::terminal::tell;
 use crate::units::{Bytes, Nanos};
@@ -32,7 +34,7 @@ use crate::work::Work;
 
 /// How a worker is started.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
+pub struct WorkerOptions {
     /// Copy the engine's log to standard error.
     pub verbose: bool,
     /// Use the scripted engine with this script instead of llama.cpp.
@@ -51,7 +53,7 @@ pub struct Options {
 ///
 /// # Errors
 /// When the engine cannot be started, or this build has none.
-pub fn main(options: &Options) -> Result<(), Error> {
+pub fn main(options: &WorkerOptions) -> Result<(), Error> {
     let events =
         Events::claim_stdout().map_err(|e| Error::Worker(format!("standard output: {e}")))?;
     die_with_parent(options.parent);
@@ -74,7 +76,7 @@ pub fn main(options: &Options) -> Result<(), Error> {
 
 #[cfg(feature = "llama")]
 fn serve_llama(
-    options: &Options,
+    options: &WorkerOptions,
     events: &Events,
     requests: &Receiver<Request>,
 ) -> Result<(), Error> {
@@ -86,7 +88,7 @@ fn serve_llama(
 }
 
 #[cfg(not(feature = "llama"))]
-fn serve_llama(_: &Options, _: &Events, _: &Receiver<Request>) -> Result<(), Error> {
+fn serve_llama(_: &WorkerOptions, _: &Events, _: &Receiver<Request>) -> Result<(), Error> {
     Err(Error::Worker(
         "this lbench was built without llama.cpp (--no-default-features): it cannot load models"
             .into(),
@@ -156,9 +158,15 @@ fn read_requests() -> Result<Receiver<Request>, Error> {
     Ok(receiver)
 }
 
-fn serve<E: Engine>(engine: E, options: &Options, events: &Events, requests: &Receiver<Request>) {
+fn serve<E: Engine>(
+    engine: E,
+    options: &WorkerOptions,
+    events: &Events,
+    requests: &Receiver<Request>,
+) {
     let (foreseen, limits) = (Vec::new(), options.limits.as_ref());
-    let mut worker = Worker { engine, events, limits, tried: None, depth_state: None, foreseen };
+    let (tried, depth_state, canaries) = (None, None, Vec::new());
+    let mut worker = JobServer { engine, events, limits, tried, depth_state, foreseen, canaries };
     for request in requests {
         match request {
             Request::Ask(question) => events.send(&worker.reply(question)),
@@ -186,12 +194,12 @@ struct Tried {
 }
 
 /// What went wrong, and where.
-struct Failure {
+struct JobFailure {
     phase: Phase,
     error: EngineError,
 }
 
-struct Worker<'a, E: Engine> {
+struct JobServer<'a, E: Engine> {
     engine: E,
     events: &'a Events,
     limits: Option<&'a Limits>,
@@ -199,9 +207,11 @@ struct Worker<'a, E: Engine> {
     depth_state: Option<DepthState>,
     /// Jobs whose memory was predicted.
     foreseen: Vec<Job>,
+    /// What the canary has said of settings on what is loaded.
+    canaries: Vec<(Config, Option<Canary>)>,
 }
 
-impl<E: Engine> Worker<'_, E> {
+impl<E: Engine> JobServer<'_, E> {
     /// The answer to a question.
     fn reply(&mut self, question: Question) -> Event {
         fn in_words<T>(answer: Result<T, EngineError>) -> Result<T, String> {
@@ -218,6 +228,10 @@ impl<E: Engine> Worker<'_, E> {
                 let Setup::Llama(config) = &job.setup;
                 Event::Predicted(in_words(engine.predict(config, job.extent())))
             }
+            Question::Canary { job, guarded } => {
+                Event::Canaried(in_words(self.ask_cpu(&job, guarded)))
+            }
+            Question::Quantize(order) => Event::Quantized(in_words(engine.quantize(&order))),
             Question::Tokenize { model, texts } => {
                 Event::Tokenized(in_words(engine.tokenize(&model, &texts)))
             }
@@ -225,7 +239,7 @@ impl<E: Engine> Worker<'_, E> {
     }
 
     /// Does a job and reports its end, either way.
-    fn answer(&mut self, job: &Job, work: impl FnOnce(&mut Self) -> Result<Event, Failure>) {
+    fn answer(&mut self, job: &Job, work: impl FnOnce(&mut Self) -> Result<Event, JobFailure>) {
         let event = work(self).unwrap_or_else(|failure| Event::Failed {
             job: job.id.clone(),
             phase: failure.phase,
@@ -252,11 +266,17 @@ impl<E: Engine> Worker<'_, E> {
     }
 
     /// Load, context, warm-up, repetitions.
-    fn run(&mut self, job: &Job, settings: Settings) -> Result<Event, Failure> {
+    fn run(&mut self, job: &Job, settings: Settings) -> Result<Event, JobFailure> {
         let predicted = if settings.foresee { self.foresee(job) } else { Vec::new() };
         self.engine.reset_peak_rss();
         self.load(job)?;
         let after_load = self.engine.device_memory();
+        // What the canary takes is not the row's.
+        let of_load = self.engine.peak_rss();
+        let canary = self.canary(job, settings.canary)?;
+        if canary.is_some() {
+            self.engine.reset_peak_rss();
+        }
         let mut session = self.open(job)?;
         let after_context = self.engine.device_memory();
         if settings.delay > Nanos(0) {
@@ -269,13 +289,13 @@ impl<E: Engine> Worker<'_, E> {
                 measure::repeat(&mut session, (job, speed), settings, events, depth)?
             }
             Work::Quality(quality) => {
-                let engine = self.engine.describe();
-                let engine = format!("{} {}", engine.engine, engine.build_commit);
+                let engine = engine_name(&mut self.engine);
                 quality::foretell(&mut session, (job, quality), &engine, events)?
             }
         };
         let reading = Reading {
-            peak_rss: self.engine.peak_rss(),
+            peak_rss: self.engine.peak_rss().max(of_load),
+            canary,
             devices: stages(self.engine.device_memory(), &after_load, &after_context),
             split: self.engine.memory_split(),
             predicted,
@@ -331,7 +351,7 @@ impl<E: Engine> Worker<'_, E> {
     }
 
     /// From nothing to the first token, once, without a warm-up.
-    fn cold(&mut self, job: &Job) -> Result<Event, Failure> {
+    fn cold(&mut self, job: &Job) -> Result<Event, JobFailure> {
         self.load(job)?;
         let mut session = self.open(job)?;
         self.phase(job, Phase::Prompt);
@@ -339,13 +359,13 @@ impl<E: Engine> Worker<'_, E> {
             .prompt(job.work.speed().map_or(0, |speed| speed.n_prompt))
             .and_then(|()| session.sample_greedy());
         let clock = Nanos::monotonic();
-        first.map_err(|error| Failure { phase: Phase::Prompt, error })?;
+        first.map_err(|error| JobFailure { phase: Phase::Prompt, error })?;
         Ok(Event::FirstToken { job: job.id.clone(), clock })
     }
 
     /// Loads the job's model unless it is loaded. A load that failed is not tried again for the next job
     /// on the same model: it would fail the same way, and may take minutes to do so.
-    fn load(&mut self, job: &Job) -> Result<(), Failure> {
+    fn load(&mut self, job: &Job) -> Result<(), JobFailure> {
         let Setup::Llama(config) = &job.setup;
         let same = |tried: &Tried| tried.config.same_load(config);
         let tried = if let Some(tried) = self.tried.take().filter(same) {
@@ -353,6 +373,7 @@ impl<E: Engine> Worker<'_, E> {
         } else {
             self.phase(job, Phase::Load);
             self.depth_state = None;
+            self.canaries.clear();
             let result = self.engine.load(config, job.extent());
             let remarks = self.engine.remarks();
             Tried { config: Config::clone(config), result, remarks }
@@ -360,22 +381,28 @@ impl<E: Engine> Worker<'_, E> {
         let result = tried.result.clone();
         tried.remarks.iter().for_each(|text| self.warn(job, text.clone()));
         self.tried = Some(tried);
-        let facts = result.map_err(|error| Failure { phase: Phase::Load, error })?;
+        let facts = result.map_err(|error| JobFailure { phase: Phase::Load, error })?;
         self.events.send(&Event::Loaded { job: job.id.clone(), facts });
         Ok(())
     }
 
-    fn open(&mut self, job: &Job) -> Result<E::Session, Failure> {
+    fn open(&mut self, job: &Job) -> Result<E::Session, JobFailure> {
         self.phase(job, Phase::Context);
         let Setup::Llama(config) = &job.setup;
         let session = self.engine.open(config, job.extent());
         self.hand_on_remarks(job);
-        let mut session = session.map_err(|error| Failure { phase: Phase::Context, error })?;
+        let mut session = session.map_err(|error| JobFailure { phase: Phase::Context, error })?;
         if let Some(text) = job.work.speed().and_then(|speed| speed.text.as_ref()) {
             session.use_text(&text.tokens);
         }
         Ok(session)
     }
+}
+
+/// The engine and its build, as answers that are kept say it.
+fn engine_name<E: Engine>(engine: &mut E) -> String {
+    let description = engine.describe();
+    format!("{} {}", description.engine, description.build_commit)
 }
 
 /// Whether a job's context has room in that of another one.
@@ -404,7 +431,7 @@ fn stages(
 }
 
 /// What a session tells behind its measurement.
-fn reading<S: Session>(session: &S, course: Course) -> Reading {
+fn reading<S: Session>(session: &S, course: Measurement) -> Reading {
     Reading {
         n_ctx: Some(session.n_ctx()),
         flash_attn: session.flash_attn(),

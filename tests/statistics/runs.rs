@@ -1,10 +1,10 @@
 //! Whole runs on simulated machines: rows in rounds, each visit a process, and what is made of them.
 
-use lbench::engine::scripted::noise::{Noise as Weather, Source, States, Wave};
+use lbench::engine::scripted::noise::{NoiseSource, States, Wave, Weather};
 use lbench::stats::known::Known;
 use lbench::stats::noise::{Deviation, Noise};
 use lbench::stats::stopping::{Rule, Stopping};
-use lbench::stats::verdict::{Limits, Verdict, compare_known};
+use lbench::stats::verdict::{Criteria, Verdict, compare_known};
 use lbench::stats::visits::{Visit, known};
 use lbench::units::Nanos;
 use rand::seq::SliceRandom as _;
@@ -57,7 +57,7 @@ impl Machine {
 
     /// The rates of its samples, and the middle of their time.
     pub fn rates(&mut self, seconds: f64) -> (Vec<f64>, f64) {
-        let mut noise = Source::new(self.weather, self.seed, self.process);
+        let mut noise = NoiseSource::new(self.weather, self.seed, self.process);
         self.process += 1;
         self.now += LOAD;
         let mut call = |now: &mut f64| {
@@ -138,7 +138,7 @@ pub struct Trial {
     pub weather: Weather,
     pub rounds: usize,
     pub prior: Noise,
-    pub limits: Limits,
+    pub limits: Criteria,
     /// Whether each row is a class of its own.
     pub alone: bool,
 }
@@ -146,7 +146,7 @@ pub struct Trial {
 impl Trial {
     /// As users have it on a machine that nobody knows.
     pub fn new(weather: Weather, rounds: usize) -> Self {
-        let (prior, limits) = (Noise::unknown(), Limits::default());
+        let (prior, limits) = (Noise::unknown(), Criteria::default());
         Self { weather, rounds, prior, limits, alone: false }
     }
 
@@ -301,7 +301,7 @@ fn nor_is_it_with_more_rounds_or_fewer() {
 #[test]
 fn without_the_part_between_visits_it_would_be() {
     let prior = Noise { between: Deviation::given(0.0), ..Noise::unknown() };
-    let limits = Limits { floor: 0.0, ..Limits::default() };
+    let limits = Criteria { floor: 0.0, ..Criteria::default() };
     for (shift, least) in [(0.01, 0.10), (0.03, 0.40)] {
         let trial = Trial::new(Weather { shift, ..QUIET }, 3);
         let out = Trial { prior, limits, ..trial }.pairs(200);

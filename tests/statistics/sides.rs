@@ -1,20 +1,20 @@
 //! Two sides that are not runs in rounds: samples of one process each, and sides measured in turn. And the trend.
 
-use lbench::engine::scripted::noise::{Noise as Weather, Source};
+use lbench::engine::scripted::noise::{NoiseSource, Weather};
 use lbench::stats::noise::Noise;
 use lbench::stats::trend::{Moment, Trend};
-use lbench::stats::verdict::{Limits, Verdict, compare, compare_paired};
+use lbench::stats::verdict::{Criteria, Verdict, compare, compare_paired};
 use lbench::stats::visits::{Visit, differences};
 
 use super::runs::{CALLS, LONG, Machine, QUIET, ROWS, USUAL, WEATHERS, is_called, share};
 
 /// Shares of pairs of series of `n` samples, each from a process, that are called different: the same thing,
 /// and 3 % slower.
-fn series(weather: Weather, n: usize, limits: Limits, pairs: u64) -> (f64, f64) {
+fn series(weather: Weather, n: usize, limits: Criteria, pairs: u64) -> (f64, f64) {
     let (mut called, mut noticed) = (0, 0);
     for pair in 0..pairs {
         let side = |process| {
-            let mut noise = Source::new(weather, pair, process);
+            let mut noise = NoiseSource::new(weather, pair, process);
             (0..n).map(|_| 1.0 / noise.factor(0.0)).collect::<Vec<_>>()
         };
         let (a, b) = (side(1), side(2));
@@ -26,8 +26,8 @@ fn series(weather: Weather, n: usize, limits: Limits, pairs: u64) -> (f64, f64) 
     (share(called, pairs), share(noticed, pairs))
 }
 
-fn given(floor: f64) -> Limits {
-    Limits { floor, floor_may_rise: false, ..Limits::default() }
+fn given(floor: f64) -> Criteria {
+    Criteria { floor, floor_may_rise: false, ..Criteria::default() }
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn one_process_each_is_not_called_different() {
         assert!(called <= 0.01, "{n} samples, floor known: {called}");
         for shift in [0.003, 0.01, 0.03] {
             let weather = Weather { shift, ..CALLS };
-            let (called, _) = series(weather, n, Limits::default(), 1000);
+            let (called, _) = series(weather, n, Criteria::default(), 1000);
             assert!(called <= 0.01, "{n} samples, {shift}: {called}");
         }
         let (called, _) = series(Weather { shift: 0.01, ..CALLS }, n, given(0.01), 1000);
@@ -75,7 +75,7 @@ fn turns(weather: Weather, rounds: usize, runs: u64) -> (f64, f64) {
         for seed in 0..runs {
             let pairs = in_turn(&mut Machine::new(weather, seed), rounds, slower);
             for difference in differences(Noise::unknown(), &pairs) {
-                let comparison = compare_paired(&difference.unwrap(), Limits::default());
+                let comparison = compare_paired(&difference.unwrap(), Criteria::default());
                 hits += usize::from(wanted(comparison.verdict));
             }
         }
@@ -128,7 +128,7 @@ pub fn figures() {
     println!("series of one process each: called, 3 % slower noticed");
     for n in [2, 5, 10, 30] {
         let unknown: Vec<_> = [0.003, 0.01, 0.03, 0.07]
-            .map(|shift| series(Weather { shift, ..CALLS }, n, Limits::default(), 10_000).0)
+            .map(|shift| series(Weather { shift, ..CALLS }, n, Criteria::default(), 10_000).0)
             .to_vec();
         let known = series(USUAL, n, given(0.005), 10_000);
         println!("  n {n}: unknown 0.3, 1, 3, 7 %: {unknown:.4?}; floor 0.5 %: {known:.4?}");

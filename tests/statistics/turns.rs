@@ -1,7 +1,7 @@
 //! `lbench ab` without processes: the rounds that it would make, and the verdicts that it would print, on simulated
 //! machines.
 
-use lbench::engine::scripted::noise::Noise as Weather;
+use lbench::engine::scripted::noise::Weather;
 use lbench::job::Job;
 use lbench::ledger::{Ledger, Priors, paired};
 use lbench::record::{Outcome, Reading, Record};
@@ -9,7 +9,7 @@ use lbench::runner::{Spawn, Turning, Turns};
 use lbench::setup::Config;
 use lbench::stats::known::Known;
 use lbench::stats::noise::Deviation;
-use lbench::stats::verdict::{Limits, Verdict, compare_paired};
+use lbench::stats::verdict::{Criteria, Verdict, compare_paired};
 use lbench::units::Nanos;
 use lbench::work::{Sample, Work};
 
@@ -38,7 +38,7 @@ fn run(weather: Weather, seed: u64, slower: f64) -> Vec<Known> {
         least: Turns::LEAST,
         most: Turns::MOST,
         longest: (Turns::LEAST, Turns::LONGEST),
-        limits: Limits::default(),
+        limits: Criteria::default(),
     };
     let mut turning = Turning::new(turns, seed);
     let mut round = turning.first();
@@ -81,7 +81,7 @@ struct Outcomes {
 fn runs(weather: Weather, slower: f64, runs: u64) -> Outcomes {
     let rows: Vec<_> = (0..runs).flat_map(|seed| run(weather, seed, slower)).collect();
     let of = |wanted: &dyn Fn(Verdict) -> bool| {
-        let verdict = |known: &&Known| wanted(compare_paired(known, Limits::default()).verdict);
+        let verdict = |known: &&Known| wanted(compare_paired(known, Criteria::default()).verdict);
         share(rows.iter().filter(verdict).count(), rows.len())
     };
     Outcomes {
@@ -103,7 +103,7 @@ fn a_against_a_is_not_called_different_whatever_the_weather() {
 /// The mutant of the above: judged by the samples alone, with nothing between visits and no floor.
 #[test]
 fn without_the_floor_it_would_be() {
-    let limits = Limits { floor: 0.0, ..Limits::default() };
+    let limits = Criteria { floor: 0.0, ..Criteria::default() };
     let verdict = |known: Known| {
         let between = Deviation::given(0.0);
         compare_paired(&Known { between, ..known }, limits).verdict

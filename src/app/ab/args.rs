@@ -72,7 +72,7 @@ fn in_turn(arg: Arg) -> Arg {
 
 /// One side of two, as it was typed.
 #[derive(Debug)]
-pub struct Side {
+pub struct TypedSide {
     /// Its flags, with those of both.
     pub bench: BenchArgs,
     /// Variables of its environment.
@@ -85,7 +85,7 @@ pub struct Side {
 const OF_A_SIDE: [&str; 6] = ["hf-repo", "hf-file", "numa", "prio", "backend-dir", "scripted"];
 
 /// Flags that mean nothing where two sides are visited in turn, and what to do instead.
-const OUT_OF_PLACE: [(&str, &str); 9] = [
+const OUT_OF_PLACE: [(&str, &str); 10] = [
     ("resume", "begins anew each time"),
     ("baseline", "has its own: A"),
     (
@@ -98,6 +98,7 @@ const OUT_OF_PLACE: [(&str, &str); 9] = [
     ("by", "pairs tests by their order: settings may differ"),
     ("force", "refuses no pair of equal tests"),
     ("list-devices", "measures"),
+    ("make", "measures one model a side: make it with `lbench quality --make TYPE --keep`"),
 ];
 
 impl AbArgs {
@@ -105,7 +106,7 @@ impl AbArgs {
     ///
     /// # Errors
     /// When one cannot be followed, or has what is about the whole run.
-    pub fn sides(&self) -> Result<[Side; 2], Error> {
+    pub fn sides(&self) -> Result<[TypedSide; 2], Error> {
         let typed = |flag: &str| self.bench.typed.iter().any(|setting| setting.flag == flag);
         if let Some((flag, why)) = OUT_OF_PLACE.iter().find(|(flag, _)| typed(flag)) {
             return Err(Error::Usage(format!("--{flag}: `lbench ab` {why}")));
@@ -121,7 +122,7 @@ impl AbArgs {
     }
 
     /// One side: what is said of it alone, over what is said of both.
-    fn side(&self, flags: &Flags, text: &str) -> Result<Side, Error> {
+    fn side(&self, flags: &Flags, text: &str) -> Result<TypedSide, Error> {
         let words = shlex::split(text)
             .ok_or_else(|| Error::Usage(format!("a quote in {text} has no end")))?;
         let variables = words.iter().map_while(|word| variable(word));
@@ -153,7 +154,7 @@ impl AbArgs {
         }
         let all = over(flags, &own, &self.bench.typed);
         let bench = BenchArgs::parse(command_line(&all))?;
-        Ok(Side { bench, environment, own: text.trim().to_string() })
+        Ok(TypedSide { bench, environment, own: text.trim().to_string() })
     }
 }
 
@@ -186,14 +187,14 @@ mod tests {
     use super::super::super::command::{Cli, Command};
     use super::*;
 
-    fn sides(line: &str) -> Result<[Side; 2], String> {
+    fn sides(line: &str) -> Result<[TypedSide; 2], String> {
         let args = shlex::split(line).unwrap().into_iter().map(OsString::from);
         let cli = Cli::parse_args(args).map_err(|error| error.to_string())?;
         let Some(Command::Ab(args)) = cli.unwrap().command else { panic!("{line}") };
         args.sides().map_err(|error| error.to_string())
     }
 
-    fn typed(side: &Side) -> String {
+    fn typed(side: &TypedSide) -> String {
         let words = side.bench.typed.iter().flat_map(Setting::arguments);
         words.map(|word| word.into_string().unwrap()).collect::<Vec<_>>().join(" ")
     }

@@ -18,12 +18,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::side::{Asked, Side};
-use self::watch::Watch;
+use self::side::{AbSide, AskedSide};
+use self::watch::RoundWatch;
 use super::out::{print, tell};
 use super::{keeping, prepare, shares, sweep};
 use crate::cli::BenchArgs;
-use crate::cli::defaults::{self, Request, Sources};
+use crate::cli::defaults::{self, RunRequest, Sources};
 use crate::compare::{self, Run};
 use crate::error::{Error, exit};
 use crate::journal::{self, Kept, RunFacts, Writer};
@@ -46,13 +46,13 @@ pub(super) fn main(typed: &AbArgs) -> Result<u8, Error> {
     if typed.bench.preset.as_deref() == Some("list") {
         return sweep::list_presets(&sources);
     }
-    let [a, b] = sides.each_ref().map(|side| Request::comparing(&side.bench, &sources));
+    let [a, b] = sides.each_ref().map(|side| RunRequest::comparing(&side.bench, &sources));
     let requests = [a?, b?];
     let args = &requests[0].sweeps[0].args;
     args::refuse_rows(args.output)?;
     let seed = sweep::seed(args);
     let sampler = prepare::sampler(args);
-    let asked = |side: usize| Asked {
+    let asked = |side: usize| AskedSide {
         letter: ["A", "B"][side],
         request: &requests[side],
         typed: &sides[side],
@@ -60,8 +60,8 @@ pub(super) fn main(typed: &AbArgs) -> Result<u8, Error> {
     };
     let alike = side::spawn(asked(0)) == side::spawn(asked(1));
     let mut runner = Runner::new(options(args, seed, alike))?;
-    let a = Side::new(asked(0), None, &mut runner)?;
-    let b = Side::new(asked(1), Some(&a), &mut runner)?;
+    let a = AbSide::new(asked(0), None, &mut runner)?;
+    let b = AbSide::new(asked(1), Some(&a), &mut runner)?;
     let both = Both::new(args, [a, b])?;
     runner.set_spawn(both.sides[0].spawn.clone());
     prepare::refuse_unforeseeable(args, &both.plan)?;
@@ -79,28 +79,28 @@ pub(super) fn main(typed: &AbArgs) -> Result<u8, Error> {
     });
     prepare::watch_devices(&mut runner, sampler, &facts[0].host);
     runner.take_turns(both.turns());
-    let run = Measuring { both: &both, facts };
+    let run = Duel { both: &both, facts };
     let journal = run.journal(typed, requests.each_ref())?;
     run.measure(&mut runner, journal)
 }
 
 /// How the rounds are run, of sides whose workers are started alike or not.
-fn options(args: &BenchArgs, seed: u64, alike: bool) -> runner::Options {
+fn options(args: &BenchArgs, seed: u64, alike: bool) -> runner::RunOptions {
     let usual = sweep::runner_options(args, seed);
     // That one program finds no memory says nothing of another: to find some may be what it is there for. And a
     // comparison has no room for cold starts, whoever wishes for them.
-    runner::Options { cold: 0, try_all: usual.try_all || !alike, ..usual }
+    runner::RunOptions { cold: 0, try_all: usual.try_all || !alike, ..usual }
 }
 
 /// Both sides, as one plan.
 struct Both<'a> {
     args: &'a BenchArgs,
-    sides: [Side; 2],
+    sides: [AbSide; 2],
     plan: Plan,
 }
 
 impl<'a> Both<'a> {
-    fn new(args: &'a BenchArgs, sides: [Side; 2]) -> Result<Self, Error> {
+    fn new(args: &'a BenchArgs, sides: [AbSide; 2]) -> Result<Self, Error> {
         let titled: Vec<Titled> =
             sides.iter().flat_map(|side| side.sweeps.iter().cloned()).collect();
         let plan = plan::expand_all(&titled, &sides[0].host)?;
@@ -133,7 +133,7 @@ impl<'a> Both<'a> {
     fn warn(&self) {
         let [a, b] = &self.sides;
         self.args.deprecated.notes().iter().for_each(|note| tell(note));
-        let warnings = |side: &Side| prepare::warnings(side.process, &side.host, &self.plan);
+        let warnings = |side: &AbSide| prepare::warnings(side.process, &side.host, &self.plan);
         let of_a = warnings(a);
         let of_b: Vec<_> = warnings(b).into_iter().filter(|text| !of_a.contains(text)).collect();
         for text in of_a.into_iter().chain(of_b.into_iter().map(|text| format!("B: {text}"))) {
@@ -168,7 +168,7 @@ impl<'a> Both<'a> {
 }
 
 /// A plan about to be carried out.
-struct Measuring<'a> {
+struct Duel<'a> {
     both: &'a Both<'a>,
     facts: [Arc<RunFacts>; 2],
 }
@@ -192,9 +192,9 @@ impl Keeping {
     }
 }
 
-impl Measuring<'_> {
+impl Duel<'_> {
     /// The journal, with a header for each side where what is true of them differs.
-    fn journal(&self, typed: &AbArgs, requests: [&Request; 2]) -> Result<Keeping, Error> {
+    fn journal(&self, typed: &AbArgs, requests: [&RunRequest; 2]) -> Result<Keeping, Error> {
         let args = self.both.args;
         let flag = |name: &str, value: &Option<String>| {
             value.as_ref().map(|value| format!("--{name}={value}"))
@@ -228,7 +228,7 @@ impl Measuring<'_> {
         let priors = self.facts[0].priors.clone();
         let mut report = Report::new(plan.clone(), (*self.facts[0]).clone());
         let mut ledger = Ledger::new(plan.measured(), priors.clone());
-        let mut watch = Watch::new(self.both.pairs(), args);
+        let mut watch = RoundWatch::new(self.both.pairs(), args);
         let (kept, mut side) = (Kept::default(), 0);
         let orders = Orders { plan, kept: &kept, priors: &priors };
         let end = runner.run(orders, &mut |record| {
@@ -264,7 +264,7 @@ impl Measuring<'_> {
         let [a, b] = [0, 1].map(|side| Run::of_rows(&sides[side].name, report, rows[side].clone()));
         let options = args.how.options();
         let known = paired::differences(ledger, &pairs);
-        let programs = sides.iter().any(Side::has_own_program);
+        let programs = sides.iter().any(AbSide::has_own_program);
         let found = (known.as_slice(), self.remarks(report));
         let comparison = compare::in_turn((&a, &b), found, &options, programs);
         print(|out| match args.output {

@@ -6,7 +6,7 @@ use std::process::Command;
 use super::super::{prepare, sweep};
 use super::args;
 use crate::cli::BenchArgs;
-use crate::cli::defaults::Request;
+use crate::cli::defaults::RunRequest;
 use crate::cli::settings::Setting;
 use crate::error::Error;
 use crate::journal::Bound;
@@ -19,7 +19,7 @@ use crate::setup::{Model, Process};
 use crate::wire;
 
 /// One side of two.
-pub(super) struct Side {
+pub(super) struct AbSide {
     /// What it is called: what was typed for it; empty where that is nothing.
     pub name: String,
     /// What it measures.
@@ -43,25 +43,25 @@ const OF_MODELS: [&str; 3] = ["model", "hf-repo", "hf-file"];
 
 /// What was asked of a side.
 #[derive(Clone, Copy)]
-pub(super) struct Asked<'a> {
+pub(super) struct AskedSide<'a> {
     /// `A` or `B`.
     pub letter: &'a str,
     /// What it is to measure.
-    pub request: &'a Request,
+    pub request: &'a RunRequest,
     /// What was typed for it.
-    pub typed: &'a args::Side,
+    pub typed: &'a args::TypedSide,
     /// Its program, where that is another lbench.
     pub with: Option<&'a Path>,
 }
 
-impl Side {
+impl AbSide {
     /// A side, `before` being the one whose model and machine it has if nothing else was said.
     pub(super) fn new(
-        asked: Asked<'_>,
+        asked: AskedSide<'_>,
         before: Option<&Self>,
         runner: &mut Runner,
     ) -> Result<Self, Error> {
-        let Asked { letter, request, typed, with } = asked;
+        let AskedSide { letter, request, typed, with } = asked;
         let args = &request.sweeps[0].args;
         let works = request.sweeps.iter().try_for_each(|part| part.args.works.works().map(drop));
         works.map_err(|error| Error::Usage(format!("{letter}: {error}")))?;
@@ -127,7 +127,7 @@ impl Side {
 }
 
 /// How workers of a side are started.
-pub(super) fn spawn(Asked { request, typed, with, .. }: Asked<'_>) -> Spawn {
+pub(super) fn spawn(AskedSide { request, typed, with, .. }: AskedSide<'_>) -> Spawn {
     // A name without a folder is looked for as a shell does, unless it is here.
     let program = with.map(|path| path.canonicalize().unwrap_or_else(|_| PathBuf::from(path)));
     let environment = typed.environment.clone();
@@ -135,7 +135,7 @@ pub(super) fn spawn(Asked { request, typed, with, .. }: Asked<'_>) -> Spawn {
 }
 
 /// What its program finds on this machine, if it is an lbench with which this one can talk.
-fn meet(asked: Asked<'_>, runner: &mut Runner) -> Result<Description, Error> {
+fn meet(asked: AskedSide<'_>, runner: &mut Runner) -> Result<Description, Error> {
     let Some(path) = asked.with else { return runner.describe() };
     let flag = if asked.letter == "A" { "--with-a" } else { "--with" };
     let refuse = |reason: String| Error::Usage(format!("{flag} {}: {reason}", path.display()));

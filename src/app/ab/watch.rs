@@ -14,14 +14,14 @@ use crate::report::percent;
 const MOST: usize = 4;
 
 /// A spinner on a terminal, and a line after each round there or where it was asked for.
-pub(super) struct Watch {
+pub(super) struct RoundWatch {
     pairs: Vec<[usize; 2]>,
     bar: Option<ProgressBar>,
     tells: bool,
     round: u32,
 }
 
-impl Watch {
+impl RoundWatch {
     pub(super) fn new(pairs: Vec<[usize; 2]>, args: &BenchArgs) -> Self {
         let is_terminal = std::io::stderr().is_terminal();
         // The engine's words would tear it.

@@ -17,7 +17,7 @@ use crate::setup::Model;
 use crate::stats::Estimate;
 use crate::stats::interval::{count, t_quantile};
 use crate::stats::stopping::Rule;
-use crate::stats::verdict::{Comparison, Limits, Verdict, compare};
+use crate::stats::verdict::{Comparison, Criteria, Verdict, compare};
 use crate::units::Nanos;
 use crate::work::Work;
 
@@ -53,12 +53,12 @@ pub struct Test {
     /// Neighbouring runs, compared by the rules of `lbench compare`.
     pub pairs: Vec<Comparison>,
     /// How the runs differ.
-    pub noise: Noise,
+    pub noise: RunNoise,
 }
 
 /// How runs of the same thing differ. Shares of the speed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Noise {
+pub struct RunNoise {
     /// Standard deviation of the samples within a run.
     pub within: f64,
     /// Standard deviation of the runs' means.
@@ -195,8 +195,8 @@ impl Test {
             name,
             what,
             mean_ts: Estimate::of(&all)?.mean,
-            pairs: pairs.map(|pair| compare(&pair[0], &pair[1], Limits::default())).collect(),
-            noise: Noise::of(runs)?,
+            pairs: pairs.map(|pair| compare(&pair[0], &pair[1], Criteria::default())).collect(),
+            noise: RunNoise::of(runs)?,
         })
     }
 
@@ -206,7 +206,7 @@ impl Test {
     }
 }
 
-impl Noise {
+impl RunNoise {
     /// Of the samples of each run; `None` with fewer than two runs, or two samples in one of them.
     pub fn of(runs: &[Vec<f64>]) -> Option<Self> {
         let mut means = Vec::new();
@@ -249,7 +249,7 @@ fn called_from(within: f64, floor: f64) -> Option<f64> {
     });
     let series: Vec<_> = logs.map(f64::exp).collect();
     // The default floor is the least only for those who know no better.
-    let limits = Limits { floor, floor_known: true, ..Limits::default() };
+    let limits = Criteria { floor, floor_known: true, ..Criteria::default() };
     let interval = compare(&series, &series, limits).interval?;
     Some(interval.high.ln_1p().max(limits.threshold.ln_1p()))
 }
@@ -321,7 +321,7 @@ mod tests {
                 (0..6).map(|_| 100.0 * (offset + draw(0.005)).exp()).collect::<Vec<_>>()
             };
             let runs: Vec<_> = (0..12).map(|_| run()).collect();
-            let noise = Noise::of(&runs).unwrap();
+            let noise = RunNoise::of(&runs).unwrap();
             floors += noise.floor / 200.0;
             // Two runs more: is their difference below the limit?
             let mean = |run: Vec<f64>| run.iter().map(|x| x.ln()).sum::<f64>() / 6.0;
@@ -343,11 +343,11 @@ mod tests {
 
     #[test]
     fn doctor_without_noise_has_no_floor() {
-        let noise = Noise::of(&[vec![100.0; 5], vec![100.0; 5]]).unwrap();
+        let noise = RunNoise::of(&[vec![100.0; 5], vec![100.0; 5]]).unwrap();
         assert_eq!((noise.floor, noise.below_95), (0.0, 0.0));
         assert!((noise.called_from - 0.01).abs() < 1e-9, "{noise:?}");
-        assert_eq!(Noise::of(&[vec![100.0; 5]]), None);
-        assert_eq!(Noise::of(&[vec![100.0], vec![101.0]]), None);
+        assert_eq!(RunNoise::of(&[vec![100.0; 5]]), None);
+        assert_eq!(RunNoise::of(&[vec![100.0], vec![101.0]]), None);
     }
 
     #[test]
@@ -357,7 +357,7 @@ mod tests {
             |mean: f64| [-1.0, 1.0, -1.0, 1.0, -1.0, 1.0].map(|z| mean * (1.0 + 0.003 * z));
         let sd = Estimate::of(&around(1.0).map(f64::ln)).unwrap().sd.unwrap();
         assert_eq!(default_samples(sd), 6);
-        let limits = Limits { floor: 0.004, floor_known: true, ..Limits::default() };
+        let limits = Criteria { floor: 0.004, floor_known: true, ..Criteria::default() };
         let from = called_from(sd, limits.floor).unwrap();
         for (factor, verdict) in [(1.05, Verdict::Greater), (0.95, Verdict::Unclear)] {
             let new = around((factor * from).exp());

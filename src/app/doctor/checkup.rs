@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::aa::SelfTest;
-use super::timer::{Clock, Scheduler};
+use super::timer::{ClockCheck, Scheduler};
 use crate::machine::Host;
 use crate::machine::system::Machine;
 use crate::roofline::Roofline;
@@ -18,7 +18,7 @@ pub struct Checkup {
     /// What the system tells.
     pub machine: Machine,
     /// The clock that times everything.
-    pub clock: Clock,
+    pub clock: ClockCheck,
     /// What a thread that only reads the clock notices of others.
     pub scheduler: Scheduler,
     /// Nanoseconds that lbench's loop adds to a generated token.

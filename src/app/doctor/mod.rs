@@ -29,11 +29,11 @@ use crate::machine::cache;
 use crate::machine::system::Watch;
 use crate::plan;
 use crate::roofline::Target;
-use crate::runner::{Budget, Options, Runner, Spawn};
+use crate::runner::{Budget, RunOptions, Runner, Spawn};
 use crate::setup::Model;
 use crate::terminal::in_json;
 use crate::units::Nanos;
-use crate::wire::Settings;
+use crate::wire::{Guarded, Settings};
 use crate::work::Work;
 use crate::{models, worker};
 
@@ -146,10 +146,16 @@ fn check(args: &DoctorArgs) -> Result<Checkup, Error> {
 }
 
 /// How the runner works here: short rows, since what is looked for is between the runs.
-fn options(args: &DoctorArgs) -> Options {
-    Options {
+fn options(args: &DoctorArgs) -> RunOptions {
+    RunOptions {
         spawn: spawn(args, 0),
-        settings: Settings { stop: aa::rule(), warmup: true, delay: Nanos(0), foresee: true },
+        settings: Settings {
+            stop: aa::rule(),
+            warmup: true,
+            delay: Nanos(0),
+            foresee: true,
+            canary: Guarded::None,
+        },
         stop: aa::rule(),
         // Each run of the self-test is one.
         rounds: Some(1),

@@ -7,7 +7,7 @@ use super::checkup::Checkup;
 use crate::machine::DeviceKind;
 use crate::machine::system::Power;
 use crate::report::scaled;
-use crate::stats::verdict::{Limits, Verdict};
+use crate::stats::verdict::{Criteria, Verdict};
 use crate::units::{Bytes, counted};
 
 /// Load on each core, before lbench did anything, that is somebody else's work.
@@ -37,9 +37,9 @@ pub fn text(checkup: &Checkup, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\n{}", checkup.conclusion)
 }
 
-type Line = (String, String);
+type CheckupLine = (String, String);
 
-fn section(out: &mut dyn Write, title: &str, lines: &[Line]) -> io::Result<()> {
+fn section(out: &mut dyn Write, title: &str, lines: &[CheckupLine]) -> io::Result<()> {
     writeln!(out, "\n{title}")?;
     for (label, text) in lines.iter().filter(|(_, text)| !text.is_empty()) {
         writeln!(out, "  {label:<16}{text}")?;
@@ -47,11 +47,11 @@ fn section(out: &mut dyn Write, title: &str, lines: &[Line]) -> io::Result<()> {
     Ok(())
 }
 
-fn line(label: &str, text: impl Into<String>) -> Line {
+fn line(label: &str, text: impl Into<String>) -> CheckupLine {
     (label.to_string(), text.into())
 }
 
-fn machine(checkup: &Checkup) -> Vec<Line> {
+fn machine(checkup: &Checkup) -> Vec<CheckupLine> {
     let (host, machine) = (&checkup.host, &checkup.machine);
     let unknown = || "the system does not tell".to_string();
     let cores = host.cores();
@@ -94,7 +94,7 @@ fn machine(checkup: &Checkup) -> Vec<Line> {
     ]
 }
 
-fn lbench(checkup: &Checkup) -> Vec<Line> {
+fn lbench(checkup: &Checkup) -> Vec<CheckupLine> {
     let (clock, noise) = (&checkup.clock, &checkup.scheduler);
     let own = checkup.loop_ns_per_token.map(|ns| format!("{ns:.0} ns added to a generated token"));
     let interruptions = format!(
@@ -114,7 +114,7 @@ fn lbench(checkup: &Checkup) -> Vec<Line> {
     ]
 }
 
-fn engine(checkup: &Checkup) -> Vec<Line> {
+fn engine(checkup: &Checkup) -> Vec<CheckupLine> {
     let engine = &checkup.host.engine;
     let missing = match engine.cpu_features_unused.as_slice() {
         [] => String::new(),
@@ -131,7 +131,7 @@ fn engine(checkup: &Checkup) -> Vec<Line> {
     ]
 }
 
-fn roofline(checkup: &Checkup) -> Vec<Line> {
+fn roofline(checkup: &Checkup) -> Vec<CheckupLine> {
     let roofs = checkup.roofs.iter().map(|roofline| {
         let figure = |value: Option<f64>, unit| {
             value.map_or_else(|| "unknown".into(), |value| scaled(value, unit))
@@ -146,7 +146,7 @@ fn roofline(checkup: &Checkup) -> Vec<Line> {
     if roofs.is_empty() { vec![line("", "no device could be measured")] } else { roofs }
 }
 
-fn self_test(checkup: &Checkup) -> Vec<Line> {
+fn self_test(checkup: &Checkup) -> Vec<CheckupLine> {
     let tests = checkup.self_test.tests.iter();
     let mut lines: Vec<_> =
         tests.flat_map(|test| [speed(test), apart(test), comparing(test), pairs(test)]).collect();
@@ -156,7 +156,7 @@ fn self_test(checkup: &Checkup) -> Vec<Line> {
     lines
 }
 
-fn speed(test: &Test) -> Line {
+fn speed(test: &Test) -> CheckupLine {
     let noise = &test.noise;
     let said = format!(
         "{:.1} t/s; samples of a run differ by {}, runs by {}",
@@ -167,14 +167,14 @@ fn speed(test: &Test) -> Line {
     line(&test.name, said)
 }
 
-fn apart(test: &Test) -> Line {
+fn apart(test: &Test) -> CheckupLine {
     line(
         "",
         format!("two runs are less than {} apart, 95 times in 100", percent(test.noise.below_95)),
     )
 }
 
-fn comparing(test: &Test) -> Line {
+fn comparing(test: &Test) -> CheckupLine {
     let (floor, from) = (share(test.noise.floor), percent(test.noise.called_from));
     line(
         "",
@@ -182,7 +182,7 @@ fn comparing(test: &Test) -> Line {
     )
 }
 
-fn pairs(test: &Test) -> Line {
+fn pairs(test: &Test) -> CheckupLine {
     let names = [
         (Verdict::Same, "SAME"),
         (Verdict::Unclear, "UNCLEAR"),
@@ -192,7 +192,7 @@ fn pairs(test: &Test) -> Line {
     let counts = names.map(|(verdict, name)| (test.called(verdict), name));
     let counts = counts.iter().filter(|(count, _)| *count > 0);
     let counts: Vec<_> = counts.map(|(count, name)| format!("{count} {name}")).collect();
-    let floor = share(Limits::default().floor);
+    let floor = share(Criteria::default().floor);
     line(
         "",
         format!(
@@ -257,7 +257,7 @@ pub fn advice(checkup: &Checkup) -> Vec<String> {
              quiet, or with fewer threads"
                 .into(),
         );
-    } else if floor > Limits::default().floor {
+    } else if floor > Criteria::default().floor {
         advice.push(format!(
             "runs differ by more than comparisons expect: results of runs from now on carry the floor of {} \
              that `lbench compare` then uses; measure what matters several times, alternately",

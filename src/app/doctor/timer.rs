@@ -14,7 +14,7 @@ const GAP: Nanos = Nanos(20_000);
 
 /// The clock.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Clock {
+pub struct ClockCheck {
     /// Smallest step between two readings that differ.
     pub resolution: Nanos,
     /// Nanoseconds that a reading takes.
@@ -35,7 +35,7 @@ pub struct Scheduler {
 }
 
 /// Reads the clock many times.
-pub fn clock() -> Clock {
+pub fn clock() -> ClockCheck {
     let mut resolution = Nanos(u64::MAX);
     let start = Nanos::monotonic();
     let mut last = start;
@@ -47,7 +47,7 @@ pub fn clock() -> Clock {
         last = now;
     }
     let took = last.since(start);
-    Clock { resolution, reading_ns: took.seconds() * 1e9 / f64::from(READINGS) }
+    ClockCheck { resolution, reading_ns: took.seconds() * 1e9 / f64::from(READINGS) }
 }
 
 /// Does nothing but read the clock for so long.

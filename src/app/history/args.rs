@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use crate::app::report::ShowArgs;
 use crate::cli::quantities;
 use crate::history::{ListFormat, PastRun};
-use crate::stats::verdict::Limits;
+use crate::stats::verdict::Criteria;
 use crate::units::unix_time;
 
 /// In few words.
@@ -177,9 +177,9 @@ impl ListArgs {
 }
 
 impl SeriesArgs {
-    pub(super) fn limits(&self) -> Limits {
-        let usual = Limits::default();
-        Limits { threshold: self.threshold.unwrap_or(usual.threshold), ..usual }
+    pub(super) fn limits(&self) -> Criteria {
+        let usual = Criteria::default();
+        Criteria { threshold: self.threshold.unwrap_or(usual.threshold), ..usual }
     }
 
     pub(super) fn is_table(&self) -> bool {

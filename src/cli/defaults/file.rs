@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-use super::source::Source;
+use super::source::SourceText;
 use super::{Preset, Sourced, preset};
 use crate::cli::settings::Flags;
 use crate::dirs;
@@ -61,7 +61,7 @@ pub(super) fn read(flags: &Flags) -> Result<File, Error> {
 /// # Errors
 /// One line that names the file, the line and the key.
 pub(super) fn parse(flags: &Flags, path: &Path, text: &str) -> Result<File, Error> {
-    let source = Source { flags, path, text };
+    let source = SourceText { flags, path, text };
     let table = DeTable::parse(text).map_err(|error| {
         let place = error.span().unwrap_or_default();
         let what = text.get(place.clone()).unwrap_or_default().trim();

@@ -32,7 +32,7 @@ use std::path::PathBuf;
 pub use file::path;
 pub use house::NAMES as PRESETS;
 pub use preset::Preset;
-pub use request::{Asked, Layered, Request, Sources, for_the_record, settings_of};
+pub use request::{Asked, Layered, RunRequest, Sources, for_the_record, settings_of};
 pub use show::{presets as show_presets, settings as show};
 
 use crate::cli::settings::{Flags, Given, Setting};

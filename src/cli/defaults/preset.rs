@@ -3,7 +3,7 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::source::{Key, Source};
+use super::source::{SourceText, TomlKey};
 use super::{Origin, Sourced};
 use crate::cli::flags;
 use crate::error::Error;
@@ -14,12 +14,12 @@ pub struct Preset {
     /// Its name.
     pub name: String,
     /// Its sweeps, in order; never empty.
-    pub sweeps: Vec<Part>,
+    pub sweeps: Vec<PresetSweep>,
 }
 
 /// One sweep of a preset.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
+pub struct PresetSweep {
     /// What stands above its table; `None` where the preset is this one sweep.
     pub title: Option<String>,
     /// What it sets.
@@ -28,8 +28,8 @@ pub struct Part {
 
 /// Reads `[preset.NAME]`, or all of `[[preset.NAME]]`.
 pub(super) fn parse(
-    source: &Source<'_>,
-    name: &Key<'_>,
+    source: &SourceText<'_>,
+    name: &TomlKey<'_>,
     value: &Spanned<DeValue<'_>>,
 ) -> Result<Preset, Error> {
     let refuse = |text: &str| source.refuse(&name.span(), text);
@@ -66,11 +66,11 @@ pub(super) fn parse(
 }
 
 fn part(
-    source: &Source<'_>,
+    source: &SourceText<'_>,
     name: &str,
     index: Option<usize>,
     table: &DeTable<'_>,
-) -> Result<Part, Error> {
+) -> Result<PresetSweep, Error> {
     let mut title = index.map(|index| format!("Sweep {}", index + 1));
     let mut settings = Vec::new();
     for (key, value) in table {
@@ -83,11 +83,11 @@ fn part(
     for sourced in &mut settings {
         sourced.origin = Origin::Preset(name.to_string(), title.clone());
     }
-    Ok(Part { title, settings })
+    Ok(PresetSweep { title, settings })
 }
 
 /// Gives every sweep what any of them says about the whole run; the flag in which they differ is the error.
-fn share(sweeps: &mut [Part]) -> Result<(), String> {
+fn share(sweeps: &mut [PresetSweep]) -> Result<(), String> {
     let is_own = |long: &str| flags::find(long).is_some_and(|flag| flag.is_of_a_sweep);
     let all = sweeps.iter().flat_map(|sweep| sweep.settings.clone());
     let common: Vec<_> = all.filter(|sourced| !is_own(&sourced.setting.flag)).collect();

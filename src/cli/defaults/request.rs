@@ -21,7 +21,7 @@ pub struct Sources {
 
 /// What is to be run.
 #[derive(Debug)]
-pub struct Request {
+pub struct RunRequest {
     /// Sweeps, one after another; never empty.
     pub sweeps: Vec<Asked>,
     /// What was typed, as arguments: for the record. Without what is nobody's business.
@@ -46,7 +46,7 @@ pub struct Asked {
 
 /// What a run is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Against {
+enum ComparedWith {
     /// The baseline that is given, if one is.
     Given,
     /// Itself: it has two sides.
@@ -54,7 +54,11 @@ enum Against {
 }
 
 impl Asked {
-    fn new(title: Option<String>, settings: Vec<Sourced>, against: Against) -> Result<Self, Error> {
+    fn new(
+        title: Option<String>,
+        settings: Vec<Sourced>,
+        against: ComparedWith,
+    ) -> Result<Self, Error> {
         let counting: Vec<_> = to_run(&settings, against).collect();
         let args = BenchArgs::parse(command_line(counting.iter().copied()))?;
         let given = for_the_record(counting);
@@ -164,24 +168,24 @@ impl Sources {
     }
 }
 
-impl Request {
+impl RunRequest {
     /// What was typed together with what comes from elsewhere.
     ///
     /// # Errors
     /// When it cannot be followed.
     pub fn new(typed: &BenchArgs, sources: &Sources) -> Result<Self, Error> {
-        Self::against(typed, sources, Against::Given)
+        Self::against(typed, sources, ComparedWith::Given)
     }
 
     /// The same of one side of two that are compared with each other: what is about comparisons counts.
     ///
     /// # Errors
-    /// As [`Request::new`].
+    /// As [`RunRequest::new`].
     pub fn comparing(typed: &BenchArgs, sources: &Sources) -> Result<Self, Error> {
-        Self::against(typed, sources, Against::Itself)
+        Self::against(typed, sources, ComparedWith::Itself)
     }
 
-    fn against(typed: &BenchArgs, sources: &Sources, against: Against) -> Result<Self, Error> {
+    fn against(typed: &BenchArgs, sources: &Sources, against: ComparedWith) -> Result<Self, Error> {
         let layered = sources.layered(typed)?.into_iter();
         let sweeps = layered.map(|layered| Asked::new(layered.title, layered.settings, against));
         Ok(Self {
@@ -196,12 +200,12 @@ impl Request {
     ///
     /// # Errors
     /// When the earlier run had flags that this lbench does not take.
-    pub fn resuming(&self, flags: &Flags, earlier: &[journal::Given]) -> Result<Self, Error> {
+    pub fn resuming(&self, flags: &Flags, earlier: &[journal::GivenSweep]) -> Result<Self, Error> {
         let now = self.sweeps.first().map(|asked| asked.settings.as_slice()).unwrap_or_default();
         let now = now.iter().filter(|sourced| concern(&sourced.setting) != Concern::Measuring);
         let (typed, elsewhere): (Vec<_>, Vec<_>) =
             now.cloned().partition(|sourced| sourced.origin == Origin::CommandLine);
-        let sweeps = earlier.iter().map(|journal::Given { title, args }| {
+        let sweeps = earlier.iter().map(|journal::GivenSweep { title, args }| {
             let of_sweep =
                 |setting: &Setting| matches!(concern(setting), Concern::Measuring | Concern::Means);
             // As good as typed: whatever it came from, it is what the run goes by.
@@ -211,7 +215,7 @@ impl Request {
                 .map(|setting| Sourced { setting, origin: Origin::CommandLine })
                 .collect();
             let settings = winning(flags, &[&typed, &then, &elsewhere]);
-            Asked::new(title.clone(), settings, Against::Given)
+            Asked::new(title.clone(), settings, ComparedWith::Given)
         });
         Ok(Self {
             sweeps: sweeps.collect::<Result<_, Error>>()?,
@@ -236,9 +240,9 @@ fn concern(setting: &Setting) -> Concern {
 
 /// What a sweep is run with. A preset has become what it stands for, and nothing else is to be read again;
 /// a standing wish that needs another flag waits for it.
-fn to_run(settings: &[Sourced], against: Against) -> impl Iterator<Item = &Setting> {
+fn to_run(settings: &[Sourced], against: ComparedWith) -> impl Iterator<Item = &Setting> {
     let is_there = move |flag: &str| {
-        flag == "baseline" && against == Against::Itself
+        flag == "baseline" && against == ComparedWith::Itself
             || settings.iter().any(|sourced| sourced.setting.flag == flag)
     };
     let counts = move |sourced: &&Sourced| {

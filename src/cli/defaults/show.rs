@@ -12,7 +12,7 @@ use crate::machine::Host;
 use crate::terminal::in_json;
 
 /// A line of the table.
-pub(super) struct Line<'a> {
+pub(super) struct TableLine<'a> {
     flag: &'a str,
     pub(super) value: Option<String>,
     /// `None` where it is built in.
@@ -40,7 +40,8 @@ pub fn settings(
         let all: Vec<_> = lines.iter().map(object).collect();
         return writeln!(out, "{}", in_json(&format!("{:#}", Value::from(all))));
     }
-    let width = |of: fn(&Line<'_>) -> usize, least| lines.iter().map(of).fold(least, usize::max);
+    let width =
+        |of: fn(&TableLine<'_>) -> usize, least| lines.iter().map(of).fold(least, usize::max);
     let flag = width(|line| line.flag.len() + 2, 4);
     let value = width(|line| line.value.as_ref().map_or(1, |text| text.chars().count()), 5).min(40);
     let mut heading = None;
@@ -63,8 +64,8 @@ pub(super) fn lines<'a>(
     flag: &'a str,
     sweeps: &'a [Layered],
     host: &Host,
-) -> Vec<Line<'a>> {
-    let mut lines: Vec<Line<'a>> = Vec::new();
+) -> Vec<TableLine<'a>> {
+    let mut lines: Vec<TableLine<'a>> = Vec::new();
     for sweep in sweeps {
         let found = sweep.settings.iter().find(|sourced| sourced.setting.flag == flag);
         let value = match found {
@@ -73,9 +74,9 @@ pub(super) fn lines<'a>(
             None => default(flags, flag, host),
         };
         let origin = found.map(|sourced| &sourced.origin);
-        let same = |line: &Line<'_>| line.value == value && line.origin == origin;
+        let same = |line: &TableLine<'_>| line.value == value && line.origin == origin;
         if !lines.iter().any(same) {
-            lines.push(Line { flag, value, origin });
+            lines.push(TableLine { flag, value, origin });
         }
     }
     lines
@@ -97,7 +98,7 @@ fn default(flags: &Flags, flag: &str, host: &Host) -> Option<String> {
     axis.map(|axis| axis.default(host).to_string()).or_else(|| flags.default(flag))
 }
 
-fn object(line: &Line<'_>) -> Value {
+fn object(line: &TableLine<'_>) -> Value {
     let (source, place) = match line.origin {
         None => ("default", None),
         Some(Origin::CommandLine) => ("command line", None),

@@ -14,20 +14,20 @@ use crate::cli::settings::{self, Flags, Given, Setting, Takes};
 use crate::error::Error;
 
 /// A text under way.
-pub(super) struct Source<'a> {
+pub(super) struct SourceText<'a> {
     pub(super) flags: &'a Flags,
     pub(super) path: &'a Path,
     pub(super) text: &'a str,
 }
 
 /// A key as the parser of TOML has it.
-pub(super) type Key<'a> = Spanned<std::borrow::Cow<'a, str>>;
+pub(super) type TomlKey<'a> = Spanned<std::borrow::Cow<'a, str>>;
 
-impl Source<'_> {
+impl SourceText<'_> {
     /// One key with its value, checked by the flag's own parser.
     pub(super) fn setting(
         &self,
-        key: &Key<'_>,
+        key: &TomlKey<'_>,
         value: &Spanned<DeValue<'_>>,
     ) -> Result<Sourced, Error> {
         let name = key.get_ref().as_ref();

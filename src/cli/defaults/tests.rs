@@ -12,12 +12,12 @@ fn typed(line: &str) -> BenchArgs {
     BenchArgs::parse(args.into_iter().map(OsString::from)).unwrap()
 }
 
-fn request(line: &str, vars: &[(&str, &str)], file: &str) -> Result<Request, Error> {
-    Request::new(&typed(line), &Sources::of(vars, file)?)
+fn request(line: &str, vars: &[(&str, &str)], file: &str) -> Result<RunRequest, Error> {
+    RunRequest::new(&typed(line), &Sources::of(vars, file)?)
 }
 
 /// What comes of a flag: as arguments.
-fn given(request: &Request, flag: &str) -> Vec<String> {
+fn given(request: &RunRequest, flag: &str) -> Vec<String> {
     let flag = format!("--{flag}");
     let is_it = |arg: &&String| arg.split('=').next() == Some(&flag);
     request.sweeps[0].given.iter().filter(is_it).cloned().collect()
@@ -267,18 +267,18 @@ fn a_resumed_run_has_what_the_table_says_of_both_command_lines() {
     let words = |setting: &Setting| request::for_the_record([setting]);
     for flag in parser.all().filter(|flag| !["preset", "no-config", "resume"].contains(flag)) {
         let line = words(&sample(parser, flag));
-        let earlier = crate::journal::Given { title: None, args: line.clone() };
-        let resume = |typed: &[String], earlier: &[crate::journal::Given]| {
+        let earlier = crate::journal::GivenSweep { title: None, args: line.clone() };
+        let resume = |typed: &[String], earlier: &[crate::journal::GivenSweep]| {
             let line = ["lbench", "--resume"].into_iter().chain(typed.iter().map(String::as_str));
             let typed = BenchArgs::parse(line.map(OsString::from)).unwrap();
-            let resumed = Request::new(&typed, &sources).unwrap().resuming(parser, earlier);
+            let resumed = RunRequest::new(&typed, &sources).unwrap().resuming(parser, earlier);
             resumed.unwrap().sweeps.swap_remove(0).given
         };
         let kept = resume(&[], &[earlier]);
         let is_kept = matches!(concern(flag), Concern::Measuring | Concern::Means);
         let is_secret = line.is_empty();
         assert_eq!(line.iter().all(|arg| kept.contains(arg)), is_kept || is_secret, "{flag} then");
-        let none = crate::journal::Given { title: None, args: Vec::new() };
+        let none = crate::journal::GivenSweep { title: None, args: Vec::new() };
         let new = resume(&line, &[none]);
         let is_new = concern(flag) != Concern::Measuring;
         assert_eq!(line.iter().all(|arg| new.contains(arg)), is_new || is_secret, "{flag} now");
@@ -290,9 +290,9 @@ fn by_what_means_is_as_typed_or_as_it_was_or_as_elsewhere() {
     let vars = [("LBENCH_MODELS", "elsewhere"), ("LBENCH_HF_TOKEN", "hf_abc")];
     let resumed = |typed_now: &str, then: &[&str]| {
         let sources = Sources::of(&vars, "").unwrap();
-        let now = Request::new(&typed(&format!("--resume {typed_now}")), &sources).unwrap();
+        let now = RunRequest::new(&typed(&format!("--resume {typed_now}")), &sources).unwrap();
         let args = then.iter().map(ToString::to_string).collect();
-        let earlier = [crate::journal::Given { title: None, args }];
+        let earlier = [crate::journal::GivenSweep { title: None, args }];
         now.resuming(sources.flags(), &earlier).unwrap().sweeps.swap_remove(0).args
     };
     for (now, then, dir) in [

@@ -1,10 +1,10 @@
 //! Flash attention: whether a context uses it, by what its log says.
 
-use super::logs::Line;
+use super::logs::LogLine;
 use crate::setup::FlashAttention;
 
 /// Whether a new context uses flash attention: as asked, unless its log says otherwise.
-pub(super) fn flash_attention(asked: FlashAttention, lines: &[Line]) -> Option<bool> {
+pub(super) fn flash_attention(asked: FlashAttention, lines: &[LogLine]) -> Option<bool> {
     let says = |words: &str| lines.iter().any(|line| line.text.contains(words));
     if says("Flash Attention not supported") || says("flash_attn is not compatible") {
         return Some(false);
@@ -25,7 +25,7 @@ mod tests {
     #[test]
     fn flash_attention_is_what_the_log_says() {
         use FlashAttention::{Auto, Off, On};
-        let log = |text: &str| [Line { level: Level::Info, text: text.to_owned() }];
+        let log = |text: &str| [LogLine { level: Level::Info, text: text.to_owned() }];
         let enabled = log("resolve_fused_ops: Flash Attention enabled");
         let refused = log("resolve_fused_ops: Flash Attention not supported, set to disabled");
         let implied = log("enabling flash_attn since it is required for quantized V cache");

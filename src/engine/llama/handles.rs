@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 
 use llama_cpp_sys_2 as sys;
 
-use super::model::Model;
+use super::model::LoadedModel;
 use super::{devices, params, reason};
 use crate::engine::{EngineError, Token};
 use crate::setup::Config;
@@ -19,7 +19,11 @@ pub(super) const SEQUENCE: sys::llama_seq_id = 0;
 pub(super) struct Context(NonNull<sys::llama_context>);
 
 impl Context {
-    pub(super) fn new(model: &Model, config: &Config, extent: Extent) -> Result<Self, EngineError> {
+    pub(super) fn new(
+        model: &LoadedModel,
+        config: &Config,
+        extent: Extent,
+    ) -> Result<Self, EngineError> {
         // SAFETY: a live model, which the session keeps until the context is gone.
         let context =
             unsafe { sys::llama_init_from_model(model.handle(), params::context(config, extent)) };

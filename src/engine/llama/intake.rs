@@ -3,7 +3,7 @@
 use llama_cpp_sys_2 as sys;
 
 use super::handles::Context;
-use super::model::Model;
+use super::model::LoadedModel;
 use crate::engine::{EngineError, Token};
 use crate::setup::{Config, ModelKind};
 
@@ -24,7 +24,7 @@ impl Intake {
     /// # Errors
     /// When that is not what the plan was made for: its tests would be of something else than they say.
     pub(super) fn of(
-        model: &Model,
+        model: &LoadedModel,
         context: &Context,
         config: &Config,
     ) -> Result<Self, EngineError> {

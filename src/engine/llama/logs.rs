@@ -53,7 +53,7 @@ impl Level {
 
 /// One line, without its line break.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Line {
+pub(super) struct LogLine {
     /// How serious.
     pub(super) level: Level,
     /// What it says.
@@ -61,10 +61,10 @@ pub(super) struct Line {
 }
 
 /// The lines so far, and the one that is still being written.
-struct Log {
+struct EngineLog {
     verbose: bool,
-    partial: Line,
-    lines: VecDeque<Line>,
+    partial: LogLine,
+    lines: VecDeque<LogLine>,
     /// What was said of settings that were not taken, each once, since it was asked for.
     remarks: Vec<&'static str>,
     /// Tensors that were placed by hand, since [`begin`].
@@ -72,11 +72,11 @@ struct Log {
 }
 
 /// The engine has one log for the process, so there is one here.
-static LOG: Mutex<Log> = Mutex::new(Log::new(false));
+static LOG: Mutex<EngineLog> = Mutex::new(EngineLog::new(false));
 
-impl Log {
+impl EngineLog {
     const fn new(verbose: bool) -> Self {
-        let partial = Line { level: Level::Info, text: String::new() };
+        let partial = LogLine { level: Level::Info, text: String::new() };
         Self { verbose, partial, lines: VecDeque::new(), remarks: Vec::new(), placed: 0 }
     }
 
@@ -117,7 +117,7 @@ impl Log {
         if self.lines.len() == KEPT {
             self.lines.pop_front();
         }
-        self.lines.push_back(Line { level: self.partial.level, text });
+        self.lines.push_back(LogLine { level: self.partial.level, text });
     }
 
     /// Keeps what a line says of a setting.
@@ -141,7 +141,7 @@ impl Log {
 
 /// Directs the engine's log here. To be called before anything else of the engine.
 pub(super) fn install(verbose: bool) {
-    *log() = Log::new(verbose);
+    *log() = EngineLog::new(verbose);
     // SAFETY: both callbacks are functions of this module, valid for the life of the process, and take
     // no user data. Setting them races with nothing: no engine thread exists yet.
     unsafe {
@@ -171,7 +171,7 @@ pub(super) fn placed() -> usize {
 }
 
 /// Every line since [`begin`], oldest first.
-pub(super) fn lines() -> Vec<Line> {
+pub(super) fn lines() -> Vec<LogLine> {
     log().lines.iter().cloned().collect()
 }
 
@@ -180,7 +180,7 @@ pub(super) fn tail() -> Vec<String> {
     log().tail()
 }
 
-fn log() -> MutexGuard<'static, Log> {
+fn log() -> MutexGuard<'static, EngineLog> {
     LOG.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -216,13 +216,13 @@ unsafe extern "C" fn on_abort(message: *const c_char) {
 mod tests {
     use super::*;
 
-    fn texts(log: &Log) -> Vec<&str> {
+    fn texts(log: &EngineLog) -> Vec<&str> {
         log.lines.iter().map(|line| line.text.as_str()).collect()
     }
 
     #[test]
     fn fragments_become_lines() {
-        let mut log = Log::new(false);
+        let mut log = EngineLog::new(false);
         log.accept(Some(Level::Info), "a: ");
         log.accept(None, "one, ");
         log.accept(None, "two\nb\n");
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn progress_and_debug_lines_are_not_kept() {
-        let mut log = Log::new(false);
+        let mut log = EngineLog::new(false);
         log.accept(None, "....");
         log.accept(None, "..\n");
         log.accept(Some(Level::Debug), "detail");
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn what_is_said_of_settings_is_kept_once_at_any_level() {
-        let mut log = Log::new(false);
+        let mut log = EngineLog::new(false);
         for n in 0..3 {
             log.accept(Some(Level::Warn), &format!("warning: failed to mlock {n}-byte buffer\n"));
             log.accept(Some(Level::Debug), &format!("tensor a.{n} (9 MiB q8_0){PLACED}CPU\n"));
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn the_tail_prefers_warnings_and_errors() {
-        let mut log = Log::new(false);
+        let mut log = EngineLog::new(false);
         for i in 0..20 {
             log.accept(Some(Level::Info), &format!("{i}\n"));
         }
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let mut log = Log::new(false);
+        let mut log = EngineLog::new(false);
         for i in 0..3 * KEPT {
             log.accept(Some(Level::Info), &format!("{i}\n"));
         }

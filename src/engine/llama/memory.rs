@@ -4,7 +4,7 @@
 //! `load_tensors: CUDA0 model buffer size = 252.00 MiB`. A simulated load prints what the computation would
 //! need in the same way; what the weights would take follows from where each layer goes.
 
-use super::logs::Line;
+use super::logs::LogLine;
 use crate::record::MemorySplit;
 use crate::setup::Config;
 use crate::units::Bytes;
@@ -14,7 +14,7 @@ const HOST: &str = "host";
 
 /// What the buffers in a log take, by device; `buffers` pairs the buffer name of each offload device with
 /// its name. Devices that act as one have a buffer of another name, which then stands for them.
-pub(super) fn split(lines: &[Line], buffers: &[(String, String)]) -> Vec<MemorySplit> {
+pub(super) fn split(lines: &[LogLine], buffers: &[(String, String)]) -> Vec<MemorySplit> {
     let mut splits = Splits::default();
     for (name, what, bytes) in lines.iter().filter_map(|line| buffer(&line.text)) {
         let is_of = |buffer: &str| {
@@ -50,7 +50,7 @@ fn buffer(line: &str) -> Option<(&str, &str, u64)> {
 /// each (by name).
 pub(super) fn predicted(
     config: &Config,
-    lines: &[Line],
+    lines: &[LogLine],
     buffers: &[(String, String)],
     devices: &[(String, u64)],
 ) -> Vec<MemorySplit> {
@@ -121,8 +121,8 @@ fn places(config: &Config, devices: &[(String, u64)]) -> Vec<Option<String>> {
 
 /// Bytes of all caches, from `llama_kv_cache: size = 14.00 MiB (512 cells, …`.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // positive, and `as` saturates
-fn cache(lines: &[Line]) -> u64 {
-    let size = |line: &Line| {
+fn cache(lines: &[LogLine]) -> u64 {
+    let size = |line: &LogLine| {
         let (name, rest) = line.text.split_once(": size = ")?;
         let mib: f64 = rest.split_once("MiB (")?.0.trim().parse().ok()?;
         (name.contains("kv_cache") || name.contains("memory")).then_some(mib)
@@ -151,8 +151,8 @@ mod tests {
     use super::*;
     use crate::plan::tests::config;
 
-    fn lines(log: &[&str]) -> Vec<Line> {
-        log.iter().map(|text| Line { level: Level::Info, text: (*text).to_owned() }).collect()
+    fn lines(log: &[&str]) -> Vec<LogLine> {
+        log.iter().map(|text| LogLine { level: Level::Info, text: (*text).to_owned() }).collect()
     }
 
     fn buffers() -> Vec<(String, String)> {

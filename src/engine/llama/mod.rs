@@ -19,6 +19,7 @@
 //! | `session` | a context, and the operations that are timed |
 //! | `scoring` | the logits behind the tokens of a text |
 //! | `flash`, `greatest` | whether it uses flash attention; the most likely token |
+//! | `quantize` | other types of a model's weights |
 //! | `roofline` | what a device can do at best |
 //! | `rpc` | remote devices, on either end of the link |
 //! | `affinity` | CPUs of its threads |
@@ -38,6 +39,7 @@ mod model;
 mod modules;
 mod params;
 mod process;
+mod quantize;
 mod reason;
 mod roofline;
 pub mod rpc;
@@ -52,10 +54,11 @@ use llama_cpp_2::llama_backend::LlamaBackend;
 use llama_cpp_sys_2 as sys;
 
 use self::handles::Context;
-use self::model::Model;
+use self::model::LoadedModel;
 pub use self::session::LlamaSession;
 use crate::engine::{Engine, EngineError, Token};
 use crate::machine::{Description, Device, Link, Module, Roof};
+use crate::models::making::Quantizing;
 use crate::record::{DeviceMemory, Loaded, MemorySplit};
 use crate::setup::{Config, Process};
 use crate::units::{Bytes, Nanos};
@@ -64,7 +67,7 @@ use crate::work::Extent;
 /// The backends of this process and at most one model of its own. There is one at a time in a process.
 pub struct LlamaEngine {
     // In the order in which they must go: the model before the backends.
-    model: Option<Rc<Model>>,
+    model: Option<Rc<LoadedModel>>,
     backend: Rc<LlamaBackend>,
     /// The offload devices as they were before the load.
     before: Vec<Device>,
@@ -163,8 +166,12 @@ impl Engine for LlamaEngine {
     }
 
     fn tokenize(&mut self, model: &Path, texts: &[String]) -> Result<Vec<Vec<Token>>, EngineError> {
-        let vocabulary = Model::vocabulary(Rc::clone(&self.backend), model)?;
+        let vocabulary = LoadedModel::vocabulary(Rc::clone(&self.backend), model)?;
         texts.iter().map(|text| vocabulary.tokenize(text, true)).collect()
+    }
+
+    fn quantize(&mut self, order: &Quantizing) -> Result<(), EngineError> {
+        quantize::quantize(order)
     }
 
     fn load(&mut self, config: &Config, extent: Extent) -> Result<Loaded, EngineError> {
@@ -175,7 +182,7 @@ impl Engine for LlamaEngine {
         logs::take_remarks();
         self.remarks.clone_from(&self.start_remarks);
         let start = Nanos::monotonic();
-        let model = Model::load(Rc::clone(&self.backend), config, extent, false)?;
+        let model = LoadedModel::load(Rc::clone(&self.backend), config, extent, false)?;
         self.remarks.extend(params::without_effect(&config.loading, logs::placed()));
         let load_ns = Nanos::monotonic().since(start);
         let most = model.max_gpu_layers();
@@ -209,7 +216,7 @@ impl Engine for LlamaEngine {
             return Err(EngineError(text.into()));
         }
         self.reach(config)?;
-        let model = Model::load(Rc::clone(&self.backend), config, extent, true)?;
+        let model = LoadedModel::load(Rc::clone(&self.backend), config, extent, true)?;
         logs::begin();
         let context = Context::new(&model, config, extent)?;
         let lines = logs::lines();

@@ -15,7 +15,7 @@ use crate::setup::Config;
 use crate::work::Extent;
 
 /// A model in memory. Freed when the engine and the last session have let go of it.
-pub(super) struct Model {
+pub(super) struct LoadedModel {
     handle: NonNull<sys::llama_model>,
     /// What was chosen where the model was fitted into free memory.
     pub(super) fit: Option<Fit>,
@@ -23,7 +23,7 @@ pub(super) struct Model {
     _backend: Rc<LlamaBackend>,
 }
 
-impl Model {
+impl LoadedModel {
     /// Loads the model of `config`, for a context of this extent where it is fitted; `simulated`,
     /// without its weights. The first part of a split file brings in the others.
     pub(super) fn load(
@@ -173,7 +173,7 @@ impl Model {
     }
 }
 
-impl Drop for Model {
+impl Drop for LoadedModel {
     fn drop(&mut self) {
         // SAFETY: made by a load, freed only here; sessions hold an `Rc` of this value, so none is left.
         unsafe { sys::llama_model_free(self.handle()) }

@@ -1,6 +1,6 @@
 //! One sentence out of the engine's error lines.
 
-use super::logs::{self, Level, Line};
+use super::logs::{self, Level, LogLine};
 use crate::engine::EngineError;
 
 /// Openings that say only that something went wrong, not what.
@@ -25,7 +25,7 @@ pub(super) fn errors() -> Vec<String> {
 
 /// The cause in the log: the engine's own conclusion, with the first error it reported on the way
 /// there in brackets where that says more.
-fn distil(lines: &[Line]) -> Option<String> {
+fn distil(lines: &[LogLine]) -> Option<String> {
     let told = joined(lines);
     let mut told = told.iter().map(|text| bare(text)).filter(|text| !is_empty(text));
     let first = told.next()?;
@@ -39,7 +39,7 @@ fn distil(lines: &[Line]) -> Option<String> {
 }
 
 /// The errors in a log, each on one line: what ends in a colon goes on in the lines below, which are indented.
-fn joined(lines: &[Line]) -> Vec<String> {
+fn joined(lines: &[LogLine]) -> Vec<String> {
     let mut errors: Vec<String> = Vec::new();
     let mut is_open = false;
     for line in lines.iter().filter(|line| line.level == Level::Error) {
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     fn reason(errors: &[&str]) -> Option<String> {
-        let line = |text: &&str| Line { level: Level::Error, text: (*text).to_owned() };
+        let line = |text: &&str| LogLine { level: Level::Error, text: (*text).to_owned() };
         distil(&errors.iter().map(line).collect::<Vec<_>>())
     }
 

@@ -38,7 +38,7 @@ pub(super) fn measure(name: &str, n_threads: u32) -> Result<Roof, EngineError> {
         let row_bytes = i64::try_from(unsafe { sys::ggml_row_size(element, ROW) }).ok()?;
         let rows = 4096;
         let count = set / (row_bytes * rows);
-        let shape = Shape { element, rows, vectors: 1, count };
+        let shape = ProductShape { element, rows, vectors: 1, count };
         let seconds = Products::new(&backend, shape, backend.memory())?.seconds(&backend)?;
         Some(float(row_bytes * rows * count) / seconds)
     });
@@ -48,7 +48,7 @@ pub(super) fn measure(name: &str, n_threads: u32) -> Result<Roof, EngineError> {
     let pairs =
         types.into_iter().flat_map(|element| kinds.iter().map(move |kind| (element, *kind)));
     let compute = pairs.filter_map(|(element, kind)| {
-        let shape = Shape { element, rows, vectors: BATCH, count: products };
+        let shape = ProductShape { element, rows, vectors: BATCH, count: products };
         let seconds = Products::new(&backend, shape, kind)?.seconds(&backend)?;
         Some(2.0 * float(ROW * rows * BATCH * products) / seconds)
     });
@@ -151,7 +151,7 @@ impl Drop for Backend {
 
 /// Which products are computed in one go: `count` matrices of `rows` rows, each times `vectors` vectors.
 #[derive(Clone, Copy)]
-struct Shape {
+struct ProductShape {
     element: sys::ggml_type,
     rows: i64,
     vectors: i64,
@@ -189,16 +189,16 @@ impl Drop for Space {
 }
 
 /// Owner of memory for tensors.
-pub(super) struct Memory(NonNull<sys::ggml_backend_buffer>);
+pub(super) struct TensorMemory(NonNull<sys::ggml_backend_buffer>);
 
-impl Memory {
+impl TensorMemory {
     /// Takes what the engine made; `None` for null.
     pub(super) fn of(memory: sys::ggml_backend_buffer_t) -> Option<Self> {
         NonNull::new(memory).map(Self)
     }
 }
 
-impl Drop for Memory {
+impl Drop for TensorMemory {
     fn drop(&mut self) {
         // SAFETY: made by the engine, freed only here.
         unsafe { sys::ggml_backend_buffer_free(self.0.as_ptr()) }
@@ -209,14 +209,18 @@ impl Drop for Memory {
 struct Products {
     graph: *mut sys::ggml_cgraph,
     // What the graph points to.
-    _memory: [Memory; 2],
+    _memory: [TensorMemory; 2],
     _spaces: [Space; 2],
 }
 
 impl Products {
     /// Makes them, the matrices in memory of this `kind`; `None` where the device does not compute such
     /// a product, or has no room for it.
-    fn new(backend: &Backend, shape: Shape, kind: sys::ggml_backend_buffer_type_t) -> Option<Self> {
+    fn new(
+        backend: &Backend,
+        shape: ProductShape,
+        kind: sys::ggml_backend_buffer_type_t,
+    ) -> Option<Self> {
         let count = usize::try_from(shape.count).ok().filter(|&count| count > 0)?;
         let (weights, work) = (Space::new(count, false)?, Space::new(2 * count + 1, true)?);
         let of = |space: &Space| space.0.as_ptr();
@@ -241,7 +245,7 @@ impl Products {
                 sys::ggml_backend_alloc_ctx_tensors(of(&work), backend.handle),
             ]
         };
-        let [a, b] = memory.map(|memory| NonNull::new(memory).map(Memory));
+        let [a, b] = memory.map(|memory| NonNull::new(memory).map(TensorMemory));
         let memory = [a?, b?];
         let data = encoded(shape.element, shape.rows);
         for matrix in matrices {

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use llama_cpp_sys_2 as sys;
 
-use super::roofline::{Backend, Memory, Space};
+use super::roofline::{Backend, Space, TensorMemory};
 use super::{devices, params, reason};
 use crate::engine::EngineError;
 use crate::machine::Link;
@@ -124,7 +124,7 @@ struct Traveller {
     tensor: *mut sys::ggml_tensor,
     data: Vec<u8>,
     // What the tensor lies in.
-    _memory: Memory,
+    _memory: TensorMemory,
     _space: Space,
 }
 
@@ -136,7 +136,7 @@ impl Traveller {
             let tensor = sys::ggml_new_tensor_1d(space.as_ptr(), sys::GGML_TYPE_F32, ELEMENTS);
             (tensor, sys::ggml_backend_alloc_ctx_tensors(space.as_ptr(), backend.as_ptr()))
         };
-        let memory = Memory::of(memory)?;
+        let memory = TensorMemory::of(memory)?;
         // Nothing that could be compressed on the way.
         let bytes = usize::try_from(ELEMENTS).ok()? * 4;
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;

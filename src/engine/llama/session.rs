@@ -11,7 +11,7 @@ use super::flash::flash_attention;
 use super::greatest::greatest;
 use super::handles::{Batch, Context, SEQUENCE, Threads};
 use super::intake::Intake;
-use super::model::Model;
+use super::model::LoadedModel;
 use super::{affinity, logs, params, reason};
 use crate::engine::{EngineError, Session, Token};
 use crate::setup::{Config, Process};
@@ -28,7 +28,7 @@ pub struct LlamaSession {
     pub(super) batch: Batch,
     context: Context,
     _threads: Threads,
-    model: Rc<Model>,
+    model: Rc<LoadedModel>,
     flash_attn: Option<bool>,
     rng: Pcg64Mcg,
     /// Position of the next token, the same in every sequence.
@@ -51,7 +51,7 @@ pub struct LlamaSession {
 impl LlamaSession {
     /// Creates a context of this extent with the context axes of `config`.
     pub(super) fn open(
-        model: Rc<Model>,
+        model: Rc<LoadedModel>,
         config: &Config,
         extent: Extent,
         process: Process,

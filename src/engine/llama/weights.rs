@@ -1,13 +1,13 @@
 //! Where a loaded model's weights ended up. The engine tells in its log only, one line for each buffer:
 //! `load_tensors: CUDA0 model buffer size = 252.00 MiB`.
 
-use super::logs::Line;
+use super::logs::LogLine;
 
 /// Backends that hold weights, joined with `,`, a remote one last; `CPU` where no other does.
 ///
 /// `buffers` pairs the buffer name of each offload device with its backend, in the order of the
 /// devices. Anything else is memory of the host: pinned for a GPU, mapped, or repacked.
-pub(super) fn backends(lines: &[Line], buffers: &[(String, String)]) -> String {
+pub(super) fn backends(lines: &[LogLine], buffers: &[(String, String)]) -> String {
     let holders: Vec<_> = lines.iter().filter_map(|line| buffer(&line.text)).collect();
     let mut backends: Vec<&str> = Vec::new();
     for (name, backend) in buffers {
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     fn holders(log: &[&str], devices: &[(&str, &str)]) -> String {
-        let line = |text: &&str| Line { level: Level::Info, text: (*text).to_owned() };
+        let line = |text: &&str| LogLine { level: Level::Info, text: (*text).to_owned() };
         let lines: Vec<_> = log.iter().map(line).collect();
         let pair = |(a, b): &(&str, &str)| ((*a).to_owned(), (*b).to_owned());
         backends(&lines, &devices.iter().map(pair).collect::<Vec<_>>())

@@ -4,7 +4,7 @@
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64Mcg;
 
-use super::script::Rule;
+use super::script::ScriptRule;
 use crate::engine::Token;
 use crate::setup::{CacheType, Config};
 
@@ -26,7 +26,7 @@ pub(super) struct Foretelling {
 }
 
 impl Foretelling {
-    pub(super) fn new(config: &Config, rule: &Rule) -> Self {
+    pub(super) fn new(config: &Config, rule: &ScriptRule) -> Self {
         #[allow(clippy::cast_precision_loss)]
         let bits =
             config.model.tensor_bytes.0 as f64 * 8.0 / (config.model.n_params.0.max(1) as f64);

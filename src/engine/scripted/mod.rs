@@ -14,27 +14,30 @@ use std::path::Path;
 use std::rc::Rc;
 
 use self::foretelling::Foretelling;
-use self::noise::Source;
+use self::noise::NoiseSource;
 use self::script::fail;
-pub use self::script::{Fault, RawPipe, Rule, Script, Slow};
+pub use self::script::{Fault, RawPipe, Script, ScriptRule, Slow};
 use self::world::World;
 use super::{Engine, EngineError, Session, Token, remarks};
 use crate::axis::{AXES, Lens};
+use crate::gguf::synth::Spec;
+use crate::gguf::{FileType, Header, MetadataValue};
 use crate::machine::{Description, Device, DeviceKind, Link, Roof};
+use crate::models::making::{MADE_OF, Quantizing};
 use crate::record::{DeviceMemory, Loaded, MemorySplit, Phase};
 use crate::setup::Config;
 use crate::units::{Bytes, Nanos};
 use crate::work::Extent;
 
 /// The clock and the noise, shared by the engine and its sessions.
-struct Clock {
+struct PlayedClock {
     now: u64,
-    noise: Source,
+    noise: NoiseSource,
     world: World,
     script: Script,
 }
 
-impl Clock {
+impl PlayedClock {
     fn new(script: Script) -> Self {
         let world = match &script.world {
             Some(path) => World::next(path)
@@ -42,7 +45,7 @@ impl Clock {
             None if script.shift > 0.0 => World::of_this_process(),
             None => World::alone(),
         };
-        let mut noise = Source::new(script.noise(), script.seed, world.process);
+        let mut noise = NoiseSource::new(script.noise(), script.seed, world.process);
         if let Some(shift) = script.shift_of(world.process) {
             noise = noise.shifted(shift);
         }
@@ -76,7 +79,7 @@ impl Clock {
 pub struct Scripted {
     script: Script,
     pipe: RawPipe,
-    clock: Rc<RefCell<Clock>>,
+    clock: Rc<RefCell<PlayedClock>>,
     split: Vec<MemorySplit>,
     remarks: Vec<String>,
 }
@@ -87,14 +90,14 @@ impl Scripted {
     /// # Panics
     /// When the file of the script's world cannot be used.
     pub fn new(script: Script, pipe: RawPipe) -> Self {
-        let clock = Clock::new(script.clone());
+        let clock = PlayedClock::new(script.clone());
         let clock = Rc::new(RefCell::new(clock));
         Self { script, pipe, clock, split: Vec::new(), remarks: Vec::new() }
     }
 
     /// The rule for this configuration.
-    fn rule(&self, config: &Config) -> Rule {
-        let fits = |rule: &&Rule| {
+    fn rule(&self, config: &Config) -> ScriptRule {
+        let fits = |rule: &&ScriptRule| {
             rule.when.iter().all(|(name, value)| {
                 let axis = AXES.iter().find(|axis| axis.name == name);
                 axis.is_some_and(|axis| match axis.lens {
@@ -159,6 +162,23 @@ impl Engine for Scripted {
     fn tokenize(&mut self, _: &Path, texts: &[String]) -> Result<Vec<Vec<Token>>, EngineError> {
         let words = |text: &String| (1..).take(text.split_whitespace().count()).collect();
         Ok(texts.iter().map(words).collect())
+    }
+
+    /// Another synthetic model of that geometry.
+    fn quantize(&mut self, order: &Quantizing) -> Result<(), EngineError> {
+        let (fault, phase) = (self.script.quantizing.clone(), Some(Phase::Load));
+        fail(&ScriptRule { phase, fault, ..ScriptRule::default() }, Phase::Load, &self.pipe)?;
+        let refuse = |error: &dyn std::fmt::Display| EngineError(error.to_string());
+        let header = Header::read(&order.from).map_err(|error| refuse(&error))?;
+        let name =
+            header.metadata.get("general.name").and_then(MetadataValue::text).unwrap_or_default();
+        let file_type = FileType::all().find(|file_type| file_type.id() == order.file_type);
+        let spec = Spec::parse(name).map_err(|error| refuse(&error))?;
+        let spec = spec.of_type(file_type.unwrap_or(spec.file_type()));
+        let spec = spec.noting(MADE_OF, &order.made_of);
+        // Whoever ordered it has made the file.
+        std::fs::remove_file(&order.to).map_err(|error| refuse(&error))?;
+        spec.write(&order.to, &mut |_, _| {}).map_err(|error| refuse(&error))
     }
 
     fn load(&mut self, config: &Config, _: Extent) -> Result<Loaded, EngineError> {
@@ -261,9 +281,9 @@ pub struct ScriptedSession {
     prompt_rate: f64,
     step_rate: f64,
     foretelling: Foretelling,
-    rule: Rule,
+    rule: ScriptRule,
     pipe: RawPipe,
-    clock: Rc<RefCell<Clock>>,
+    clock: Rc<RefCell<PlayedClock>>,
     prompts: u32,
     steps: u32,
     n_parallel: u32,
@@ -380,7 +400,7 @@ mod tests {
 
     /// Times of five calls of a second each, in a process of its own.
     fn process(script: &Script) -> Vec<u64> {
-        let mut clock = Clock::new(script.clone());
+        let mut clock = PlayedClock::new(script.clone());
         let mut call = || {
             let before = clock.now;
             clock.spend(1.0);

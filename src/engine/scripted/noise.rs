@@ -12,7 +12,7 @@ const OUTLIER: f64 = 1.2;
 
 /// How a machine is noisy. Shares of the time that a call takes; times in seconds of its clock.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Noise {
+pub struct Weather {
     /// Standard deviation of every call.
     pub sd: f64,
     /// How much of that the next call feels too: ρ of an AR(1) process, from 0 to less than 1.
@@ -51,8 +51,8 @@ pub struct Wave {
 
 /// The noise that one process sees.
 #[derive(Debug, Clone)]
-pub struct Source {
-    noise: Noise,
+pub struct NoiseSource {
+    noise: Weather,
     /// Of this process.
     rng: Pcg64Mcg,
     felt: f64,
@@ -64,10 +64,10 @@ pub struct Source {
     until: f64,
 }
 
-impl Source {
+impl NoiseSource {
     /// The noise in process number `process` on the machine with this seed. What passes over the machine
     /// follows from its seed and the time alone, so that all processes see the same of it.
-    pub fn new(noise: Noise, seed: u64, process: u64) -> Self {
+    pub fn new(noise: Weather, seed: u64, process: u64) -> Self {
         let mut rng = Pcg64Mcg::seed_from_u64(seed ^ process.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let mut weather = Pcg64Mcg::seed_from_u64(!seed);
         // Nothing is drawn that is not used: scripts without these stay as they were.
@@ -86,7 +86,7 @@ impl Source {
 
     /// How many times longer a call takes that begins at `now`, in seconds. Time never goes back.
     pub fn factor(&mut self, now: f64) -> f64 {
-        let Noise { sd, correlation, outliers, wave, drift, .. } = self.noise;
+        let Weather { sd, correlation, outliers, wave, drift, .. } = self.noise;
         let fresh = sd * normal(&mut self.rng) * (1.0 - correlation * correlation).sqrt();
         self.felt = correlation * self.felt + fresh;
         let hit = outliers > 0.0 && self.rng.random_bool(outliers.min(1.0));
@@ -124,8 +124,8 @@ mod tests {
         f64::from(u32::try_from(at).unwrap()) * 0.1
     }
 
-    fn factors(noise: Noise, process: u64) -> Vec<f64> {
-        let mut source = Source::new(noise, 7, process);
+    fn factors(noise: Weather, process: u64) -> Vec<f64> {
+        let mut source = NoiseSource::new(noise, 7, process);
         (0..4000).map(|at| source.factor(seconds(at))).collect()
     }
 
@@ -139,7 +139,7 @@ mod tests {
     #[test]
     fn calls_feel_what_the_one_before_felt() {
         for rho in [0.0, 0.3, 0.6, 0.9] {
-            let noise = Noise { sd: 0.01, correlation: rho, ..Noise::default() };
+            let noise = Weather { sd: 0.01, correlation: rho, ..Weather::default() };
             let all = factors(noise, 0);
             assert!((correlation(&all) - rho).abs() < 0.05, "{rho}: {}", correlation(&all));
             let square: f64 = all.iter().map(|factor| (factor - 1.0).powi(2)).sum();
@@ -149,31 +149,31 @@ mod tests {
 
     #[test]
     fn each_process_has_its_shift() {
-        let noise = Noise { shift: 0.02, ..Noise::default() };
+        let noise = Weather { shift: 0.02, ..Weather::default() };
         let shifts: Vec<_> = (0..2000).map(|process| factors_first(noise, process) - 1.0).collect();
         let square: f64 = shifts.iter().map(|shift| shift.powi(2)).sum();
         assert!(((square / 2000.0).sqrt() - 0.02).abs() < 0.002);
         let own = factors(noise, 3);
         assert!(own.iter().all(|factor| factor.to_bits() == own[0].to_bits()));
-        let given = Source::new(noise, 7, 3).shifted(0.5).factor(0.0);
+        let given = NoiseSource::new(noise, 7, 3).shifted(0.5).factor(0.0);
         assert!((given - 1.5).abs() < 1e-12);
     }
 
-    fn factors_first(noise: Noise, process: u64) -> f64 {
-        Source::new(noise, 7, process).factor(0.0)
+    fn factors_first(noise: Weather, process: u64) -> f64 {
+        NoiseSource::new(noise, 7, process).factor(0.0)
     }
 
     #[test]
     fn all_processes_see_the_same_weather() {
-        let noise = Noise {
+        let noise = Weather {
             states: Some(States { apart: 0.03, dwell: 2.0 }),
             wave: Some(Wave { amplitude: 0.01, period: 50.0 }),
-            ..Noise::default()
+            ..Weather::default()
         };
         let all = factors(noise, 0);
         assert_eq!(all, factors(noise, 1));
         // A process that begins later sees it too.
-        let mut late = Source::new(noise, 7, 2);
+        let mut late = NoiseSource::new(noise, 7, 2);
         assert_eq!(late.factor(seconds(3000)).to_bits(), all[3000].to_bits());
         let most = all.iter().copied().fold(f64::MIN, f64::max);
         let least = all.iter().copied().fold(f64::MAX, f64::min);
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn states_last_as_long_as_they_should() {
         let states = Some(States { apart: 0.03, dwell: 2.0 });
-        let all = factors(Noise { states, ..Noise::default() }, 0);
+        let all = factors(Weather { states, ..Weather::default() }, 0);
         let falls = all.windows(2).filter(|pair| pair[0].to_bits() != pair[1].to_bits()).count();
         assert!((150..250).contains(&falls), "{falls} in 400 s");
     }

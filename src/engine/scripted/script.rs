@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
-use super::noise::{Noise, States, Wave};
+use super::noise::{States, Wave, Weather};
 use crate::engine::EngineError;
 use crate::record::Phase;
 
@@ -59,8 +59,10 @@ pub struct Script {
     pub machine: Option<PathBuf>,
     /// Whether its runs are kept in the user's folder of journals, as those of a machine are.
     pub keep: bool,
+    /// How it fails where it is to quantize.
+    pub quantizing: Option<Fault>,
     /// Exceptions, the first that fits a configuration wins.
-    pub rules: Vec<Rule>,
+    pub rules: Vec<ScriptRule>,
 }
 
 impl Default for Script {
@@ -86,6 +88,7 @@ impl Default for Script {
             description: None,
             machine: None,
             keep: false,
+            quantizing: None,
             rules: Vec::new(),
         }
     }
@@ -93,8 +96,8 @@ impl Default for Script {
 
 impl Script {
     /// How the machine is noisy.
-    pub(super) fn noise(&self) -> Noise {
-        Noise {
+    pub(super) fn noise(&self) -> Weather {
+        Weather {
             sd: self.noise,
             correlation: self.correlation,
             outliers: self.outliers,
@@ -126,7 +129,7 @@ pub struct Slow {
 /// What is different for some configurations.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Rule {
+pub struct ScriptRule {
     /// Axis names and the values they must have, e.g. `{"n_batch": "64"}`; empty fits all.
     pub when: BTreeMap<String, String>,
     /// Another prompt speed.
@@ -178,7 +181,7 @@ pub enum Fault {
 pub type RawPipe = Rc<dyn Fn(&[u8])>;
 
 /// Fails as the rule says, if this is the phase.
-pub(super) fn fail(rule: &Rule, phase: Phase, pipe: &RawPipe) -> Result<(), EngineError> {
+pub(super) fn fail(rule: &ScriptRule, phase: Phase, pipe: &RawPipe) -> Result<(), EngineError> {
     let Some(fault) = rule.fault.as_ref().filter(|_| rule.phase == Some(phase)) else {
         return Ok(());
     };

@@ -62,7 +62,7 @@ pub struct Geometry {
 }
 
 /// A model that real ones are compared with, by name.
-pub(super) struct Preset {
+pub(super) struct KnownModel {
     pub name: &'static str,
     /// `general.size_label`, as real files of the model have it.
     pub size_label: &'static str,
@@ -98,12 +98,12 @@ const fn moe(arch: Arch, numbers: [u32; 7], experts: [u32; 2], context: u32) -> 
     Geometry { experts, experts_used, ..dense(arch, numbers, false, context) }
 }
 
-const fn preset(name: &'static str, size_label: &'static str, geometry: Geometry) -> Preset {
-    Preset { name, size_label, geometry }
+const fn preset(name: &'static str, size_label: &'static str, geometry: Geometry) -> KnownModel {
+    KnownModel { name, size_label, geometry }
 }
 
 /// Layers, embd, ff, heads, kv heads, head dim, vocabulary.
-pub(super) static PRESETS: [Preset; 13] = [
+pub(super) static PRESETS: [KnownModel; 13] = [
     preset("llama-135m", "135M", dense(Arch::Llama, [30, 576, 1536, 9, 3, 64, 49_152], true, 8192)),
     preset("llama-3.2-1b", "1B", llama3([16, 2048, 8192, 32, 8, 64, 128_256], true)),
     preset("llama-3.2-3b", "3B", llama3([28, 3072, 8192, 24, 8, 128, 128_256], true)),

@@ -55,7 +55,7 @@ impl Spec {
                 let preset = find_preset(preset)?;
                 let file_type = parse_file_type(file_type)?;
                 let (name, geometry) = (Some(preset.name), preset.geometry);
-                Ok(Self { preset: name, geometry, file_type, seed })
+                Ok(Self { preset: name, geometry, file_type, seed, note: None })
             }
             [name, numbers, file_type] => {
                 let arch = arch(name).ok_or_else(|| unknown_arch(name))?;
@@ -198,7 +198,7 @@ fn file_types() -> String {
     FileType::all().map(FileType::name).collect::<Vec<_>>().join(", ")
 }
 
-fn find_preset(name: &str) -> Result<&'static super::geometry::Preset, SynthError> {
+fn find_preset(name: &str) -> Result<&'static super::geometry::KnownModel, SynthError> {
     PRESETS.iter().find(|preset| preset.name == name).ok_or_else(|| {
         let names = || PRESETS.iter().map(|preset| preset.name);
         let hint = suggest(name, names());

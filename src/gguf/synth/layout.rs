@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::Spec;
 use super::geometry::Arch;
-use crate::gguf::entries::{TensorInfo, Value};
+use crate::gguf::entries::{MetadataValue, TensorInfo};
 use crate::gguf::header::{Header, SEED_KEY};
 use crate::gguf::mixture::Mixture;
 use crate::gguf::parse::{DEFAULT_ALIGNMENT, MAGIC};
@@ -36,7 +36,7 @@ pub(super) struct Tensor {
 }
 
 /// A metadata value with the width that llama.cpp expects.
-enum Entry {
+enum MetadataEntry {
     U32(u32),
     U64(u64),
     F32(f32),
@@ -66,10 +66,10 @@ impl Spec {
             .into_iter()
             .map(|(key, entry)| {
                 let value = match entry {
-                    Entry::U32(n) => Value::Unsigned(u64::from(n)),
-                    Entry::U64(n) => Value::Unsigned(n),
-                    Entry::F32(x) => Value::Float(f64::from(x)),
-                    Entry::Text(text) => Value::String(text),
+                    MetadataEntry::U32(n) => MetadataValue::Unsigned(u64::from(n)),
+                    MetadataEntry::U64(n) => MetadataValue::Unsigned(n),
+                    MetadataEntry::F32(x) => MetadataValue::Float(f64::from(x)),
+                    MetadataEntry::Text(text) => MetadataValue::String(text),
                 };
                 (key, value)
             })
@@ -109,7 +109,7 @@ impl Spec {
         out
     }
 
-    fn metadata(&self) -> Vec<(String, Entry)> {
+    fn metadata(&self) -> Vec<(String, MetadataEntry)> {
         let geometry = &self.geometry;
         let arch = geometry.arch.name();
         let is_qwen = geometry.arch != Arch::Llama;
@@ -120,19 +120,19 @@ impl Spec {
             _ => 1_000_000.0,
         };
         let mut all = vec![
-            ("general.architecture".to_owned(), Entry::Text(arch.to_owned())),
-            ("general.name".to_owned(), Entry::Text(self.name())),
+            ("general.architecture".to_owned(), MetadataEntry::Text(arch.to_owned())),
+            ("general.name".to_owned(), MetadataEntry::Text(self.name())),
         ];
         if let Some(label) = self.size_label() {
-            all.push(("general.size_label".to_owned(), Entry::Text(label.to_owned())));
+            all.push(("general.size_label".to_owned(), MetadataEntry::Text(label.to_owned())));
         }
         for (key, value) in [
-            ("general.file_type", Entry::U32(self.file_type.id())),
-            ("general.quantization_version", Entry::U32(2)),
-            (SEED_KEY, Entry::U64(self.seed)),
-            ("lbench.synthetic.revision", Entry::U32(REVISION)),
+            ("general.file_type", MetadataEntry::U32(self.file_type.id())),
+            ("general.quantization_version", MetadataEntry::U32(2)),
+            (SEED_KEY, MetadataEntry::U64(self.seed)),
+            ("lbench.synthetic.revision", MetadataEntry::U32(REVISION)),
             // Without a vocabulary there is nothing to tokenise, and nothing here does.
-            ("tokenizer.ggml.model", Entry::Text("none".to_owned())),
+            ("tokenizer.ggml.model", MetadataEntry::Text("none".to_owned())),
         ] {
             all.push((key.to_owned(), value));
         }
@@ -149,16 +149,19 @@ impl Spec {
             ("attention.value_length", geometry.head_dim),
             ("rope.dimension_count", geometry.head_dim),
         ] {
-            own(key, Entry::U32(value));
+            own(key, MetadataEntry::U32(value));
         }
-        own("attention.layer_norm_rms_epsilon", Entry::F32(rms_eps));
-        own("rope.freq_base", Entry::F32(rope_base));
+        own("attention.layer_norm_rms_epsilon", MetadataEntry::F32(rms_eps));
+        own("rope.freq_base", MetadataEntry::F32(rope_base));
         if geometry.experts > 0 {
-            own("expert_count", Entry::U32(geometry.experts));
-            own("expert_used_count", Entry::U32(geometry.experts_used));
+            own("expert_count", MetadataEntry::U32(geometry.experts));
+            own("expert_used_count", MetadataEntry::U32(geometry.experts_used));
             if geometry.arch == Arch::Qwen3Moe {
-                own("expert_feed_forward_length", Entry::U32(geometry.ff));
+                own("expert_feed_forward_length", MetadataEntry::U32(geometry.ff));
             }
+        }
+        if let Some((key, value)) = &self.note {
+            all.push((key.clone(), MetadataEntry::Text(value.clone())));
         }
         all
     }
@@ -254,21 +257,21 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
 }
 
 /// The number of the kind, then the value.
-fn put_entry(out: &mut Vec<u8>, entry: Entry) {
+fn put_entry(out: &mut Vec<u8>, entry: MetadataEntry) {
     match entry {
-        Entry::U32(n) => {
+        MetadataEntry::U32(n) => {
             out.extend(4_u32.to_le_bytes());
             out.extend(n.to_le_bytes());
         }
-        Entry::F32(x) => {
+        MetadataEntry::F32(x) => {
             out.extend(6_u32.to_le_bytes());
             out.extend(x.to_le_bytes());
         }
-        Entry::Text(text) => {
+        MetadataEntry::Text(text) => {
             out.extend(8_u32.to_le_bytes());
             put_text(out, &text);
         }
-        Entry::U64(n) => {
+        MetadataEntry::U64(n) => {
             out.extend(10_u32.to_le_bytes());
             out.extend(n.to_le_bytes());
         }

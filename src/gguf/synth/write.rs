@@ -18,7 +18,7 @@ use crate::gguf::parse::DEFAULT_ALIGNMENT;
 use crate::units::Bytes;
 
 /// Called while a file grows, with the bytes written and the bytes in all; an error ends the writing.
-type Progress<'a> = &'a mut dyn FnMut(u64, u64) -> io::Result<()>;
+type WriteProgress<'a> = &'a mut dyn FnMut(u64, u64) -> io::Result<()>;
 
 /// Signals that are to end a program, heard while a file is written, so that nothing half-written stays.
 struct Ended {
@@ -83,7 +83,7 @@ impl Spec {
         Ok(())
     }
 
-    fn write_part(&self, part: &Path, total: u64, progress: Progress) -> std::io::Result<()> {
+    fn write_part(&self, part: &Path, total: u64, progress: WriteProgress) -> std::io::Result<()> {
         let file = File::create_new(part)?;
         // Whoever finds it sees that somebody writes; where there are no locks, the process number tells.
         let _ = file.try_lock();
@@ -117,7 +117,7 @@ struct Output<'a> {
     file: File,
     written: u64,
     total: u64,
-    progress: Progress<'a>,
+    progress: WriteProgress<'a>,
 }
 
 impl Output<'_> {
@@ -151,7 +151,7 @@ impl Output<'_> {
 }
 
 /// A name beside the file that no other process uses.
-fn part_path(path: &Path) -> PathBuf {
+pub fn part_path(path: &Path) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let mut name = path.file_name().unwrap_or_default().to_owned();

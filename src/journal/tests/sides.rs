@@ -11,7 +11,7 @@ fn sides() -> (Plan, Journal) {
         Plan { jobs: vec![row.clone(), row], ..plan(0) }
     };
     let of_side = |build: &str| {
-        let mut side = Header { args: vec![SIDES.into(), "--b=-fa 1".into()], ..header(&plan) };
+        let mut side = RunHeader { args: vec![SIDES.into(), "--b=-fa 1".into()], ..header(&plan) };
         side.facts.host.engine.build_commit = build.into();
         side
     };

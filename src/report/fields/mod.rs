@@ -17,13 +17,13 @@ use super::Row;
 use crate::axis::{self, AXES, Axis, Grammar};
 use crate::setup::Model;
 use crate::terminal;
-use crate::work::metric::Names;
+use crate::work::metric::FieldNames;
 use crate::work::{Metric, metric};
 pub use shape::Shape;
 
 /// What the values of a field are. Every field may also be null: absent is never 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FieldKind {
     /// Words.
     Text,
     /// Yes or no.
@@ -42,7 +42,7 @@ pub struct Field {
     /// Its name; llama-bench's where that has the field.
     pub name: &'static str,
     /// What its values are.
-    pub kind: Kind,
+    pub kind: FieldKind,
     /// What its numbers count; empty for words and plain numbers.
     pub unit: &'static str,
     /// One sentence about it.
@@ -51,12 +51,12 @@ pub struct Field {
     pub places: Option<usize>,
     /// What its entries are, where it is a list.
     pub items: Option<&'static Shape>,
-    reader: Reader,
+    reader: FieldReader,
 }
 
 /// Reader of a field.
 #[derive(Debug, Clone, Copy)]
-enum Reader {
+enum FieldReader {
     /// It looks at the row.
     Row(Get),
     /// It is an axis.
@@ -74,12 +74,12 @@ type Get = fn(&Row<'_>) -> Value;
 impl Field {
     const fn new(
         name: &'static str,
-        kind: Kind,
+        kind: FieldKind,
         unit: &'static str,
         doc: &'static str,
         get: Get,
     ) -> Self {
-        Self { name, kind, unit, doc, places: None, items: None, reader: Reader::Row(get) }
+        Self { name, kind, unit, doc, places: None, items: None, reader: FieldReader::Row(get) }
     }
 
     /// The field of an axis, by its name.
@@ -90,12 +90,12 @@ impl Field {
     /// The field of an axis: all about it stands in the axis's own entry.
     const fn of_axis(axis: &'static Axis) -> Self {
         let kind = match axis.grammar {
-            Grammar::Switch if !axis.is_number => Kind::Bool,
+            Grammar::Switch if !axis.is_number => FieldKind::Bool,
             Grammar::Switch
             | Grammar::Count { .. }
             | Grammar::Layers
             | Grammar::Percent
-            | Grammar::FlashAttention => Kind::Int,
+            | Grammar::FlashAttention => FieldKind::Int,
             Grammar::CacheType
             | Grammar::LoadMode
             | Grammar::LazyMode
@@ -104,43 +104,43 @@ impl Field {
             | Grammar::SplitMode
             | Grammar::Shares
             | Grammar::Devices
-            | Grammar::Servers => Kind::Text,
+            | Grammar::Servers => FieldKind::Text,
         };
         let (name, unit, doc) = (axis.name, axis.unit, axis.field_doc);
-        Self { name, kind, unit, doc, places: None, items: None, reader: Reader::Axis(axis) }
+        Self { name, kind, unit, doc, places: None, items: None, reader: FieldReader::Axis(axis) }
     }
 
     /// The fields of a metric: its figure, the error of that, and the values behind it.
     fn of_metric(metric: &'static Metric) -> impl Iterator<Item = Self> {
-        let Names { value, error, samples } = metric.fields;
+        let FieldNames { value, error, samples } = metric.fields;
         let number = |name, doc, reader| Self {
             reader,
             ..Self::float(name, metric.unit, doc, |_| Value::Null)
         };
-        let figure = number(value, metric.doc, Reader::Figure(metric));
-        let error = error.map(|name| number(name, "Its error", Reader::Error(metric)));
+        let figure = number(value, metric.doc, FieldReader::Figure(metric));
+        let error = error.map(|name| number(name, "Its error", FieldReader::Error(metric)));
         let values = samples.map(|name| Self {
-            kind: Kind::List,
+            kind: FieldKind::List,
             items: Some(&Shape::Float),
-            ..number(name, "The values behind it, in order", Reader::Values(metric))
+            ..number(name, "The values behind it, in order", FieldReader::Values(metric))
         });
         [Some(figure), error, values].into_iter().flatten()
     }
 
     const fn text(name: &'static str, doc: &'static str, get: Get) -> Self {
-        Self::new(name, Kind::Text, "", doc, get)
+        Self::new(name, FieldKind::Text, "", doc, get)
     }
 
     const fn flag(name: &'static str, doc: &'static str, get: Get) -> Self {
-        Self::new(name, Kind::Bool, "", doc, get)
+        Self::new(name, FieldKind::Bool, "", doc, get)
     }
 
     const fn int(name: &'static str, unit: &'static str, doc: &'static str, get: Get) -> Self {
-        Self::new(name, Kind::Int, unit, doc, get)
+        Self::new(name, FieldKind::Int, unit, doc, get)
     }
 
     const fn float(name: &'static str, unit: &'static str, doc: &'static str, get: Get) -> Self {
-        Self::new(name, Kind::Float, unit, doc, get)
+        Self::new(name, FieldKind::Float, unit, doc, get)
     }
 
     /// A speed as llama-bench writes it, with the six decimals of C++'s `std::to_string`.
@@ -155,19 +155,19 @@ impl Field {
         doc: &'static str,
         get: Get,
     ) -> Self {
-        Self { items: Some(items), ..Self::new(name, Kind::List, unit, doc, get) }
+        Self { items: Some(items), ..Self::new(name, FieldKind::List, unit, doc, get) }
     }
 
     /// Reads it.
     pub fn value(&self, row: &Row<'_>) -> Value {
         match self.reader {
-            Reader::Row(get) => get(row),
-            Reader::Axis(axis) => {
+            FieldReader::Row(get) => get(row),
+            FieldReader::Axis(axis) => {
                 row.job.value(axis).map_or(Value::Null, |value| axis.json(&value))
             }
-            Reader::Figure(metric) => value(row, metric).into(),
-            Reader::Error(metric) => error(row, metric).into(),
-            Reader::Values(metric) => values(row, metric).iter().copied().collect(),
+            FieldReader::Figure(metric) => value(row, metric).into(),
+            FieldReader::Error(metric) => error(row, metric).into(),
+            FieldReader::Values(metric) => values(row, metric).iter().copied().collect(),
         }
     }
 

@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use crate::machine::Link;
-use crate::report::{Row, Visit};
+use crate::report::{Row, RowVisit};
 use crate::units::rfc3339;
 
 /// The visits of a row.
 pub(super) fn visits(row: &Row<'_>) -> Value {
     let visits = &row.measured.visits;
-    let of = |(at, visit): (usize, &Visit)| {
+    let of = |(at, visit): (usize, &RowVisit)| {
         let end = visits.get(at + 1).map_or(row.measured.samples.len(), |next| next.first);
         let samples = row.measured.samples.get(visit.first..end).unwrap_or_default();
         let runs = samples.iter().filter(|sample| sample.is_measured()).count();

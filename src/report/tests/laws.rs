@@ -7,7 +7,7 @@ use super::fixture::{Run, bad_endings, gpu_host};
 use super::{PP, TG};
 use crate::job::JobId;
 use crate::record::{Outcome, Reading, Record, Warning};
-use crate::report::fields::{Kind, all};
+use crate::report::fields::{FieldKind, all};
 use crate::report::summary::Summary;
 use crate::report::{Format, Stream};
 use crate::units::Nanos;
@@ -100,7 +100,7 @@ proptest! {
     fn csv_has_the_same_columns_everywhere(happenings in happenings()) {
         let text = written(Format::Csv, &happenings);
         let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
-        let columns = all().filter(|field| field.kind != Kind::List).count();
+        let columns = all().filter(|field| field.kind != FieldKind::List).count();
         prop_assert_eq!(reader.headers().unwrap().len(), columns);
         for row in reader.records() {
             prop_assert_eq!(row.unwrap().len(), columns);

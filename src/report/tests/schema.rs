@@ -9,7 +9,7 @@ use super::{cpu_sweep, failures, interrupted, offload_sweep, render, single};
 use crate::machine::{Device, DeviceKind};
 use crate::record::{DeviceMemory, DeviceTelemetry, Fit, MemorySplit, RemoteTraffic};
 use crate::report::Format;
-use crate::report::fields::{Kind, Shape, all};
+use crate::report::fields::{FieldKind, Shape, all};
 use crate::units::Bytes;
 
 fn schema() -> Value {
@@ -38,7 +38,7 @@ fn the_schema_is_a_schema() {
 #[test]
 fn every_list_says_what_is_in_it() {
     for field in all() {
-        assert_eq!(field.kind == Kind::List, field.items.is_some(), "{}", field.name);
+        assert_eq!(field.kind == FieldKind::List, field.items.is_some(), "{}", field.name);
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{cpu_sweep, failures, offload_sweep, render};
 use crate::axis::AXES;
 use crate::report::Format;
-use crate::report::fields::{Kind, all};
+use crate::report::fields::{FieldKind, all};
 
 /// llama-bench's fields in its order, with the first letter of their types.
 const LLAMA_BENCH: [(&str, char); 44] = [
@@ -57,24 +57,24 @@ const LLAMA_BENCH: [(&str, char); 44] = [
     ("samples_ts", 'l'),
 ];
 
-fn letter(kind: Kind) -> char {
+fn letter(kind: FieldKind) -> char {
     match kind {
-        Kind::Text => 's',
-        Kind::Bool => 'b',
-        Kind::Int => 'i',
-        Kind::Float => 'f',
-        Kind::List => 'l',
+        FieldKind::Text => 's',
+        FieldKind::Bool => 'b',
+        FieldKind::Int => 'i',
+        FieldKind::Float => 'f',
+        FieldKind::List => 'l',
     }
 }
 
-fn fits(kind: Kind, value: &Value) -> bool {
+fn fits(kind: FieldKind, value: &Value) -> bool {
     match value {
-        Value::Null => kind != Kind::List,
-        Value::Bool(_) => kind == Kind::Bool,
-        Value::Number(number) if number.is_f64() => kind == Kind::Float,
-        Value::Number(_) => kind == Kind::Int,
-        Value::String(_) => kind == Kind::Text,
-        Value::Array(_) => kind == Kind::List,
+        Value::Null => kind != FieldKind::List,
+        Value::Bool(_) => kind == FieldKind::Bool,
+        Value::Number(number) if number.is_f64() => kind == FieldKind::Float,
+        Value::Number(_) => kind == FieldKind::Int,
+        Value::String(_) => kind == FieldKind::Text,
+        Value::Array(_) => kind == FieldKind::List,
         Value::Object(_) => false,
     }
 }

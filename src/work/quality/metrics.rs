@@ -2,7 +2,7 @@
 
 use crate::stats::Estimate;
 use crate::stats::interval::count;
-use crate::work::metric::{Better, Chance, FACE, Face, Figure, Kind, Metric, Names, Words};
+use crate::work::metric::{Better, Chance, FACE, Face, FieldNames, Figure, Kind, Metric, Words};
 use crate::work::quality::Role;
 use crate::work::{Sample, Work};
 
@@ -23,7 +23,7 @@ pub static DIVERGENCE: Metric = Metric {
     doc: "Kullback-Leibler divergence from the reference, a token",
     unit: "nats",
     face: Some(Face { heading: "kld", width: 19, places: 6, shows: is_against, ..COLUMN }),
-    fields: Names { value: "kld", error: Some("kld_error"), samples: Some("kld_chunks") },
+    fields: FieldNames { value: "kld", error: Some("kld_error"), samples: Some("kld_chunks") },
     values: |_, samples| chunks(samples, |chunk| Some(chunk.against?.kld)),
     figure: mean,
     ..OF_CHUNKS
@@ -34,7 +34,7 @@ pub static PERPLEXITY: Metric = Metric {
     name: "perplexity",
     doc: "Perplexity of the text",
     face: Some(Face { heading: "ppl", width: 18, places: 4, shows: is_quality, ..COLUMN }),
-    fields: Names { value: "ppl", error: Some("ppl_error"), samples: Some("nll_chunks") },
+    fields: FieldNames { value: "ppl", error: Some("ppl_error"), samples: Some("nll_chunks") },
     values: |_, samples| chunks(samples, |chunk| Some(chunk.nll)),
     figure: exp_mean,
     ..OF_CHUNKS
@@ -45,7 +45,7 @@ pub static RATIO: Metric = Metric {
     name: "perplexity_ratio",
     doc: "Perplexity over that of the reference",
     face: Some(Face { heading: "ppl ratio", places: 4, shows: is_against, ..COLUMN }),
-    fields: Names {
+    fields: FieldNames {
         value: "ppl_ratio",
         error: Some("ppl_ratio_error"),
         samples: Some("nll_difference_chunks"),
@@ -61,7 +61,7 @@ pub static SAME_TOP: Metric = Metric {
     doc: "Share of tokens whose likeliest continuation is the reference's",
     better: Better::Higher(NEARNESS),
     face: Some(Face { heading: "same top %", scale: 100.0, shows: is_against, ..COLUMN }),
-    fields: Names { value: "same_top", error: Some("same_top_error"), samples: None },
+    fields: FieldNames { value: "same_top", error: Some("same_top_error"), samples: None },
     values: |_, samples| chunks(samples, |chunk| Some(chunk.against?.same_top)),
     figure: mean,
     ..OF_CHUNKS
@@ -76,7 +76,7 @@ const OF_CHUNKS: Metric = Metric {
     better: Better::Lower(NEARNESS),
     chance: Chance::Paired,
     face: None,
-    fields: Names { value: "", error: None, samples: None },
+    fields: FieldNames { value: "", error: None, samples: None },
     values: |_, _| Vec::new(),
     figure: mean,
 };
@@ -90,30 +90,30 @@ fn is_against(work: &Work, _: u32) -> bool {
 }
 
 /// A chunk, as means over its scored tokens.
-struct Chunk {
+struct ChunkMeans {
     nll: f64,
-    against: Option<Against>,
+    against: Option<AgainstMeans>,
 }
 
 #[derive(Clone, Copy)]
-struct Against {
+struct AgainstMeans {
     nll: f64,
     kld: f64,
     same_top: f64,
 }
 
 #[allow(clippy::cast_precision_loss)] // nanonats of a few hundred tokens
-fn chunks(samples: &[Sample], value: impl Fn(Chunk) -> Option<f64>) -> Vec<f64> {
+fn chunks(samples: &[Sample], value: impl Fn(ChunkMeans) -> Option<f64>) -> Vec<f64> {
     let of = |sample: &Sample| {
         let Sample::Chunk { scored, nll, against, .. } = sample else { return None };
         let n = f64::from(*scored);
         let each = |sum: i64| sum as f64 / 1e9 / n;
-        let against = against.as_ref().map(|sums| Against {
+        let against = against.as_ref().map(|sums| AgainstMeans {
             nll: each(sums.nll),
             kld: each(sums.kld),
             same_top: f64::from(sums.same_top) / n,
         });
-        value(Chunk { nll: each(*nll), against })
+        value(ChunkMeans { nll: each(*nll), against })
     };
     samples.iter().filter_map(of).collect()
 }

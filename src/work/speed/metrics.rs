@@ -2,7 +2,7 @@
 
 use super::Speed;
 use crate::units::Nanos;
-use crate::work::metric::{Better, Chance, FACE, Face, Figure, Kind, Metric, Names, SPEED};
+use crate::work::metric::{Better, Chance, FACE, Face, FieldNames, Figure, Kind, Metric, SPEED};
 use crate::work::{Sample, Work};
 
 /// What a prompt and a generation yield.
@@ -26,7 +26,7 @@ pub static RATE: Metric = Metric {
     name: "rate",
     doc: "Mean speed over the repetitions",
     face: Some(Face { heading: "t/s", width: 20, shows: |work, _| work.speed().is_some(), ..FACE }),
-    fields: Names { value: "avg_ts", error: Some("stddev_ts"), samples: Some("samples_ts") },
+    fields: FieldNames { value: "avg_ts", error: Some("stddev_ts"), samples: Some("samples_ts") },
     values: |work, samples| {
         let speed = work.speed().into_iter();
         speed.flat_map(|speed| samples.iter().filter_map(|sample| speed.rate(sample))).collect()
@@ -39,7 +39,7 @@ pub static PROMPT_TIME: Metric = Metric {
     name: "prompt_time",
     doc: "Mean time of the prompt's part of a test with both",
     face: Some(Face { heading: "T_PP s", scale: 1e-9, places: 3, ..PART }),
-    fields: Names { value: "t_pp_ns", error: None, samples: None },
+    fields: FieldNames { value: "t_pp_ns", error: None, samples: None },
     values: |work, samples| times(&stretches(work, samples, Half::Prompt)),
     figure: Figure::mean,
     ..TIMED
@@ -50,7 +50,7 @@ pub static PROMPT_RATE: Metric = Metric {
     name: "prompt_rate",
     doc: "Mean speed of that part, all sequences together",
     face: Some(Face { heading: "S_PP t/s", ..PART }),
-    fields: Names { value: "s_pp_ts", error: None, samples: None },
+    fields: FieldNames { value: "s_pp_ts", error: None, samples: None },
     values: |work, samples| rates(&stretches(work, samples, Half::Prompt)),
     figure: Figure::mean,
     ..PER_SECOND
@@ -61,7 +61,7 @@ pub static GENERATION_TIME: Metric = Metric {
     name: "generation_time",
     doc: "Mean time of the generation's part",
     face: Some(Face { heading: "T_TG s", scale: 1e-9, places: 3, ..PART }),
-    fields: Names { value: "t_tg_ns", error: None, samples: None },
+    fields: FieldNames { value: "t_tg_ns", error: None, samples: None },
     values: |work, samples| times(&stretches(work, samples, Half::Generation)),
     figure: Figure::mean,
     ..TIMED
@@ -72,7 +72,7 @@ pub static GENERATION_RATE: Metric = Metric {
     name: "generation_rate",
     doc: "Mean speed of that part, all sequences together",
     face: Some(Face { heading: "S_TG t/s", ..PART }),
-    fields: Names { value: "s_tg_ts", error: None, samples: None },
+    fields: FieldNames { value: "s_tg_ts", error: None, samples: None },
     values: |work, samples| rates(&stretches(work, samples, Half::Generation)),
     figure: Figure::mean,
     ..PER_SECOND
@@ -87,7 +87,7 @@ pub static FIRST_TOKEN: Metric = Metric {
         shows: |work, _| work.speed().is_some_and(Speed::has_first_token),
         ..MILLIS
     }),
-    fields: Names {
+    fields: FieldNames {
         value: "ttft_avg_ns",
         error: Some("ttft_stddev_ns"),
         samples: Some("ttft_samples_ns"),
@@ -111,7 +111,7 @@ pub static COLD: Metric = Metric {
         shows: |work, starts| work.speed().is_some_and(|speed| !speed.is_mute) && starts > 0,
         ..MILLIS
     }),
-    fields: Names {
+    fields: FieldNames {
         value: "cold_avg_ns",
         error: Some("cold_stddev_ns"),
         samples: Some("cold_samples_ns"),
@@ -130,7 +130,7 @@ pub static COLD: Metric = Metric {
 pub static TIME: Metric = Metric {
     name: "time",
     doc: "Mean time of a repetition",
-    fields: Names { value: "avg_ns", error: Some("stddev_ns"), samples: Some("samples_ns") },
+    fields: FieldNames { value: "avg_ns", error: Some("stddev_ns"), samples: Some("samples_ns") },
     values: |_, samples| samples.iter().filter_map(Sample::each).map(as_f64).collect(),
     figure: Figure::mean,
     ..TIMED
@@ -140,7 +140,7 @@ pub static TIME: Metric = Metric {
 pub static TOKEN_TIME: Metric = Metric {
     name: "token_time",
     doc: "Median time of a generated token",
-    fields: Names { value: "itl_p50_ns", error: None, samples: None },
+    fields: FieldNames { value: "itl_p50_ns", error: None, samples: None },
     values: |_, samples| {
         let tokens = samples.iter().filter_map(|sample| match sample {
             Sample::Run { token_ns, .. } => Some(token_ns),
@@ -160,7 +160,7 @@ const PER_SECOND: Metric = Metric {
     better: Better::Higher(SPEED),
     chance: Chance::Independent,
     face: None,
-    fields: Names { value: "", error: None, samples: None },
+    fields: FieldNames { value: "", error: None, samples: None },
     values: |_, _| Vec::new(),
     figure: Figure::spread,
 };
@@ -192,14 +192,14 @@ enum Half {
 }
 
 /// Stretch of a sample: how many runs it is of, the time of all of them, and the tokens of each.
-struct Stretch {
+struct SampleSpan {
     runs: u32,
     ns: Nanos,
     tokens: u32,
 }
 
 /// One half of each sample; none where a test has one half alone.
-fn stretches(work: &Work, samples: &[Sample], half: Half) -> Vec<Stretch> {
+fn stretches(work: &Work, samples: &[Sample], half: Half) -> Vec<SampleSpan> {
     let both = |speed: &&Speed| speed.n_prompt > 0 && speed.n_gen > 0;
     let Some(speed) = work.speed().filter(both) else { return Vec::new() };
     let stretch = |sample: &Sample| {
@@ -209,16 +209,16 @@ fn stretches(work: &Work, samples: &[Sample], half: Half) -> Vec<Stretch> {
             Half::Prompt => (ns.since(generation), speed.prompt_tokens()),
             Half::Generation => (generation, speed.generated_tokens()),
         };
-        Some(Stretch { runs: *runs, ns, tokens })
+        Some(SampleSpan { runs: *runs, ns, tokens })
     };
     samples.iter().filter_map(stretch).collect()
 }
 
-fn times(stretches: &[Stretch]) -> Vec<f64> {
+fn times(stretches: &[SampleSpan]) -> Vec<f64> {
     stretches.iter().map(|part| as_f64(part.ns) / f64::from(part.runs.max(1))).collect()
 }
 
-fn rates(stretches: &[Stretch]) -> Vec<f64> {
+fn rates(stretches: &[SampleSpan]) -> Vec<f64> {
     let rates = stretches.iter().map(|part| part.ns.rate(part.tokens.saturating_mul(part.runs)));
     rates.flatten().map(|rate| rate.0).collect()
 }

@@ -6,15 +6,15 @@
 //! | `distribution.rs` | from logits to probabilities, and what is kept of them. Pure |
 //! | `answers.rs` | the reference's answers, in a file |
 
-mod answers;
-mod distribution;
+pub(super) mod answers;
+pub(super) mod distribution;
 
 use std::path::PathBuf;
 
-use self::answers::{About, Answers, Chunk, Writer};
+use self::answers::{About, AnswerWriter, Answers, Chunk};
 use self::distribution::{Distribution, Sketch};
-use super::measure::Course;
-use super::{Events, Failure};
+use super::measure::Measurement;
+use super::{Events, JobFailure};
 use crate::engine::{EngineError, Session, Token};
 use crate::job::Job;
 use crate::models::texts;
@@ -31,8 +31,8 @@ const LEAST: u32 = 8;
 /// Share of a row's chunks that may give no numbers before the row is a failure.
 const MOST_BROKEN: f64 = 0.5;
 
-fn failure(reason: impl Into<String>) -> Failure {
-    Failure { phase: Phase::Score, error: EngineError(reason.into()) }
+fn failure(reason: impl Into<String>) -> JobFailure {
+    JobFailure { phase: Phase::Score, error: EngineError(reason.into()) }
 }
 
 /// Has the model foretell the chunks of the text, sending each when it is scored.
@@ -41,11 +41,11 @@ pub fn foretell<S: Session>(
     (job, quality): (&Job, &Quality),
     engine: &str,
     events: &Events,
-) -> Result<Course, Failure> {
+) -> Result<Measurement, JobFailure> {
     events.send(&Event::Phase { job: job.id.clone(), phase: Phase::Score });
     let passage = texts::read(&quality.passage).map_err(failure)?;
     let tokens =
-        session.tokens_of(&passage).map_err(|error| Failure { phase: Phase::Score, error })?;
+        session.tokens_of(&passage).map_err(|error| JobFailure { phase: Phase::Score, error })?;
     let n_ctx = quality.n_ctx as usize;
     let all = u32::try_from(tokens.len() / n_ctx).unwrap_or(u32::MAX);
     if all == 0 {
@@ -62,7 +62,7 @@ pub fn foretell<S: Session>(
         tokens: hash(&tokens),
         engine: engine.into(),
     };
-    let row = Row { session, job, quality, tokens: &tokens, events };
+    let row = RowSession { session, job, quality, tokens: &tokens, events };
     match &quality.role {
         Role::Alone => row.alone(all),
         Role::Reference => row.reference(all, &job.id.0, &about),
@@ -70,21 +70,26 @@ pub fn foretell<S: Session>(
     }
 }
 
-fn hash(tokens: &[Token]) -> String {
+/// Hash of tokens.
+pub(super) fn hash(tokens: &[Token]) -> String {
     let bytes: Vec<u8> = tokens.iter().flat_map(|token| token.to_le_bytes()).collect();
     short_hash(&bytes)
 }
 
 /// Where the answers of a reference are kept: in the user's cache, or, without one, among temporary files.
 fn place(reference: &str, engine: &str) -> PathBuf {
+    folder().join(format!("{reference}-{}.answers", short_hash(engine.as_bytes())))
+}
+
+/// The folder of answers.
+pub(super) fn folder() -> PathBuf {
     let folder =
         crate::dirs::user_folder("XDG_CACHE_HOME", ".cache").unwrap_or_else(std::env::temp_dir);
-    let name = format!("{reference}-{}.answers", short_hash(engine.as_bytes()));
-    folder.join("lbench").join("quality").join(name)
+    folder.join("lbench").join("quality")
 }
 
 /// A row on its session.
-struct Row<'a, S> {
+struct RowSession<'a, S> {
     session: &'a mut S,
     job: &'a Job,
     quality: &'a Quality,
@@ -92,9 +97,9 @@ struct Row<'a, S> {
     events: &'a Events,
 }
 
-impl<S: Session> Row<'_, S> {
+impl<S: Session> RowSession<'_, S> {
     /// The perplexity of the chunks, all of them.
-    fn alone(mut self, all: u32) -> Result<Course, Failure> {
+    fn alone(mut self, all: u32) -> Result<Measurement, JobFailure> {
         let chosen = self.quality.chosen(all);
         self.measure(&chosen, None, |row, number| {
             let mut nll = 0.0;
@@ -104,7 +109,7 @@ impl<S: Session> Row<'_, S> {
     }
 
     /// The same, with what is foretold written down; or read, where an earlier run did that.
-    fn reference(mut self, all: u32, id: &str, about: &About) -> Result<Course, Failure> {
+    fn reference(mut self, all: u32, id: &str, about: &About) -> Result<Measurement, JobFailure> {
         let chosen = self.quality.chosen(all);
         let path = place(id, &about.engine);
         if let Ok(mut kept) = Answers::open(&path, about) {
@@ -122,7 +127,7 @@ impl<S: Session> Row<'_, S> {
             }
         }
         let refuse = |error: std::io::Error| failure(format!("{}: {error}", path.display()));
-        let mut writer = Writer::create(&path, about).map_err(refuse)?;
+        let mut writer = AnswerWriter::create(&path, about).map_err(refuse)?;
         let seed = self.quality.seed.unwrap_or(0);
         let course = self.measure(&chosen, None, |row, number| {
             let mut sketches = Vec::with_capacity(row.quality.scored() as usize);
@@ -143,7 +148,12 @@ impl<S: Session> Row<'_, S> {
     }
 
     /// Chunks held against the reference, until the divergence is known well enough.
-    fn against(mut self, all: u32, reference: &str, about: &About) -> Result<Course, Failure> {
+    fn against(
+        mut self,
+        all: u32,
+        reference: &str,
+        about: &About,
+    ) -> Result<Measurement, JobFailure> {
         let chosen = self.quality.chosen(all);
         let mut kept = Answers::open(&place(reference, &about.engine), about).map_err(failure)?;
         let target = f64::from(self.quality.per_mille) / 1000.0;
@@ -181,8 +191,8 @@ impl<S: Session> Row<'_, S> {
         &mut self,
         chosen: &[u32],
         mut stopping: Option<Stopping>,
-        mut one: impl FnMut(&mut Self, u32) -> Result<Option<(Sample, f64)>, Failure>,
-    ) -> Result<Course, Failure> {
+        mut one: impl FnMut(&mut Self, u32) -> Result<Option<(Sample, f64)>, JobFailure>,
+    ) -> Result<Measurement, JobFailure> {
         let started = self.session.now();
         let (mut broken, mut stop) = (0, StopReason::Repetitions);
         for &number in chosen {
@@ -211,7 +221,7 @@ impl<S: Session> Row<'_, S> {
                 break;
             }
         }
-        Ok(Course { steady: None, stop, traffic: Vec::new() })
+        Ok(Measurement { steady: None, stop, traffic: Vec::new() })
     }
 
     /// Has the model foretell a chunk: hands over each scored place, the token that comes, and what the model thinks of
@@ -220,7 +230,7 @@ impl<S: Session> Row<'_, S> {
         &mut self,
         number: u32,
         mut each: impl FnMut(usize, Token, &Distribution<'_>),
-    ) -> Result<Option<Nanos>, Failure> {
+    ) -> Result<Option<Nanos>, JobFailure> {
         let n_ctx = self.quality.n_ctx as usize;
         let first = self.quality.first_scored() as usize;
         let start = number as usize * n_ctx;
@@ -239,7 +249,7 @@ impl<S: Session> Row<'_, S> {
                 None => is_broken = true,
             }
         });
-        done.map_err(|error| Failure { phase: Phase::Score, error })?;
+        done.map_err(|error| JobFailure { phase: Phase::Score, error })?;
         let ns = self.session.now().since(started);
         Ok((!is_broken).then_some(ns))
     }
