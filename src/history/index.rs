@@ -20,7 +20,7 @@ const FILE: &str = "index.json";
 const VERSION: u32 = 1;
 
 #[derive(Default, Serialize, Deserialize)]
-struct Contents {
+struct IndexFile {
     version: u32,
     files: Vec<Slot>,
 }
@@ -70,7 +70,7 @@ pub(super) fn journals_in(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 pub(super) fn look_up(folder: &Path, files: &[PathBuf]) -> Vec<Result<RunSummary, String>> {
     let index = folder.join(FILE);
     let text = fs::read(&index).unwrap_or_default();
-    let old = serde_json::from_slice::<Contents>(&text).ok();
+    let old = serde_json::from_slice::<IndexFile>(&text).ok();
     let old = old.filter(|old| old.version == VERSION).unwrap_or_default();
     let count = old.files.len();
     let known: HashMap<PathBuf, Slot> =
@@ -95,14 +95,14 @@ pub(super) fn look_up(folder: &Path, files: &[PathBuf]) -> Vec<Result<RunSummary
         slots.push(slot);
     }
     if is_new {
-        write(&index, &Contents { version: VERSION, files: slots });
+        write(&index, &IndexFile { version: VERSION, files: slots });
     }
     found
 }
 
 /// Puts a new file in the place of the old one, so that no reader sees half of it. Where that fails, the journals
 /// are read again next time.
-fn write(index: &Path, contents: &Contents) {
+fn write(index: &Path, contents: &IndexFile) {
     let Ok(text) = serde_json::to_vec(contents) else { return };
     let new = index.with_extension(format!("json.{}", std::process::id()));
     if fs::write(&new, text).and_then(|()| fs::rename(&new, index)).is_err() {

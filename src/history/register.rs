@@ -33,7 +33,7 @@ pub struct Registered {
 /// A line of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Deed {
+enum RegisterLine {
     Tag { run: String, tag: String },
     Untag { run: String, tag: String },
     Name(FilePath),
@@ -81,19 +81,19 @@ impl Register {
         let mut all = Registered::default();
         for line in text.split(|byte| *byte == b'\n') {
             match serde_json::from_slice(line) {
-                Ok(Deed::Tag { run, tag }) => {
+                Ok(RegisterLine::Tag { run, tag }) => {
                     let tags = all.tags.entry(run).or_default();
                     if !tags.contains(&tag) {
                         tags.push(tag);
                     }
                 }
-                Ok(Deed::Untag { run, tag }) => {
+                Ok(RegisterLine::Untag { run, tag }) => {
                     all.tags.entry(run).or_default().retain(|old| *old != tag);
                 }
-                Ok(Deed::Name(path)) => {
+                Ok(RegisterLine::Name(path)) => {
                     all.named.insert(path.into());
                 }
-                Ok(Deed::Forget(path)) => {
+                Ok(RegisterLine::Forget(path)) => {
                     all.named.remove(&PathBuf::from(path));
                 }
                 Err(_) => {}
@@ -107,7 +107,7 @@ impl Register {
     /// # Errors
     /// When it cannot be written.
     pub fn tag(&self, run: &str, tag: &str) -> io::Result<()> {
-        self.add(&Deed::Tag { run: run.into(), tag: tag.into() })
+        self.add(&RegisterLine::Tag { run: run.into(), tag: tag.into() })
     }
 
     /// Takes a tag from a run.
@@ -115,7 +115,7 @@ impl Register {
     /// # Errors
     /// When it cannot be written.
     pub fn untag(&self, run: &str, tag: &str) -> io::Result<()> {
-        self.add(&Deed::Untag { run: run.into(), tag: tag.into() })
+        self.add(&RegisterLine::Untag { run: run.into(), tag: tag.into() })
     }
 
     /// Forgets a journal that was named by hand.
@@ -123,7 +123,7 @@ impl Register {
     /// # Errors
     /// When it cannot be written.
     pub fn forget(&self, path: &Path) -> io::Result<()> {
-        self.add(&Deed::Forget(path.into()))
+        self.add(&RegisterLine::Forget(path.into()))
     }
 
     /// Takes note of a journal that is written to a file of its own; in the folder itself it is found anyway. What a
@@ -135,7 +135,7 @@ impl Register {
         if path.starts_with(folder) || !path.is_file() || self.read().named.contains(&path) {
             return None;
         }
-        let error = self.add(&Deed::Name(path.as_path().into())).err()?;
+        let error = self.add(&RegisterLine::Name(path.as_path().into())).err()?;
         Some(format!(
             "{}: {error}; `lbench history` will not know of {}",
             self.folder.join(FILE).display(),
@@ -143,7 +143,7 @@ impl Register {
         ))
     }
 
-    fn add(&self, deed: &Deed) -> io::Result<()> {
+    fn add(&self, deed: &RegisterLine) -> io::Result<()> {
         std::fs::create_dir_all(&self.folder)?;
         let path = self.folder.join(FILE);
         let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
