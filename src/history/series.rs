@@ -23,14 +23,14 @@ use crate::work::metric::Chance;
 /// One setting over time, oldest run first.
 #[derive(Debug)]
 pub struct Series {
-    points: Vec<Seen>,
+    points: Vec<RunPoint>,
     /// Places where it changed, by index of a point.
     pub changes: Vec<Change>,
 }
 
 /// A run of it.
 #[derive(Debug, Clone)]
-struct Seen {
+struct RunPoint {
     id: String,
     unix_time: u64,
     machine: String,
@@ -48,7 +48,7 @@ pub fn series(
     test: Option<&str>,
     limits: Criteria,
 ) -> Result<(Vec<Series>, usize), Error> {
-    let mut all: BTreeMap<(String, String, String), Vec<Seen>> = BTreeMap::new();
+    let mut all: BTreeMap<(String, String, String), Vec<RunPoint>> = BTreeMap::new();
     for run in runs.iter().rev() {
         let journal = journal::read(&run.path)?;
         let found = Run::of_report("", &report_of(&journal));
@@ -58,7 +58,7 @@ pub fn series(
                 continue;
             }
             let key = (row.test(), machine.clone(), row.key());
-            all.entry(key).or_default().push(Seen {
+            all.entry(key).or_default().push(RunPoint {
                 id: run.short_id(),
                 unix_time: run.summary.unix_time,
                 machine: machine.clone(),
@@ -83,7 +83,7 @@ fn is_of(row: &Sighting, test: &str) -> bool {
     name == test || name.split(" @ ").next() == Some(test)
 }
 
-fn changes(points: &[Seen], limits: Criteria) -> Vec<Change> {
+fn changes(points: &[RunPoint], limits: Criteria) -> Vec<Change> {
     // What failed, or says of itself that it does not compare, is shown and not judged.
     let judged: Vec<_> = points
         .iter()
@@ -105,7 +105,7 @@ fn changes(points: &[Seen], limits: Criteria) -> Vec<Change> {
 }
 
 /// Of what finds the same each time it is measured, every difference between neighbours is one.
-fn paired(judged: &[(usize, &Seen)], limits: Criteria) -> Vec<Change> {
+fn paired(judged: &[(usize, &RunPoint)], limits: Criteria) -> Vec<Change> {
     let pairs = judged.windows(2).enumerate();
     let changes = pairs.map(|(before, pair)| {
         let [(_, a), (_, b)] = pair else { unreachable!("windows of two") };
@@ -231,7 +231,7 @@ fn telling_settings(series: &[Series]) -> HashSet<&'static str> {
 }
 
 fn title(series: &Series, telling: &HashSet<&'static str>) -> String {
-    let Seen { row, machine, .. } = &series.points[0];
+    let RunPoint { row, machine, .. } = &series.points[0];
     let settings = row.settings().filter(|(name, _)| telling.contains(name));
     let settings = settings.map(|(name, value)| format!("{name} {value}"));
     let what = [format!("{}: {}", row.test(), row.label())].into_iter().chain(settings);
