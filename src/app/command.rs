@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::{
-    ab, compare, completions, config, doctor, help, man, quality, report, rpc_server, schema,
-    synth, worker,
+    ab, compare, completions, config, doctor, help, history, man, quality, report, rpc_server,
+    schema, synth, worker,
 };
 use crate::cli::{self, BenchArgs};
 use crate::error::Error;
@@ -68,6 +68,7 @@ commands! {
     Compare: compare::CompareArgs,
     Ab: ab::AbArgs,
     Report: report::ReportArgs,
+    History: history::HistoryArgs,
     Doctor: doctor::DoctorArgs,
     Schema: schema::SchemaArgs,
     RpcServer: rpc_server::RpcServerArgs,

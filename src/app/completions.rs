@@ -110,6 +110,13 @@ fn complete(presets: &[&str]) -> Command {
             sweep(ab, presets).mut_arg("output", words(&formats))
         })
         .mut_subcommand("report", |report| report.mut_arg("output", words(&formats())))
+        .mut_subcommand("history", |history| {
+            let lists = ["md", "json", "jsonl", "csv"];
+            history
+                .mut_arg("output", words(&lists))
+                .mut_subcommand("series", |series| series.mut_arg("output", words(&lists)))
+                .mut_subcommand("show", |show| show.mut_arg("output", words(&formats())))
+        })
 }
 
 /// A command that takes the flags of a sweep.

@@ -10,6 +10,7 @@
 //! | `shares.rs` | lists of devices and shares that may be meant as one setting |
 //! | `showing.rs` | what is seen of it while it runs |
 //! | `beside.rs` | an earlier run beside it |
+//! | `earlier.rs` | runs and files that `@last`, `@ID` and `@TAG` stand for |
 //! | `keeping.rs` | its journal, and what an earlier one has of it |
 //! | `making.rs` | quantizations that are made for it |
 //! | `rooflines.rs` | what the devices can do at best, for those who show it |
@@ -25,7 +26,9 @@ mod completions;
 mod config;
 mod devices;
 pub mod doctor;
+mod earlier;
 mod help;
+mod history;
 mod keeping;
 mod making;
 mod man;

@@ -172,6 +172,9 @@ pub struct BenchArgs {
     /// More columns for the table: short names or fields; help lists them
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', help_heading = "Output")]
     pub columns: Vec<String>,
+    /// Draw what was measured under the table, with characters; beside other formats on standard error
+    #[arg(long, help_heading = "Output")]
+    pub plot: bool,
     /// Do not measure what the devices can do at best; JSON and CSV then have no shares of it
     #[arg(long, help_heading = "Output")]
     pub no_roofline: bool,
@@ -193,7 +196,8 @@ pub struct BenchArgs {
     #[arg(long, value_name = "FILE", num_args = 0..=1, help_heading = "Keeping")]
     pub resume: Option<Option<PathBuf>>,
 
-    /// Result file of an earlier run: a column says how each row does against it
+    /// Result file of an earlier run, or @last, @ID, @TAG of `lbench history`: a column says how each row does
+    /// against it
     #[arg(long, value_name = "FILE", help_heading = "Comparing")]
     pub baseline: Option<PathBuf>,
     /// How.

@@ -49,6 +49,8 @@ pub(super) fn header(plan: &Plan) -> RunHeader {
     let args = vec!["-p".into(), "1-3".into()];
     RunHeader {
         schema: SCHEMA,
+        run: None,
+        machine: None,
         unix_time: 7,
         args,
         sweeps: vec![],

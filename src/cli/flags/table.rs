@@ -89,6 +89,7 @@ pub static FLAGS: &[Flag] = &[
     Flag::new("output", Showing).choices(Choices::Formats).brief("md, json, jsonl, csv, sql, none"),
     Flag::new("output-err", Showing).spelled(&["oe"]).choices(Choices::Formats),
     Flag::new("columns", Showing).brief("More columns; help lists them"),
+    Flag::new("plot", Showing),
     Flag::new("no-roofline", Means),
     Flag::new("progress", Showing),
     Flag::new("verbose", Showing),
