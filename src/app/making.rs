@@ -102,7 +102,7 @@ fn tell_of_source(model: &Model, is_one_of_them: bool) {
     }
 }
 
-/// QuantizationRun of files out of one model.
+/// Quantizing of one model into several files, and their removal.
 struct QuantizationRun<'a> {
     args: &'a BenchArgs,
     model: &'a Model,
