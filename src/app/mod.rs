@@ -11,6 +11,7 @@
 //! | `showing.rs` | what is seen of it while it runs |
 //! | `beside.rs` | an earlier run beside it |
 //! | `keeping.rs` | its journal, and what an earlier one has of it |
+//! | `page_file.rs` | the file that a page is written to |
 //! | `rooflines.rs` | what the devices can do at best, for those who show it |
 //! | `devices.rs`, `version.rs` | flags that ask instead of measuring |
 //! | `out.rs` | what is said, and where |
@@ -28,6 +29,7 @@ mod help;
 mod keeping;
 mod man;
 mod out;
+mod page_file;
 mod prepare;
 mod report;
 mod rooflines;

@@ -6,10 +6,11 @@ use clap::Args;
 
 use super::keeping;
 use super::out::{print, tell};
+use super::page_file::PageFile;
 use crate::cli;
 use crate::error::{Error, exit};
 use crate::journal::{self, Kept};
-use crate::report::{self, Extra, Format, Report};
+use crate::report::{self, Extra, Format, Recipe, Report, StoredPage};
 
 /// In few words.
 pub(super) const BRIEF: &str = "Show any run again, from its journal";
@@ -18,15 +19,18 @@ pub(super) const BRIEF: &str = "Show any run again, from its journal";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ReportArgs {
-    /// Journals; the last run's if none is given
+    /// Journals, or pages of --html; the last run's journal if none is given
     pub files: Vec<PathBuf>,
-    /// Format: md, json, jsonl, csv, sql, none
+    /// Format: md, json, jsonl, csv, sql, html, none
     #[arg(short = 'o', long, value_name = "FORMAT", default_value = "md")]
     #[arg(value_parser = cli::format)]
     pub output: Format,
     /// More columns for the table: short names or fields; help lists them
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub columns: Vec<String>,
+    /// Also write a page of all of them to this file
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub html: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
@@ -34,6 +38,9 @@ Examples:
   lbench report                         the last run again
   lbench report run.jsonl -o csv        any run in any format, finished or not
   lbench report --columns median,ci     with more columns
+  lbench report --html page.html a.jsonl b.jsonl
+                                        a page with plots, of two runs
+  lbench report page.html -o jsonl      the rows of a page again
 
 Exit codes: 0 all rows are there, 1 some failed, 2 a file cannot be read.";
 
@@ -57,18 +64,51 @@ pub(super) fn main(args: &ReportArgs) -> Result<u8, Error> {
         print(|out| report::list_columns(out))?;
         return Ok(exit::OK);
     };
+    let paths = args.paths()?;
+    let pages: Vec<_> = paths.iter().filter_map(|path| StoredPage::open(path)).collect();
+    if !pages.is_empty() {
+        return show_pages(args, &paths, &pages);
+    }
+    let page = args.html.as_deref().map(PageFile::new).transpose()?;
     let mut reports = Vec::new();
-    for path in args.paths()? {
+    for path in paths {
         let journal = journal::read(&path)?;
         journal.notes.iter().for_each(|note| tell(note));
         let plan = journal.plan();
         let kept = Kept::to_show(&journal, &plan);
         let facts = journal.header().facts.clone();
-        let mut report = Report::new(plan.clone(), facts).with_columns(columns.clone());
+        let recipe = Recipe::of(journal.header());
+        let mut report =
+            Report::new(plan.clone(), facts).with_columns(columns.clone()).with_recipe(recipe);
         report.replay(&kept, &plan, true);
         reports.push(report);
     }
+    if let Some(page) = page {
+        page.write(|out| report::write_all(Format::Html, &reports, out))?;
+    }
     print(|out| report::write_all(args.output, &reports, out))?;
     let failed = reports.iter().any(|report| report.tally().failed > 0);
+    Ok(if failed { exit::SOME_FAILED } else { exit::OK })
+}
+
+/// Shows the rows of pages again.
+fn show_pages(args: &ReportArgs, paths: &[PathBuf], pages: &[StoredPage]) -> Result<u8, Error> {
+    let refuse = |text: &str| Err(Error::Usage(format!("report: {text}")));
+    if pages.len() < paths.len() {
+        return refuse("pages and journals are not shown together: give journals, or pages, alone");
+    }
+    if !args.columns.is_empty() {
+        return refuse("--columns: a page has the columns that it was written with; give the journal");
+    }
+    if args.html.is_some() || args.output == Format::Html && pages.len() > 1 {
+        return refuse("a page is made of journals, not of pages: give those");
+    }
+    for (path, page) in paths.iter().zip(pages) {
+        if let Some(note) = page.note() {
+            tell(&format!("{}: {note}", path.display()));
+        }
+    }
+    print(|out| report::write_stored(args.output, pages, out))?;
+    let failed = pages.iter().any(StoredPage::has_failures);
     Ok(if failed { exit::SOME_FAILED } else { exit::OK })
 }
