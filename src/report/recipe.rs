@@ -1,5 +1,7 @@
 //! Recipe of a run: what was typed for it, and when, so that others can repeat it.
 
+use std::borrow::Cow;
+
 use crate::journal::{RunHeader, SIDES};
 
 /// What was typed for a run, and when.
@@ -29,7 +31,7 @@ impl Recipe {
     /// where what was typed says it.
     pub fn whole(&self) -> Vec<(Option<&str>, String)> {
         let told = self.args.first().is_some_and(|first| first == SIDES)
-            || matches!(&self.sweeps[..], [(_, args)] if *args == self.args);
+            || matches!(&self.sweeps[..], [(_, args)] if args.iter().all(|arg| self.args.contains(arg)));
         let sweeps = self.sweeps.iter().filter(|_| !told);
         sweeps.map(|(title, args)| (title.as_deref(), line(args))).collect()
     }
@@ -37,8 +39,17 @@ impl Recipe {
 
 /// A command as a shell takes it.
 fn line(args: &[String]) -> String {
-    let quoted = |word: &String| shlex::try_quote(word).map_or_else(|_| String::new(), String::from);
-    std::iter::once("lbench".to_string()).chain(args.iter().map(quoted)).collect::<Vec<_>>().join(" ")
+    let words = args.iter().map(|word| quoted(word));
+    std::iter::once("lbench".into()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// A word as a shell takes it: lists of values stay as they were typed.
+fn quoted(word: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./,:+%@".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.into();
+    }
+    format!("'{}'", word.replace('\'', r"'\''")).into()
 }
 
 #[cfg(test)]

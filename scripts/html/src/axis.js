@@ -1,7 +1,7 @@
 // Speed over an axis, with the interval of each row, and memory in a second panel below that shares the axis.
 import { dot, line, link, ruleX } from "@observablehq/plot";
 import { chart, figure, seriesScales, ticks } from "./frame.js";
-import { family, groups, measured, memory, nameOf, number, place, plain, varying, word } from "./data.js";
+import { family, groups, measured, memory, nameOf, number, place, plain, tick, varying, word } from "./data.js";
 
 const CAPTIONS = {
   n_batch: "over the logical batch size",
@@ -54,16 +54,20 @@ function heading(rows, axis) {
   const metric = rows[0].metric;
   const over = CAPTIONS[axis.field] ?? `by ${axis.name}`;
   const title = `${what(rows)} ${over}`;
-  const text = rows.some((row) => row.low !== null && row.low !== undefined)
-    ? "Bars: where another run would lie, 95 times out of 100."
-    : "";
-  return { title, text: metric.better === "lower" ? `${text} Less is better.` : text };
+  const known = rows.some((row) => row.low !== null && row.low !== undefined);
+  const speed = rows[0].kind === "speed";
+  const said = [
+    speed ? "" : `${metric.doc}.`,
+    known ? (speed ? "Bars: where another run would lie, 95 times out of 100." : "Bars: its 95 % interval over such texts.") : "",
+    metric.better === "lower" ? "Less is better." : "",
+  ];
+  return { title, text: said.filter(Boolean).join(" ") };
 }
 
 function what(rows) {
   const metric = rows[0].metric;
   const kind = family(rows[0]);
-  if (rows[0].kind !== "speed") return metric.doc ?? metric.heading;
+  if (rows[0].kind !== "speed") return metric.heading ?? metric.name;
   return { prompt: "Prompt speed", generation: "Generation speed" }[kind] ?? "Speed of prompt and generation";
 }
 
@@ -147,11 +151,6 @@ function numeric(rows, axis, axes) {
 
 function kindOf(axis) {
   return { n_batch: "batch", n_ubatch: "batch", n_depth: "depth" }[axis.field] ?? "axis";
-}
-
-/** Ticks of great numbers in thousands. */
-function tick(value) {
-  return Math.abs(value) >= 10_000 ? `${value / 1000}k` : String(value);
 }
 
 function say(axis) {

@@ -76,7 +76,9 @@ export function varying(rows, about) {
   const axes = [MODEL, ...LENGTHS, ...about.axes].filter(
     (axis) => !known.has(axis.field) && known.add(axis.field),
   );
-  return axes.filter((axis) => new Set(rows.map((row) => word(place(row, axis)))).size > 1);
+  // What a kind of measurement has not is no value of it.
+  const has = (axis) => (row) => row.kind === "speed" || (place(row, axis) ?? null) !== null;
+  return axes.filter((axis) => new Set(rows.filter(has(axis)).map((row) => word(place(row, axis)))).size > 1);
 }
 
 /** What a row is called beside others that differ in these axes. */
@@ -132,4 +134,9 @@ export function number(value) {
   if (size >= 100) return value.toFixed(1);
   if (size >= 1) return value.toFixed(2);
   return size === 0 ? "0" : value.toPrecision(3);
+}
+
+/** A number on an axis: great ones in thousands, and no digits that say nothing. */
+export function tick(value) {
+  return Math.abs(value) >= 10_000 ? `${Number((value / 1000).toPrecision(6))}k` : String(Number(value.toPrecision(6)));
 }

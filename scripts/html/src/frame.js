@@ -3,7 +3,7 @@ import { dot, plot as draw } from "@observablehq/plot";
 import { number, plain } from "./data.js";
 
 export const COLOURS = 8;
-const SYMBOLS = ["circle", "square", "triangle", "diamond2", "times", "star", "wye", "cross"];
+const SYMBOLS = ["circle", "square", "triangle", "diamond", "star", "wye", "cross", "hexagon"];
 /** Most entries of a legend, and most rows of a plot's table. */
 const MOST_NAMES = 24;
 const MOST_NUMBERS = 200;

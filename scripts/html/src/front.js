@@ -2,7 +2,7 @@
 // alone where the run has no quality.
 import { dot, line } from "@observablehq/plot";
 import { chart, figure } from "./frame.js";
-import { measured, memory, number, plain, varying, word, place } from "./data.js";
+import { measured, memory, number, place, plain, tick, varying, word } from "./data.js";
 
 /** Measures of quality, the telling one first. Less is better in all. */
 const QUALITY = [
@@ -12,7 +12,7 @@ const QUALITY = [
 
 export function front(rows, about) {
   const own = rows.filter((row) => row.value !== null && row.value !== undefined);
-  const axes = varying(own, about).filter((axis) => !["n_prompt", "n_gen", "n_depth"].includes(axis.field));
+  const axes = varying(own.filter((row) => row.kind === "speed"), about).filter((axis) => !["n_prompt", "n_gen", "n_depth"].includes(axis.field));
   const key = (row) => axes.map((axis) => word(place(row, axis))).join("|");
   const name = (row) => axes.map((axis) => (axis.field === "model" ? row.model : `${axis.name} ${word(place(row, axis))}`)).join(", ");
   const speeds = measured(own).filter((row) => row.kind === "speed" && row.n_gen > 0 && !row.n_prompt);
@@ -38,7 +38,7 @@ export function front(rows, about) {
       marginRight: 40,
       r: { range: [3, 14], zero: true },
       x: { grid: true, nice: true, zero: true, label: `${test}, t/s`, labelAnchor: "center", labelArrow: "none", ticks: Math.max(3, Math.floor(width / 110)) },
-      y: { grid: true, nice: true, type: measure?.log ? "log" : "linear", zero: !measure, label: y, ticks: 5, tickFormat: number },
+      y: { grid: true, nice: true, type: measure?.log ? "log" : "linear", zero: !measure, label: y, ticks: 5, tickFormat: tick },
       marks: [
         line(best, { x: "x", y: "y", curve: "step-after", stroke: "var(--series-2)", strokeWidth: 1.5 }),
         dot(data, {

@@ -1,7 +1,7 @@
 // Latency of single tokens: how it is distributed, and how it went over time, outliers and throttling marked.
 import { dot, line, ruleY, rect } from "@observablehq/plot";
 import { chart, figure, seriesScales } from "./frame.js";
-import { measured, nameOf, number, quantile, varying } from "./data.js";
+import { measured, nameOf, number, quantile, tick, varying } from "./data.js";
 
 /** Most rows of a distribution and of a timeline, and most points of either: more is a blot. */
 const MOST_CURVES = 8;
@@ -39,11 +39,11 @@ function distribution(timed) {
     chart("Share of tokens that took no longer, over time in ms", width, {
       ...seriesScales(names),
       height: 260,
-      x: { type: log ? "log" : "linear", grid: true, label: "time of a token, ms", labelAnchor: "center", labelArrow: "none", ticks: Math.max(3, Math.floor(width / 110)), tickFormat: number },
-      y: { grid: true, domain: [0, 1], percent: true, label: "% of tokens" },
+      x: { type: log ? "log" : "linear", grid: true, label: "time of a token, ms", labelAnchor: "center", labelArrow: "none", ticks: Math.max(3, Math.floor(width / 110)), tickFormat: tick },
+      y: { grid: true, domain: [0, 100], label: "% of tokens" },
       marks: [
-        line(curves, { x: "ms", y: (point) => point.share, stroke: "name", curve: "step-after" }),
-        dot(marks, { x: "ms", y: "share", fill: "name", stroke: "name", symbol: "name", r: 3, ariaLabel: "quantiles", tip: true, title: (point) => `${point.name}\n${point.share * 100} % within ${number(point.ms)} ms` }),
+        line(curves, { x: "ms", y: (point) => point.share * 100, stroke: "name", curve: "step-after" }),
+        dot(marks, { x: "ms", y: (point) => point.share * 100, fill: "name", stroke: "name", symbol: "name", r: 3, ariaLabel: "quantiles", tip: true, title: (point) => `${point.name}\n${point.share * 100} % within ${number(point.ms)} ms` }),
       ],
     }),
   ];
@@ -96,7 +96,7 @@ function timeline(timed) {
       height: 150,
       marginTop: 30,
       x: { label: "token, over all runs of the row", labelAnchor: "center", labelArrow: "none", ticks: Math.max(3, Math.floor(width / 110)), tickFormat: String },
-      y: { grid: true, zero: true, nice: true, label: `${one.name}: ms a token`, ticks: 4, tickFormat: number },
+      y: { grid: true, zero: true, nice: true, label: `${one.name}: ms a token`, ticks: 4, tickFormat: tick },
       marks: [
         rect(held, { x1: "x1", x2: "x2", y1: "y1", y2: "y2", fill: "var(--warn)", fillOpacity: 0.15, ariaLabel: "throttled" }),
         line(thinned(one.points, MOST_POINTS), { x: "at", y: "ms", stroke: "var(--series-1)", strokeWidth: 1 }),

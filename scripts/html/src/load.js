@@ -1,7 +1,7 @@
 // Load: how long requests wait against how much a server gets done, a line for each length of answers.
 import { dot, line } from "@observablehq/plot";
 import { chart, figure, seriesScales } from "./frame.js";
-import { groups, measured, number, place, plain, varying, word } from "./data.js";
+import { groups, measured, number, place, plain, tick, varying, word } from "./data.js";
 
 /** Fields that say how long answers are, and those that say how hard a server is pressed. */
 const LENGTH = /(^n_gen$|output|max_tokens|answer)/;
@@ -45,7 +45,7 @@ function curve(rows, { through, wait, pressure, series }) {
       ...seriesScales(names),
       height: 300,
       x: { grid: true, nice: true, zero: true, label: x, labelAnchor: "center", labelArrow: "none", ticks: Math.max(3, Math.floor(width / 110)) },
-      y: { grid: true, nice: true, type: log ? "log" : "linear", zero: !log, label: y, ticks: 5, tickFormat: number },
+      y: { grid: true, nice: true, type: log ? "log" : "linear", zero: !log, label: y, ticks: 5, tickFormat: tick },
       marks: [
         line(sorted, { x: "x", y: "y", z: "series", stroke: "series", strokeOpacity: 0.6 }),
         dot(sorted, { x: "x", y: "y", stroke: "series", fill: "series", symbol: "series", r: 3.5, ariaLabel: "rows", tip: true, title: (point) => `${point.series}\n${pressure ? `${pressure.name} ${word(point.press)}: ` : ""}${number(point.x)} ${x}, ${number(point.y)} ${y}` }),

@@ -8,10 +8,12 @@ const MOST_DOTS = 2500;
 export function rounds(rows, about) {
   const axes = varying(measured(rows), about);
   const own = measured(rows).filter((row) => (row.samples_ts?.length ?? 0) > 1);
-  const samples = own.flatMap((row) => samplesOf(row, nameOf(row, axes)));
+  // Rows of one visit know no rounds: samples are then counted in all.
+  const several = own.every((row) => (row.visits ?? []).some((visit) => visit.round > 0))
+    && own.some((row) => row.visits.length > 1);
+  const samples = own.flatMap((row) => samplesOf(row, nameOf(row, axes), several));
   if (!samples.length) return [];
-  const several = new Set(samples.map((sample) => sample.round)).size > 1;
-  const middle = middles(samples, several);
+  const middle = middles(samples);
   const dots = samples.length > MOST_DOTS ? samples.filter((_, at) => at % Math.ceil(samples.length / MOST_DOTS) === 0) : samples;
   const thin = dots.length < samples.length ? ` ${dots.length} of ${samples.length} samples are drawn.` : "";
   const label = several ? "round" : "sample";
@@ -30,19 +32,18 @@ export function rounds(rows, about) {
   ];
   const body = middle.map((one) => [`${label} ${one.x}`, one.count, one.off]);
   return [figure({
-    title: `Samples by ${label}`, kind: "rounds", count: dots.length, make, body,
+    title: several ? "Samples by round" : "Samples in their order", kind: "rounds", count: dots.length, make, body,
     text: `Each dot is a sample, the line their middle: a slope is a machine that changed meanwhile.${thin}`,
     head: [label, "samples", "median, % off"],
   })];
 }
 
 /** The samples of a row, each with its round. */
-function samplesOf(row, name) {
+function samplesOf(row, name, byRound) {
   const sorted = [...row.samples_ts].sort((a, b) => a - b);
   const middle = quantile(sorted, 0.5);
   if (!(middle > 0)) return [];
   const visits = row.visits?.length ? row.visits : [{ round: 0, n_samples: row.samples_ts.length }];
-  const byRound = visits.some((visit) => visit.round > 0) && visits.length > 1;
   let at = 0;
   const found = [];
   for (const visit of visits) {

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::super::{Report, Row};
 use crate::axis::AXES;
 use crate::document::shortened;
+use crate::document::text::limited;
 use crate::machine::without_folders;
 use crate::stats::verdict::{Criteria, Verdict};
 use crate::units::counted;
@@ -14,6 +15,8 @@ use crate::work::{Metric, speed};
 /// Most sentences of one sort, and most names in one.
 const MOST_SENTENCES: usize = 12;
 const MOST_NAMES: usize = 4;
+/// Most characters of a cause.
+const MOST_CHARS: usize = 100;
 
 /// What a run was about, and what came of it.
 pub(super) struct Conclusion {
@@ -58,6 +61,12 @@ impl Conclusion {
             (false, true) => "How good",
             _ => "How fast",
         };
+        if !report.plan().parts.is_empty() {
+            let parts: Vec<_> = report.plan().parts.iter().map(|part| part.title.clone()).collect();
+            let is = if one { "is" } else { "are" };
+            let (subjects, parts) = (listed(&subjects, "models"), listed(&parts, "sweeps"));
+            return format!("{how} {is} {subjects}? {parts}");
+        }
         let over = AXES.iter().filter_map(|axis| {
             let values =
                 unique(jobs().filter_map(|job| Some(shortened(&job.value(axis)?.to_string()))));
@@ -121,7 +130,7 @@ fn names(rows: &[Row<'_>]) -> Vec<String> {
         });
         model.map(|model| shortened(&model)).into_iter().chain(settings).collect::<Vec<_>>()
     };
-    let names = rows.iter().map(|row| name(row).join(", "));
+    let names = rows.iter().map(|row| name(row).join(" / "));
     let numbered = names.enumerate().map(|(at, name)| match name.as_str() {
         "" => format!("row {}", at + 1),
         _ => name,
@@ -176,8 +185,14 @@ impl Contest<'_> {
         let unclear = those(&|verdict| {
             verdict != Verdict::Same && self.metric.is_better(verdict) != Some(true)
         });
-        let mut text =
-            format!("{}: {} is best, {}", self.name, self.names[best], self.said(best));
+        let (name, all) = (&self.name, self.rows.len());
+        let within = Criteria::default().threshold * 100.0;
+        if same.len() + 1 == all {
+            let said = self.said(best);
+            return Some(format!("{name}: all {all} rows are the SAME within {within} %, {said} at best."));
+        }
+        let is = if beaten.len() == verdicts.len() { "is best" } else { "has the best figure" };
+        let mut text = format!("{name}: {} {is}, {}", self.names[best], self.said(best));
         let word = self.metric.word(if self.metric.sign_of_better() > 0.0 {
             Verdict::Greater
         } else {
@@ -187,6 +202,7 @@ impl Contest<'_> {
             let than = match (beaten.len(), verdicts.len()) {
                 (1, 1) => self.names[beaten[0]].clone(),
                 (n, all) if n == all => format!("all {n} others"),
+                (n, all) if n > MOST_NAMES => format!("{n} of {all} others"),
                 (n, all) => format!("{n} of {all} others ({})", self.named(&beaten)),
             };
             text.push_str(&format!(", beyond doubt {word} than {than}"));
@@ -195,7 +211,7 @@ impl Contest<'_> {
             text.push_str(&self.next(best));
         }
         if !same.is_empty() {
-            text.push_str(&format!("; the SAME within 1 %: {}", self.named(&same)));
+            text.push_str(&format!("; the SAME within {within} %: {}", self.named(&same)));
         }
         if !unclear.is_empty() {
             text.push_str(&format!("; not told apart from it: {}", self.named(&unclear)));
@@ -277,7 +293,7 @@ fn failures(report: &Report, shown: &[usize]) -> Option<String> {
         .take(MOST_NAMES)
         .map(|row| {
             let cause = row.cause().unwrap_or_default();
-            format!("{} ({})", row.job.work.test_name(), shortened(&cause))
+            format!("{} ({})", row.job.work.test_name(), limited(&cause, MOST_CHARS))
         })
         .collect();
     let left = if tally.unfinished > 0 {

@@ -34,12 +34,10 @@ pub(super) fn marks() -> String {
     )
 }
 
-/// The machine, what was measured, and the whole of what counted.
-pub(super) fn write(report: &Report, shown: &[usize], out: &mut dyn Write) -> io::Result<()> {
-    out.write_all(b"<h3>What was measured, and what was not</h3>\n")?;
-    writeln!(out, "{}", measures(report, shown))?;
+/// The machine, and the whole of what counted.
+pub(super) fn machine(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(b"<h3>The machine</h3>\n<dl>\n")?;
-    for (name, value) in machine(report) {
+    for (name, value) in facts_of(report) {
         if !value.is_empty() {
             writeln!(out, "<dt>{name}</dt><dd>{}</dd>", escaped(&value))?;
         }
@@ -61,7 +59,7 @@ pub(super) fn write(report: &Report, shown: &[usize], out: &mut dyn Write) -> io
     Ok(())
 }
 
-fn machine(report: &Report) -> Vec<(&'static str, String)> {
+fn facts_of(report: &Report) -> Vec<(&'static str, String)> {
     let facts = report.facts();
     let host = &facts.host;
     let engine = &host.engine;
@@ -171,7 +169,9 @@ const MEASURES: [Measure; 8] = [
     },
 ];
 
-fn measures(report: &Report, shown: &[usize]) -> String {
+/// What was measured, and what was not.
+pub(super) fn measures(report: &Report, shown: &[usize], out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(b"<h3>What was measured, and what was not</h3>\n")?;
     let rows: Vec<_> = shown.iter().map(|&index| report.row(index)).collect();
     let lines = MEASURES.iter().map(|measure| {
         let found = rows.iter().filter(|row| (measure.has)(row)).count();
@@ -182,13 +182,14 @@ fn measures(report: &Report, shown: &[usize]) -> String {
         };
         let place = if found > 0 { measure.place } else { measure.wanted };
         format!(
-            "<tr><td>{}</td><td>{}</td><td>{asked}</td><td>{}</td></tr>\n",
+            "<tr><td>{}</td><td>{}</td><td class=\"rows\">{asked}</td><td>{}</td></tr>\n",
             measure.name,
             measure.meaning,
             sentence(place)
         )
     });
-    format!(
+    writeln!(
+        out,
         "<div class=\"wide\"><table><thead><tr><th>measure</th><th>what it is</th><th>rows</th><th>where, or how to \
          have it</th></tr></thead><tbody>\n{}</tbody></table></div>",
         lines.collect::<String>()

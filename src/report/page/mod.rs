@@ -126,11 +126,18 @@ impl HtmlPage {
             writeln!(out, "<ul class=\"answer\">{}</ul>", answers.collect::<String>())?;
         }
         facts::command(report, out)?;
+        let made_of_several = !report.plan().parts.is_empty();
+        if made_of_several {
+            facts::measures(report, &self.shown, out)?;
+        }
         out.write_all(&self.table)?;
         out.write_all(facts::marks().as_bytes())?;
         let button = "<button type=\"button\" class=\"markdown\" hidden>copy as Markdown</button>";
         writeln!(out, "<p class=\"noprint\">{button}</p>")?;
-        facts::write(report, &self.shown, out)?;
+        if !made_of_several {
+            facts::measures(report, &self.shown, out)?;
+        }
+        facts::machine(report, out)?;
         let about = about::of(report, &self.shown, &String::from_utf8_lossy(&self.text));
         writeln!(out, "{ABOUT}{}{CLOSED}</section>", in_script(&about.to_string()))
     }
