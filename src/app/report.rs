@@ -98,7 +98,9 @@ fn show_pages(args: &ReportArgs, paths: &[PathBuf], pages: &[StoredPage]) -> Res
         return refuse("pages and journals are not shown together: give journals, or pages, alone");
     }
     if !args.columns.is_empty() {
-        return refuse("--columns: a page has the columns that it was written with; give the journal");
+        return refuse(
+            "--columns: a page has the columns that it was written with; give the journal",
+        );
     }
     if args.html.is_some() || args.output == Format::Html && pages.len() > 1 {
         return refuse("a page is made of journals, not of pages: give those");

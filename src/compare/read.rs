@@ -39,7 +39,9 @@ impl Run {
             (path.display().to_string(), fs::read(path).map(|found| bytes = found))
         };
         read.map_err(|error| {
-            Error::Usage(format!("{name}: {error}; give a result file of -o json or -o jsonl, or a page"))
+            Error::Usage(format!(
+                "{name}: {error}; give a result file of -o json or -o jsonl, or a page"
+            ))
         })?;
         Self::parse(name, &encoding::decode_lossy(&bytes))
     }

@@ -12,7 +12,10 @@ const LINE: usize = 60;
 
 /// Meaning of the words that marks are, by what they begin with.
 pub const MARKS: [(&str, &str); 6] = [
-    ("~", "another run may differ by so much, 95 times out of 100, which is more than was asked for"),
+    (
+        "~",
+        "another run may differ by so much, 95 times out of 100, which is more than was asked for",
+    ),
     ("D", "the machine changed while it was measured: it does not compare with other rows"),
     ("T", "the device was held back, by heat or power: it may be faster when it is cooler"),
     ("=", "the same measurement as another row, which was measured once"),
@@ -62,7 +65,8 @@ impl Html {
         for Mark { word, note } in &cell.marks {
             if !word.is_empty() {
                 let meaning = meaning(word).unwrap_or_default();
-                let _ = write!(html, "<abbr title=\"{}\">{}</abbr>", escaped(meaning), escaped(word));
+                let _ =
+                    write!(html, "<abbr title=\"{}\">{}</abbr>", escaped(meaning), escaped(word));
             }
             if let Some(note) = note {
                 let _ = write!(html, "<a class=\"note\" href=\"#{}\">[{note}]</a>", self.id(*note));

@@ -38,9 +38,8 @@ pub(super) fn write_objects(
     let names = columns().map(|field| field.name.to_string());
     write(out, QuoteStyle::Necessary, names)?;
     for row in rows {
-        let values = columns().map(|field| {
-            row.get(field.name).map_or_else(String::new, |value| text(field, value))
-        });
+        let values = columns()
+            .map(|field| row.get(field.name).map_or_else(String::new, |value| text(field, value)));
         write(out, QuoteStyle::Always, values)?;
     }
     Ok(())

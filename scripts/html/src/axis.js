@@ -129,7 +129,7 @@ function numeric(rows, axis, axes) {
       marks: [
         line(data, { x: "x", y: "y", stroke: "series", strokeOpacity: 0.5 }),
         ruleX(spans, { x: "x", y1: "low", y2: "high", stroke: "series", strokeWidth: 2 }),
-        dot(data, { x: "x", y: "y", stroke: "series", fill: "series", symbol: "series", r: 3.5, ariaLabel: "rows", title: say(axis), tip: true }),
+        dot(data, { x: "x", y: "y", stroke: "series", fill: "series", symbol: "series", r: 3.5, className: "rows", title: say(axis), tip: true }),
       ],
     });
     const used = data.filter((point) => point.memory !== null);
@@ -141,7 +141,7 @@ function numeric(rows, axis, axes) {
       y: { grid: true, zero: true, nice: true, label: "device memory, MiB", ticks: 3, tickFormat: tick },
       marks: [
         line(used, { x: "x", y: "memory", stroke: "series", strokeOpacity: 0.5 }),
-        dot(used, { x: "x", y: "memory", stroke: "series", fill: "series", symbol: "series", r: 2.5, ariaLabel: "memory" }),
+        dot(used, { x: "x", y: "memory", stroke: "series", fill: "series", symbol: "series", r: 2.5, className: "memory" }),
       ],
     });
     return [speed, panel];
@@ -181,7 +181,7 @@ function nominal(rows, axis, axes) {
       const dy = offset(own[0]);
       return [
         link(spans.filter((point) => point.series === name), { x1: "low", x2: "high", y1: "label", y2: "label", stroke: "series", strokeWidth: 2, dy }),
-        dot(own, { x: "y", y: "label", stroke: "series", fill: "series", symbol: "series", r: 3.5, dy, ariaLabel: "rows", title: say(axis), tip: true }),
+        dot(own, { x: "y", y: "label", stroke: "series", fill: "series", symbol: "series", r: 3.5, dy, className: "rows", title: say(axis), tip: true }),
       ];
     });
     const x = { grid: true, zero: rows[0].kind === "speed", nice: true, ticks: Math.max(3, Math.floor(width / 110)), tickFormat: tick, label: unit(metric), labelAnchor: "center", labelArrow: "none" };
@@ -192,7 +192,7 @@ function nominal(rows, axis, axes) {
       ...base,
       x: { ...x, zero: true, label: "device memory, MiB" },
       marks: of_series.map(([name, own]) =>
-        dot(own.filter((point) => point.memory !== null), { x: "memory", y: "label", stroke: "series", fill: "series", symbol: "series", r: 3, dy: offset(own[0]), ariaLabel: "memory" })),
+        dot(own.filter((point) => point.memory !== null), { x: "memory", y: "label", stroke: "series", fill: "series", symbol: "series", r: 3, dy: offset(own[0]), className: "memory" })),
     });
     return [speed, panel];
   };

@@ -43,7 +43,7 @@ export function front(rows, about) {
         line(best, { x: "x", y: "y", curve: "step-after", stroke: "var(--series-2)", strokeWidth: 1.5 }),
         dot(data, {
           x: "x", y: "y", r: measure && area ? (point) => point.memory ?? 1 : undefined, fill: (point) => (best.includes(point) ? "var(--series-1)" : "var(--faint)"), fillOpacity: 0.75, stroke: "currentColor",
-          ariaLabel: "rows", tip: true,
+          className: "rows", tip: true,
           title: (point) => `${plain(point.name, 60)}\n${number(point.x)} t/s, ${number(point.y)} ${y}`,
         }),
       ],

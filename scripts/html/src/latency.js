@@ -43,7 +43,7 @@ function distribution(timed) {
       y: { grid: true, domain: [0, 100], label: "% of tokens" },
       marks: [
         line(curves, { x: "ms", y: (point) => point.share * 100, stroke: "name", curve: "step-after" }),
-        dot(marks, { x: "ms", y: (point) => point.share * 100, fill: "name", stroke: "name", symbol: "name", r: 3, ariaLabel: "quantiles", tip: true, title: (point) => `${point.name}\n${point.share * 100} % within ${number(point.ms)} ms` }),
+        dot(marks, { x: "ms", y: (point) => point.share * 100, fill: "name", stroke: "name", symbol: "name", r: 3, className: "quantiles", tip: true, title: (point) => `${point.name}\n${point.share * 100} % within ${number(point.ms)} ms` }),
       ],
     }),
   ];
@@ -98,9 +98,9 @@ function timeline(timed) {
       x: { label: "token, over all runs of the row", labelAnchor: "center", labelArrow: "none", ticks: Math.max(3, Math.floor(width / 110)), tickFormat: String },
       y: { grid: true, zero: true, nice: true, label: `${one.name}: ms a token`, ticks: 4, tickFormat: tick },
       marks: [
-        rect(held, { x1: "x1", x2: "x2", y1: "y1", y2: "y2", fill: "var(--warn)", fillOpacity: 0.15, ariaLabel: "throttled" }),
+        rect(held, { x1: "x1", x2: "x2", y1: "y1", y2: "y2", fill: "var(--warn)", fillOpacity: 0.15, className: "throttled" }),
         line(thinned(one.points, MOST_POINTS), { x: "at", y: "ms", stroke: "var(--series-1)", strokeWidth: 1 }),
-        dot(one.far, { x: "at", y: "ms", stroke: "var(--series-2)", symbol: "times", r: 3, strokeWidth: 1.5, ariaLabel: "outliers", tip: true, title: (point) => `token ${point.at}: ${number(point.ms)} ms` }),
+        dot(one.far, { x: "at", y: "ms", stroke: "var(--series-2)", symbol: "times", r: 3, strokeWidth: 1.5, className: "outliers", tip: true, title: (point) => `token ${point.at}: ${number(point.ms)} ms` }),
         ruleY([0], { strokeOpacity: 0.4 }),
       ],
     });

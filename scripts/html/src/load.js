@@ -48,7 +48,7 @@ function curve(rows, { through, wait, pressure, series }) {
       y: { grid: true, nice: true, type: log ? "log" : "linear", zero: !log, label: y, ticks: 5, tickFormat: tick },
       marks: [
         line(sorted, { x: "x", y: "y", z: "series", stroke: "series", strokeOpacity: 0.6 }),
-        dot(sorted, { x: "x", y: "y", stroke: "series", fill: "series", symbol: "series", r: 3.5, ariaLabel: "rows", tip: true, title: (point) => `${point.series}\n${pressure ? `${pressure.name} ${word(point.press)}: ` : ""}${number(point.x)} ${x}, ${number(point.y)} ${y}` }),
+        dot(sorted, { x: "x", y: "y", stroke: "series", fill: "series", symbol: "series", r: 3.5, className: "rows", tip: true, title: (point) => `${point.series}\n${pressure ? `${pressure.name} ${word(point.press)}: ` : ""}${number(point.x)} ${x}, ${number(point.y)} ${y}` }),
       ],
     }),
   ];

@@ -25,7 +25,7 @@ export function rounds(rows, about) {
       y: { grid: true, nice: true, label: "% off the row's median", tickFormat: (value) => (value > 0 ? `+${value}` : String(value)), ticks: 6 },
       marks: [
         ruleY([0], { strokeOpacity: 0.5 }),
-        dot(dots, { x: "x", y: "off", r: 2, fill: "var(--series-1)", fillOpacity: 0.5, ariaLabel: "samples", tip: true, title: (sample) => `${sample.name}\n${number(sample.value)} t/s, ${number(sample.off)} %` }),
+        dot(dots, { x: "x", y: "off", r: 2, fill: "var(--series-1)", fillOpacity: 0.5, className: "samples", tip: true, title: (sample) => `${sample.name}\n${number(sample.value)} t/s, ${number(sample.off)} %` }),
         line(middle, { x: "x", y: "off", stroke: "var(--series-2)", strokeWidth: 2 }),
       ],
     }),

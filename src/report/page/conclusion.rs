@@ -142,9 +142,9 @@ impl Contest<'_> {
     /// A row's figure with its unit.
     fn said(&self, at: usize) -> String {
         let figure = self.rows[at].headline();
-        self.metric.face.map_or_else(String::new, |face| {
-            format!("{} {}", face.cell(figure), face.heading)
-        })
+        self.metric
+            .face
+            .map_or_else(String::new, |face| format!("{} {}", face.cell(figure), face.heading))
     }
 
     fn value(&self, at: usize) -> f64 {
@@ -154,9 +154,8 @@ impl Contest<'_> {
     /// The best row, and how each other does against it.
     fn judged(&self) -> Option<(usize, Vec<(usize, Verdict)>)> {
         let sign = self.metric.sign_of_better();
-        let order = |a: &usize, b: &usize| {
-            (sign * self.value(*a)).total_cmp(&(sign * self.value(*b)))
-        };
+        let order =
+            |a: &usize, b: &usize| (sign * self.value(*a)).total_cmp(&(sign * self.value(*b)));
         let best = (0..self.rows.len()).rev().max_by(order)?;
         let others = (0..self.rows.len()).filter(|at| *at != best);
         let verdicts = others.filter_map(|at| {
@@ -189,7 +188,9 @@ impl Contest<'_> {
         let within = Criteria::default().threshold * 100.0;
         if same.len() + 1 == all {
             let said = self.said(best);
-            return Some(format!("{name}: all {all} rows are the SAME within {within} %, {said} at best."));
+            return Some(format!(
+                "{name}: all {all} rows are the SAME within {within} %, {said} at best."
+            ));
         }
         let is = if beaten.len() == verdicts.len() { "is best" } else { "has the best figure" };
         let mut text = format!("{name}: {} {is}, {}", self.names[best], self.said(best));
@@ -232,7 +233,11 @@ impl Contest<'_> {
             } else {
                 String::new()
             };
-            let who = if self.rows.len() > 2 { format!("; next is {}, ", self.names[at]) } else { ", ".into() };
+            let who = if self.rows.len() > 2 {
+                format!("; next is {}, ", self.names[at])
+            } else {
+                ", ".into()
+            };
             format!("{who}{}{change}", self.said(at))
         })
     }
@@ -257,7 +262,8 @@ impl Contest<'_> {
             ("least energy a token", "J", &joules),
         ];
         let best = measures.iter().filter_map(|(what, unit, read)| {
-            let values = self.rows.iter().enumerate().filter_map(|(at, row)| Some((at, read(row)?)));
+            let values =
+                self.rows.iter().enumerate().filter_map(|(at, row)| Some((at, read(row)?)));
             let values: Vec<_> = values.collect();
             let (at, least) = values.iter().min_by(|a, b| a.1.total_cmp(&b.1))?;
             let differ = values.iter().any(|(_, value)| value.total_cmp(least).is_ne());

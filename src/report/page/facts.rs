@@ -64,15 +64,15 @@ fn facts_of(report: &Report) -> Vec<(&'static str, String)> {
     let host = &facts.host;
     let engine = &host.engine;
     let gpus = engine.devices.iter().filter(|device| device.kind != DeviceKind::Cpu);
-    let gpus = gpus.map(|device| {
-        format!("{} ({}, {})", device.description, device.name, Bytes(device.total))
-    });
+    let gpus = gpus
+        .map(|device| format!("{} ({}, {})", device.description, device.name, Bytes(device.total)));
     let links = facts.links.iter().map(|(endpoint, link)| match link {
         Ok(link) => format!("{endpoint}, a round trip takes {}", link.round_trip),
         Err(why) => format!("{endpoint}: {why}"),
     });
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    let order = facts.interleave.map(|seed| format!("rows in rounds, in an order drawn from seed {seed}"));
+    let order =
+        facts.interleave.map(|seed| format!("rows in rounds, in an order drawn from seed {seed}"));
     vec![
         ("when", report.recipe().map(|recipe| rfc3339(recipe.unix_time)).unwrap_or_default()),
         ("processor", engine.device_names(&[DeviceKind::Cpu])),
@@ -111,14 +111,18 @@ const MEASURES: [Measure; 8] = [
     Measure {
         name: "Output speed",
         meaning: "tokens that are generated in a second",
-        has: |row| has(row, &speed::RATE) && row.job.work.speed().is_some_and(|work| work.n_gen > 0),
+        has: |row| {
+            has(row, &speed::RATE) && row.job.work.speed().is_some_and(|work| work.n_gen > 0)
+        },
         place: "column t/s of tg tests",
         wanted: "`-n 128` measures it",
     },
     Measure {
         name: "Prompt speed",
         meaning: "tokens of a prompt that are processed in a second",
-        has: |row| has(row, &speed::RATE) && row.job.work.speed().is_some_and(|work| work.n_prompt > 0),
+        has: |row| {
+            has(row, &speed::RATE) && row.job.work.speed().is_some_and(|work| work.n_prompt > 0)
+        },
         place: "column t/s of pp tests",
         wanted: "`-p 512` measures it",
     },

@@ -26,8 +26,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest as _, Sha256};
 
-pub use read::{StoredPage, is_page};
 pub(super) use read::write_stored;
+pub use read::{StoredPage, is_page};
 
 use super::json::object;
 use super::sheet::Sheet;

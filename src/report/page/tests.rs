@@ -37,9 +37,11 @@ fn the_bundle_is_what_its_sources_make() {
     for line in known.lines() {
         let (hash, file) = line.split_once("  ").unwrap();
         let bytes = std::fs::read(root.join("scripts/html").join(file)).unwrap();
-        let now: String =
-            Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(now, hash, "{file} has changed: run scripts/html/build.sh, and commit what it writes");
+        let now: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(
+            now, hash,
+            "{file} has changed: run scripts/html/build.sh, and commit what it writes"
+        );
         files.push(file.into());
     }
     for source in std::fs::read_dir(root.join("scripts/html/src")).unwrap() {
@@ -62,7 +64,9 @@ fn a_page_needs_nothing_and_allows_nothing() {
     assert!(!html.contains(" src=") && !html.contains("<link") && !html.contains("@import"));
     // The names of XML's languages, which nobody fetches, and the licences' own words.
     let shell = html.replace(LICENCES, "");
-    let named = shell.match_indices("http").filter(|(at, _)| !shell[*at..].starts_with("http://www.w3.org/"));
+    let named = shell
+        .match_indices("http")
+        .filter(|(at, _)| !shell[*at..].starts_with("http://www.w3.org/"));
     let outside: Vec<_> = named.map(|(at, _)| &shell[at..(at + 40).min(shell.len())]).collect();
     let outside: Vec<_> = outside.iter().filter(|text| !text.starts_with("http-equiv")).collect();
     assert!(outside.is_empty(), "{outside:?}");
@@ -119,7 +123,8 @@ fn what_a_page_says() {
     let said = |html: &str| {
         let body = html.split("<body>").nth(1).unwrap();
         let body = body.split("<footer>").next().unwrap();
-        let data = body.lines().filter(|line| !line.starts_with('{') && !line.contains("class=\"run\">{"));
+        let data =
+            body.lines().filter(|line| !line.starts_with('{') && !line.contains("class=\"run\">{"));
         data.collect::<Vec<_>>().join("\n")
     };
     insta::assert_snapshot!(said(&page(&run)));
