@@ -1,7 +1,7 @@
 // Speed over an axis, with the interval of each row, and memory in a second panel below that shares the axis.
 import { dot, line, link, ruleX } from "@observablehq/plot";
 import { chart, figure, seriesScales, ticks } from "./frame.js";
-import { family, groups, measured, memory, nameOf, number, place, plain, tick, varying, word } from "./data.js";
+import { family, groups, measured, memory, nameOf, number, place, plain, testName, tick, varying, word } from "./data.js";
 
 const CAPTIONS = {
   n_batch: "over the logical batch size",
@@ -86,9 +86,7 @@ function points(rows, axis, axes) {
 }
 
 function seriesName(row, axis, others) {
-  const isLength = axis.field === "n_prompt" || axis.field === "n_gen" || axis.field === "n_depth";
-  const name = nameOf(isLength ? { ...row, test: null } : row, others);
-  return name || family(row);
+  return nameOf({ ...row, test: testName(row, axis) }, others) || family(row);
 }
 
 function unit(metric) {

@@ -30,9 +30,9 @@ export function readRun(section) {
   const about = parse("run");
   if (!about) return null;
   const rows = (parse("rows") ?? []).map((row, at) => {
-    const { metric, value, low, high } = about.rows[at] ?? {};
+    const { metric, kind, value, low, high } = about.rows[at] ?? {};
     const found = about.metrics.find((one) => one.name === metric);
-    return { ...row, at, metric: found, value, low, high, kind: found?.kind };
+    return { ...row, at, metric: found, value, low, high, kind: kind ?? found?.kind };
   });
   // Models by what they are called, and by file where two are called the same.
   const files = new Map();
@@ -79,6 +79,15 @@ export function varying(rows, about) {
   // What a kind of measurement has not is no value of it.
   const has = (axis) => (row) => row.kind === "speed" || (place(row, axis) ?? null) !== null;
   return axes.filter((axis) => new Set(rows.filter(has(axis)).map((row) => word(place(row, axis)))).size > 1);
+}
+
+/** The name of a test without the length that an axis shows already. */
+export function testName(row, axis) {
+  const parts = { n_prompt: ["pp", row.n_prompt], n_gen: ["tg", row.n_gen], n_depth: ["@ d", row.n_depth] };
+  if (row.kind !== "speed" || !parts[axis.field]) return row.test;
+  delete parts[axis.field];
+  const said = Object.values(parts).filter(([, tokens]) => tokens > 0);
+  return said.map(([short, tokens]) => `${short}${tokens}`).join(" ");
 }
 
 /** What a row is called beside others that differ in these axes. */

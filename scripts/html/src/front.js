@@ -31,7 +31,8 @@ export function front(rows, about) {
   const y = measure?.name ?? "device memory, MiB";
   const title = measure ? "Speed, memory and quality" : "Speed and memory";
   const area = measure && data.some((point) => point.memory !== null) ? " The area of a dot is the memory that it takes." : "";
-  const text = `The line joins what nothing else beats in both: to the right and down is better.${area}`;
+  const rest = measure?.field === "kld" ? " The reference itself has no distance, and is not in it." : "";
+  const text = `The line joins what nothing else beats in both: to the right and down is better.${area}${rest}`;
   const make = (width) => [
     chart(`${title}: ${y} over ${test}`, width, {
       height: 320,
