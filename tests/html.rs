@@ -107,6 +107,12 @@ fn what_a_page_is_not_is_said_in_one_line() {
         assert!(told.contains(says), "{args:?}: {told}");
     }
     assert_eq!(fs::read_to_string(other).unwrap(), "mine");
+    let both = place.0.path().join("both");
+    let both = both.to_str().unwrap();
+    let same = ["--scripted={}", "--no-config", "--journal", both, "--html", both];
+    let same = place.run(&same);
+    assert_eq!((same.status.code(), same.stdout.len()), (Some(2), 0), "{}", stderr(&same));
+    assert!(stderr(&same).contains("--html") && !Path::new(both).exists());
     // A sweep is refused before anything is measured.
     let refused = place.run(&["--scripted={}", "--no-journal", "--no-config", "--html", other]);
     assert_eq!((refused.status.code(), refused.stdout.len()), (Some(2), 0));
@@ -152,7 +158,7 @@ fn rows_that_failed_are_rows_of_the_page() {
     assert!(drawn >= 2, "what did not fail is drawn");
 }
 
-/// The browser that is there.
+/// A browser that shows files of this folder: some are boxed in, and some are only a word on where to get one.
 fn browser() -> Option<PathBuf> {
     let named = std::env::var_os("LBENCH_BROWSER").map(PathBuf::from);
     let names = ["chromium", "chromium-browser", "google-chrome", "chrome"];
@@ -160,19 +166,30 @@ fn browser() -> Option<PathBuf> {
     let folders: Vec<_> = std::env::split_paths(&path).collect();
     let mut found =
         names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
-    let found = named.or_else(|| found.find(|file| file.is_file()));
-    if found.is_none() {
+    let Some(found) = named.or_else(|| found.find(|file| file.is_file())) else {
         eprintln!(
             "skipped: no browser is here; apt-get install --no-install-recommends chromium brings one"
         );
+        return None;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let probe = folder.path().join("probe.html");
+    fs::write(&probe, "<!doctype html><p>shown</p>").unwrap();
+    let works = looked_at(&found, &probe, 400).0.contains("<p>shown</p>");
+    if !works {
+        eprintln!(
+            "skipped: {} does not show a file of {}",
+            found.display(),
+            folder.path().display()
+        );
     }
-    found
+    works.then_some(found)
 }
 
 /// What a page comes to in a browser: its elements, and what it complained of.
 fn looked_at(browser: &Path, page: &Path, width: u32) -> (String, Vec<String>) {
     let profile = tempfile::tempdir().unwrap();
-    let mut child = Command::new(browser)
+    let child = Command::new(browser)
         .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
         .args(["--no-first-run", "--disable-background-networking", "--enable-logging=stderr"])
         .arg(format!("--user-data-dir={}", profile.path().display()))
@@ -181,8 +198,8 @@ fn looked_at(browser: &Path, page: &Path, width: u32) -> (String, Vec<String>) {
         .stdin(Stdio::null())
         .stdout(fs::File::create(profile.path().join("dom")).unwrap())
         .stderr(fs::File::create(profile.path().join("log")).unwrap())
-        .spawn()
-        .unwrap();
+        .spawn();
+    let Ok(mut child) = child else { return Default::default() };
     for _ in 0..600 {
         if child.try_wait().unwrap().is_some() {
             break;

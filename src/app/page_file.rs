@@ -6,6 +6,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::out::tell;
+use crate::cli::BenchArgs;
 use crate::error::Error;
 use crate::report::{Format, Report, StoredPage, Stream};
 use crate::terminal::Harmless;
@@ -19,7 +20,20 @@ pub(super) struct PageFile {
 }
 
 impl PageFile {
-    /// Begins a page; before anything is measured for it.
+    /// The page that a run is to have, if any; before anything is measured for it.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; and where its journal would be the same file.
+    pub(super) fn of(args: &BenchArgs) -> Result<Option<Self>, Error> {
+        let Some(path) = args.html.as_deref() else { return Ok(None) };
+        if args.journal.as_deref() == Some(path) {
+            let text = "it is the journal of this run too: name another file for one of them";
+            return Err(Error::Usage(format!("--html {}: {text}", path.display())));
+        }
+        Self::new(path).map(Some)
+    }
+
+    /// Begins a page.
     ///
     /// # Errors
     /// When it cannot be written there, or something else than a page is there.

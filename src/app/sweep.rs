@@ -71,7 +71,7 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     host.floors = args.engine.cache("noise").get(&cache::key(&host));
     let cold = request.sweeps.iter().map(|asked| asked.args.cold).max().unwrap_or(0);
     let mut facts = facts(args, host, cold, seed);
-    let page = args.html.as_deref().map(PageFile::new).transpose()?;
+    let page = PageFile::of(args)?;
     let beside = match &file {
         Some(file) => Some(Beside::new(file, &args.how, &plan, &facts)?),
         None => None,

@@ -38,7 +38,7 @@ export function front(rows, about) {
       height: 320,
       marginRight: 40,
       r: { range: [3, 14], zero: true },
-      x: { grid: true, nice: true, zero: true, label: `${test}, t/s`, labelAnchor: "center", labelArrow: "none", ticks: Math.max(3, Math.floor(width / 110)) },
+      x: { grid: true, nice: true, zero: true, label: `${test}, t/s`, labelAnchor: "center", labelArrow: "none", ticks: Math.max(3, Math.floor(width / 110)), tickFormat: tick },
       y: { grid: true, nice: true, type: measure?.log ? "log" : "linear", zero: !measure, label: y, ticks: 5, tickFormat: tick },
       marks: [
         line(best, { x: "x", y: "y", curve: "step-after", stroke: "var(--series-2)", strokeWidth: 1.5 }),

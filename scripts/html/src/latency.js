@@ -1,7 +1,7 @@
 // Latency of single tokens: how it is distributed, and how it went over time, outliers and throttling marked.
 import { dot, line, ruleY, rect } from "@observablehq/plot";
 import { chart, figure, seriesScales } from "./frame.js";
-import { measured, nameOf, number, quantile, tick, varying } from "./data.js";
+import { measured, nameOf, number, plain, quantile, tick, varying } from "./data.js";
 
 /** Most rows of a distribution and of a timeline, and most points of either: more is a blot. */
 const MOST_CURVES = 8;
@@ -9,10 +9,10 @@ const MOST_LINES = 4;
 const MOST_POINTS = 500;
 
 export function latency(rows, about) {
-  const axes = varying(measured(rows), about);
-  const timed = measured(rows)
-    .map((row) => ({ row, name: nameOf(row, axes), runs: row.token_ns ?? [] }))
-    .filter((one) => one.runs.some((run) => run.length > 1))
+  const own = measured(rows).filter((row) => (row.token_ns ?? []).some((run) => run.length > 1));
+  const axes = varying(own, about);
+  const timed = own
+    .map((row) => ({ row, name: nameOf(row, axes), runs: row.token_ns }))
     .map((one) => ({ ...one, ms: one.runs.flat().map((ns) => ns / 1e6) }));
   return timed.length ? [distribution(timed), timeline(timed)] : [];
 }
@@ -96,7 +96,7 @@ function timeline(timed) {
       height: 150,
       marginTop: 30,
       x: { label: "token, over all runs of the row", labelAnchor: "center", labelArrow: "none", ticks: Math.max(3, Math.floor(width / 110)), tickFormat: String },
-      y: { grid: true, zero: true, nice: true, label: `${one.name}: ms a token`, ticks: 4, tickFormat: tick },
+      y: { grid: true, zero: true, nice: true, label: `${plain(one.name, Math.floor((width - 90) / 7))}: ms a token`, ticks: 4, tickFormat: tick },
       marks: [
         rect(held, { x1: "x1", x2: "x2", y1: "y1", y2: "y2", fill: "var(--warn)", fillOpacity: 0.15, className: "throttled" }),
         line(thinned(one.points, MOST_POINTS), { x: "at", y: "ms", stroke: "var(--series-1)", strokeWidth: 1 }),

@@ -44,7 +44,7 @@ function curve(rows, { through, wait, pressure, series }) {
     chart(`${y} over ${x}`, width, {
       ...seriesScales(names),
       height: 300,
-      x: { grid: true, nice: true, zero: true, label: x, labelAnchor: "center", labelArrow: "none", ticks: Math.max(3, Math.floor(width / 110)) },
+      x: { grid: true, nice: true, zero: true, label: x, labelAnchor: "center", labelArrow: "none", ticks: Math.max(3, Math.floor(width / 110)), tickFormat: tick },
       y: { grid: true, nice: true, type: log ? "log" : "linear", zero: !log, label: y, ticks: 5, tickFormat: tick },
       marks: [
         line(sorted, { x: "x", y: "y", z: "series", stroke: "series", strokeOpacity: 0.6 }),
