@@ -160,13 +160,13 @@ fn rows_that_failed_are_rows_of_the_page() {
 
 /// A browser that shows files of this folder: some are boxed in, and some are only a word on where to get one.
 fn browser() -> Option<PathBuf> {
-    let named = std::env::var_os("LBENCH_BROWSER").map(PathBuf::from);
+    let given = std::env::var_os("LBENCH_BROWSER").map(PathBuf::from);
     let names = ["chromium", "chromium-browser", "google-chrome", "chrome"];
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<_> = std::env::split_paths(&path).collect();
     let mut found =
         names.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
-    let Some(found) = named.or_else(|| found.find(|file| file.is_file())) else {
+    let Some(found) = given.or_else(|| found.find(|file| file.is_file())) else {
         eprintln!(
             "skipped: no browser is here; apt-get install --no-install-recommends chromium brings one"
         );
@@ -277,7 +277,10 @@ fn a_browser_draws_every_row_once() {
         // Each row stands once in a figure of each axis that its kind of test varies.
         let over = [figures(&dom, "axis"), figures(&dom, "batch"), figures(&dom, "depth")].concat();
         let drawn: usize = over.iter().map(|figure| marks(figure, "rows")).sum();
-        assert!(drawn >= measured && drawn % measured == 0, "{journal}: {drawn} of {measured}");
+        assert!(
+            drawn >= measured && drawn.is_multiple_of(measured),
+            "{journal}: {drawn} of {measured}"
+        );
         let shown: usize = dom
             .split("<table class=\"results\">")
             .skip(1)

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::{Report, Row};
+use super::super::{Recipe, Report, Row};
 use crate::axis::AXES;
 use crate::units::rfc3339;
 use crate::work::metric::{self, Better, Chance};
@@ -20,7 +20,7 @@ pub(super) fn of(report: &Report, shown: &[usize], markdown: &str) -> Value {
     json!({
         "page_version": 1,
         "began": recipe.map(|recipe| rfc3339(recipe.unix_time)),
-        "command": recipe.map(|recipe| recipe.command()),
+        "command": recipe.map(Recipe::command),
         "axes": axes.collect::<Value>(),
         "metrics": metric::all().map(described).collect::<Value>(),
         "rows": shown.iter().map(|&index| point(&report.row(index))).collect::<Value>(),

@@ -1,7 +1,8 @@
 //! Conclusion of a run in sentences: what was asked, which rows differ beyond doubt, and what is best under which
 //! measure. Verdicts are those of `lbench compare`, row against row of one run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fmt::Write as _;
 
 use super::super::{Report, Row};
 use crate::axis::AXES;
@@ -23,6 +24,9 @@ pub(super) struct Conclusion {
     pub question: String,
     pub answers: Vec<String>,
 }
+
+/// How a figure is read from a row.
+type ReadFigure<'a> = &'a dyn Fn(&Row<'_>) -> Option<f64>;
 
 /// Rows of one test that differ in settings alone.
 struct Contest<'a> {
@@ -85,7 +89,7 @@ impl Conclusion {
 /// The rows that were measured, by test.
 fn contests<'a>(report: &'a Report, shown: &[usize]) -> Vec<Contest<'a>> {
     let mut contests: Vec<Contest<'a>> = Vec::new();
-    let mut places = std::collections::HashMap::new();
+    let mut places = HashMap::new();
     for &index in shown {
         let row = report.row(index);
         // What shows another row's measurement, or did not come to its end, is no contestant.
@@ -206,16 +210,16 @@ impl Contest<'_> {
                 (n, all) if n > MOST_NAMES => format!("{n} of {all} others"),
                 (n, all) => format!("{n} of {all} others ({})", self.named(&beaten)),
             };
-            text.push_str(&format!(", beyond doubt {word} than {than}"));
+            let _ = write!(text, ", beyond doubt {word} than {than}");
         }
         if beaten.len() == verdicts.len() {
             text.push_str(&self.next(best));
         }
         if !same.is_empty() {
-            text.push_str(&format!("; the SAME within {within} %: {}", self.named(&same)));
+            let _ = write!(text, "; the SAME within {within} %: {}", self.named(&same));
         }
         if !unclear.is_empty() {
-            text.push_str(&format!("; not told apart from it: {}", self.named(&unclear)));
+            let _ = write!(text, "; not told apart from it: {}", self.named(&unclear));
         }
         Some(text + ".")
     }
@@ -256,7 +260,7 @@ impl Contest<'_> {
         let mib = |row: &Row<'_>| Some(row.device_memory()?.0 as f64 / f64::from(1 << 20));
         let ttft = |row: &Row<'_>| Some(row.figure(&speed::FIRST_TOKEN)?.value / 1e6);
         let joules = |row: &Row<'_>| row.joules_per_token();
-        let measures: [(&str, &str, &dyn Fn(&Row<'_>) -> Option<f64>); 3] = [
+        let measures: [(&str, &str, ReadFigure<'_>); 3] = [
             ("least device memory", "MiB", &mib),
             ("shortest time to first token", "ms", &ttft),
             ("least energy a token", "J", &joules),
@@ -343,7 +347,7 @@ fn limit(sentences: &mut Vec<String>) {
 }
 
 fn unique(words: impl Iterator<Item = String>) -> Vec<String> {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     words.filter(|word| seen.insert(word.clone())).collect()
 }
 

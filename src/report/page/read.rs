@@ -73,12 +73,12 @@ impl StoredPage {
             tables.extend(table(here));
         }
         torn |= !text.trim_end().ends_with("</html>");
-        Self { rows, tables, torn, text }
+        Self { text, rows, tables, torn }
     }
 
     /// The rows as `-o jsonl` writes them.
     pub fn rows_as_lines(&self) -> String {
-        self.rows.iter().map(|row| format!("{row}\n")).collect()
+        self.rows.iter().flat_map(|row| [row, "\n"]).collect()
     }
 
     /// What a reader must know of the file.

@@ -37,7 +37,8 @@ fn the_bundle_is_what_its_sources_make() {
     for line in known.lines() {
         let (hash, file) = line.split_once("  ").unwrap();
         let bytes = std::fs::read(root.join("scripts/html").join(file)).unwrap();
-        let now: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let now: Vec<_> = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let now = now.concat();
         assert_eq!(
             now, hash,
             "{file} has changed: run scripts/html/build.sh, and commit what it writes"
