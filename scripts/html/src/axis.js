@@ -125,7 +125,7 @@ function numeric(rows, axis, axes) {
       x: { ...x, label: axisLabel(axis), labelAnchor: "center", labelArrow: "none" },
       y: { grid: true, zero: rows[0].kind === "speed", nice: true, label: unit(metric), ticks: 6, tickFormat: tick },
       marks: [
-        line(data, { x: "x", y: "y", stroke: "series", strokeOpacity: 0.5 }),
+        line(data, { x: "x", y: "y", z: "series", stroke: "series", strokeOpacity: 0.5 }),
         ruleX(spans, { x: "x", y1: "low", y2: "high", stroke: "series", strokeWidth: 2 }),
         dot(data, { x: "x", y: "y", stroke: "series", fill: "series", symbol: "series", r: 3.5, className: "rows", title: say(axis), tip: true }),
       ],
@@ -138,7 +138,7 @@ function numeric(rows, axis, axes) {
       x: { ...x, label: axisLabel(axis), labelAnchor: "center", labelArrow: "none" },
       y: { grid: true, zero: true, nice: true, label: "device memory, MiB", ticks: 3, tickFormat: tick },
       marks: [
-        line(used, { x: "x", y: "memory", stroke: "series", strokeOpacity: 0.5 }),
+        line(used, { x: "x", y: "memory", z: "series", stroke: "series", strokeOpacity: 0.5 }),
         dot(used, { x: "x", y: "memory", stroke: "series", fill: "series", symbol: "series", r: 2.5, className: "memory" }),
       ],
     });

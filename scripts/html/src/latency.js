@@ -42,7 +42,7 @@ function distribution(timed) {
       x: { type: log ? "log" : "linear", grid: true, label: "time of a token, ms", labelAnchor: "center", labelArrow: "none", ticks: Math.max(3, Math.floor(width / 110)), tickFormat: tick },
       y: { grid: true, domain: [0, 100], label: "% of tokens" },
       marks: [
-        line(curves, { x: "ms", y: (point) => point.share * 100, stroke: "name", curve: "step-after" }),
+        line(curves, { x: "ms", y: (point) => point.share * 100, z: "name", stroke: "name", curve: "step-after" }),
         dot(marks, { x: "ms", y: (point) => point.share * 100, fill: "name", stroke: "name", symbol: "name", r: 3, className: "quantiles", tip: true, title: (point) => `${point.name}\n${point.share * 100} % within ${number(point.ms)} ms` }),
       ],
     }),
