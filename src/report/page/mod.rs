@@ -139,7 +139,11 @@ impl HtmlPage {
         }
         facts::machine(report, out)?;
         let about = about::of(report, &self.shown, &String::from_utf8_lossy(&self.text));
-        writeln!(out, "{ABOUT}{}{CLOSED}</section>", in_script(&about.to_string()))
+        writeln!(
+            out,
+            "{ABOUT}{}{CLOSED}</section>",
+            in_script(&terminal::in_json(&about.to_string()))
+        )
     }
 }
 
@@ -163,9 +167,10 @@ impl Renderer for HtmlPage {
     }
 }
 
-/// JSON as it may stand in a script: no text in it can end that. Only strings hold such a sign.
+/// JSON as it may stand in a script: no text in it can end that. Only strings hold such a sign, and nothing else in them is
+/// for a terminal to obey any more.
 fn in_script(json: &str) -> String {
-    terminal::in_json(json).replace('<', "\\u003c")
+    json.replace('<', "\\u003c")
 }
 
 /// What a policy names a piece of text by.
