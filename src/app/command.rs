@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::{
-    ab, compare, completions, config, doctor, help, man, report, rpc_server, schema, synth, worker,
+    ab, compare, completions, config, doctor, help, man, quality, report, rpc_server, schema,
+    synth, worker,
 };
 use crate::cli::{self, BenchArgs};
 use crate::error::Error;
@@ -63,6 +64,7 @@ macro_rules! commands {
 
 commands! {
     Synth: synth::SynthArgs,
+    Quality: quality::QualitySweepArgs,
     Compare: compare::CompareArgs,
     Ab: ab::AbArgs,
     Report: report::ReportArgs,
@@ -98,6 +100,9 @@ impl Cli {
                 config.bench.complete(matches)?;
             }
             (Some(Command::Ab(ab)), Some((_, matches))) => ab.bench.complete(matches)?,
+            (Some(Command::Quality(quality)), Some((_, matches))) => {
+                quality.bench.complete(matches)?;
+            }
             (None, _) => cli.bench.complete(&matches)?,
             _ => {}
         }

@@ -104,6 +104,7 @@ fn complete(presets: &[&str]) -> Command {
     let command = sweep(visible(&Cli::command()), presets);
     command
         .mut_subcommand("config", |config| sweep(config, presets))
+        .mut_subcommand("quality", |quality| sweep(quality, presets))
         .mut_subcommand("ab", |ab| {
             let formats = ["md", "json", "jsonl", "none"];
             sweep(ab, presets).mut_arg("output", words(&formats))

@@ -7,7 +7,7 @@ use super::out::{output_error, print, tell};
 use super::page_file::PageFile;
 use super::rooflines::rooflines;
 use super::showing::Showing;
-use super::{devices, keeping, prepare, shares};
+use super::{devices, keeping, making, prepare, shares};
 use crate::cli::BenchArgs;
 use crate::cli::defaults::{self, RunRequest, Sources};
 use crate::compare::Run;
@@ -57,6 +57,8 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     }
     args.deprecated.notes().iter().for_each(|note| tell(note));
     shares::tell_of(&request.sweeps, &host);
+    let mut models = models;
+    let _made = making::make(args, &mut models, &host, &mut runner)?;
     let plan = prepare::plan_of(&request.sweeps, &models, &host, &mut runner)?;
     prepare::refuse_unforeseeable(args, &plan)?;
     runner.cold_starts(plan.cold_starts());
@@ -139,6 +141,7 @@ pub(super) fn settings(args: &BenchArgs) -> Settings {
         warmup: !args.no_warmup,
         delay: args.delay.into(),
         foresee: true,
+        canary: args.guarded(),
     }
 }
 

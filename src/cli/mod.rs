@@ -10,6 +10,7 @@ mod foreign;
 mod how;
 mod hub;
 mod line;
+mod make;
 mod message;
 mod pattern;
 mod process;
@@ -34,6 +35,7 @@ pub use engine::EngineArgs;
 pub use how::HowArgs;
 pub use hub::HubArgs;
 pub use line::slip;
+pub use make::MakeArgs;
 pub use process::ProcessArgs;
 pub use quality::QualityArgs;
 pub use values::axis as parse_value;
@@ -43,6 +45,7 @@ use crate::error::Error;
 use crate::report::{Extra, Format};
 use crate::stats::stopping::Rule;
 use crate::units::{Bytes, Nanos};
+use crate::wire::Guarded;
 
 /// Fewest samples that may be asked for as the most.
 const MIN_SAMPLES: i64 = 5;
@@ -69,6 +72,9 @@ pub struct BenchArgs {
     /// Models of the hub; they come after those of -m.
     #[command(flatten)]
     pub hub: HubArgs,
+    /// What is made of a model first.
+    #[command(flatten)]
+    pub making: MakeArgs,
     /// What is measured under each combination.
     #[command(flatten)]
     pub works: WorkArgs,
@@ -143,6 +149,12 @@ pub struct BenchArgs {
     /// Try also what needs at least as much memory as a test that found none
     #[arg(long, help_heading = "Limits")]
     pub try_all: bool,
+    /// Hold what each load computes against the CPU also where nothing is offloaded, and whatever asking it takes
+    #[arg(long, help_heading = "Measuring", conflicts_with = "no_canary")]
+    pub canary: bool,
+    /// Do not look whether a device computes what the same file gives on the CPU
+    #[arg(long, help_heading = "Measuring")]
+    pub no_canary: bool,
     /// Do not ask the driver for memory, power and clocks while tests run
     #[arg(long, help_heading = "Measuring")]
     pub no_telemetry: bool,
@@ -312,6 +324,17 @@ impl BenchArgs {
                 least_time: VISIT_TIME,
                 max_samples: self.max_reps.unwrap_or(MAX_SAMPLES),
             },
+        }
+    }
+
+    /// Which rows are held against the CPU.
+    pub fn guarded(&self) -> Guarded {
+        match (self.no_canary, self.canary) {
+            (true, _) => Guarded::None,
+            (false, true) => Guarded::All,
+            // A script has no kernels that could be wrong, unless it is told to.
+            (false, false) if self.engine.is_real() => Guarded::Offloaded,
+            (false, false) => Guarded::None,
         }
     }
 

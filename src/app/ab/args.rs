@@ -85,7 +85,7 @@ pub struct TypedSide {
 const OF_A_SIDE: [&str; 6] = ["hf-repo", "hf-file", "numa", "prio", "backend-dir", "scripted"];
 
 /// Flags that mean nothing where two sides are visited in turn, and what to do instead.
-const OUT_OF_PLACE: [(&str, &str); 10] = [
+const OUT_OF_PLACE: [(&str, &str); 11] = [
     ("resume", "begins anew each time"),
     ("baseline", "has its own: A"),
     (
@@ -99,6 +99,7 @@ const OUT_OF_PLACE: [(&str, &str); 10] = [
     ("by", "pairs tests by their order: settings may differ"),
     ("force", "refuses no pair of equal tests"),
     ("list-devices", "measures"),
+    ("make", "measures one model a side: make it with `lbench quality --make TYPE --keep`"),
 ];
 
 impl AbArgs {
