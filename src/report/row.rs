@@ -360,6 +360,13 @@ impl<'a> Row<'a> {
         })
     }
 
+    /// The row as a side of a comparison; `None` where it did not come to its end.
+    pub fn side(&self) -> Option<Side<'_>> {
+        let ended_well = self.measured.ended_well();
+        let values = &self.summary.values;
+        ended_well.then_some(Side { values, known: self.known, marked: self.marked })
+    }
+
     /// What a metric came to; `None` where the row has no such figure.
     pub fn figure(&self, metric: &Metric) -> Option<&Figure> {
         self.summary.figure(metric)

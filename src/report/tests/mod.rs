@@ -1,6 +1,6 @@
 //! What the renderers write for runs of every kind.
 
-mod fixture;
+pub(super) mod fixture;
 mod laws;
 mod schema;
 mod sql;
@@ -334,6 +334,6 @@ fn formats_have_names() {
     assert_eq!("markdown".parse(), Ok(Format::Markdown));
     assert_eq!(
         "xml".parse::<Format>().unwrap_err(),
-        "there is no format 'xml'; there are md, json, jsonl, csv, sql, none"
+        "there is no format 'xml'; there are md, json, jsonl, csv, sql, html, none"
     );
 }
