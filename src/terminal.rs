@@ -1,4 +1,4 @@
-//! What goes to people: the one place that writes to standard error, and a filter for what goes to standard output.
+//! Terminal: what goes to people: the one place that writes to standard error, and a filter for what goes to standard output.
 //!
 //! Names and texts in it come from model files, logs, hubs and command lines. What a terminal would obey in them is
 //! made harmless here, whoever says it. And nobody may be there: standard error may be closed or full, and that ends

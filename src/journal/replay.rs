@@ -1,4 +1,4 @@
-//! Which visits of a journal stand, for a plan and a rule that may be others by now.
+//! Replay: which visits of a journal stand, for a plan and a rule that may be others by now.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What makes the figures of a run doubtful while it goes on: other programs, other guests, swapping, an
+//! Neighbours: what makes the figures of a run doubtful while it goes on: other programs, other guests, swapping, an
 //! empty battery, a governor that changed. Each is said once.
 
 use std::collections::HashSet;

@@ -1,4 +1,4 @@
-//! What the script of a page must know of its rows beside their fields.
+//! Data of a page: what the script of a page must know of its rows beside their fields.
 
 use serde_json::{Value, json};
 
