@@ -27,6 +27,7 @@ pub mod doctor;
 mod help;
 mod keeping;
 mod man;
+mod mock_server;
 mod out;
 mod prepare;
 mod report;
