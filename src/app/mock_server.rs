@@ -10,9 +10,9 @@ use crate::error::{Error, exit};
 use crate::mock::{Misdeed, MockScript, MockServer, Quirk, misdeed};
 
 /// In few words.
-pub(super) const BRIEF: &str = "Serve scripted replies, to test clients";
+pub(super) const BRIEF: &str = "Serve replies at fixed times, to test clients";
 
-/// Serve scripted replies at fixed times, with OpenAI's API and llama.cpp's, to test and calibrate clients.
+/// Serve made-up replies at fixed times, with OpenAI's API and llama.cpp's, to test and calibrate clients.
 #[derive(Debug, Args)]
 pub struct MockServerArgs {
     /// Address to listen at

@@ -25,7 +25,7 @@ pub(super) struct Call {
 }
 
 /// A client's connection.
-pub(super) struct Connection {
+pub(super) struct Visitor {
     reader: BufReader<TcpStream>,
     writer: TcpStream,
 }
@@ -34,7 +34,7 @@ fn bad(text: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, text)
 }
 
-impl Connection {
+impl Visitor {
     pub(super) fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         Ok(Self { writer: stream.try_clone()?, reader: BufReader::new(stream) })

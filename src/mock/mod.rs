@@ -9,6 +9,8 @@ mod reply;
 mod script;
 mod slots;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -20,7 +22,7 @@ use std::time::Duration;
 pub use reply::MESSAGE_TOKENS;
 pub use script::{Misdeed, MockScript, Quirk, misdeed};
 
-use http::{Connection, Served};
+use http::{Served, Visitor};
 use slots::Slots;
 
 /// A server that runs until it is dropped.
@@ -112,6 +114,6 @@ fn accept(listener: &TcpListener, house: &Arc<House>, ended: &AtomicBool) {
 
 /// Answers what comes on a connection, until one side has enough.
 fn converse(stream: TcpStream, house: &House) {
-    let Ok(mut connection) = Connection::new(stream) else { return };
+    let Ok(mut connection) = Visitor::new(stream) else { return };
     while matches!(reply::answer(&mut connection, house), Ok(Served::Open)) {}
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use serde_json::{Value, json};
 
-use super::http::{Call, Connection, Served};
+use super::http::{Call, Served, Visitor};
 use super::script::{Misdeed, Quirk};
 use super::{House, stream};
 
@@ -24,9 +24,9 @@ pub(super) enum Dialect {
     Llama,
 }
 
-/// Order of a client: what it asks a scripted server to say.
+/// Asking of a client: what it asks a scripted server to say.
 #[derive(Debug)]
-pub(super) struct Order {
+pub(super) struct Asking {
     pub(super) dialect: Dialect,
     /// Tokens of the prompt.
     pub(super) prompt: u64,
@@ -48,7 +48,7 @@ pub(super) struct Order {
 ///
 /// # Errors
 /// When the client has gone or speaks no HTTP.
-pub(super) fn answer(connection: &mut Connection, house: &House) -> io::Result<Served> {
+pub(super) fn answer(connection: &mut Visitor, house: &House) -> io::Result<Served> {
     let Some(call) = connection.call()? else { return Ok(Served::Ended) };
     let path = call.path.split('?').next().unwrap_or_default();
     let served = match (call.method.as_str(), path) {
@@ -76,12 +76,12 @@ pub(super) fn answer(connection: &mut Connection, house: &House) -> io::Result<S
     Ok(if call.last { Served::Ended } else { served })
 }
 
-fn say(connection: &mut Connection, value: &Value) -> io::Result<Served> {
+fn say(connection: &mut Visitor, value: &Value) -> io::Result<Served> {
     connection.whole("200 OK", JSON, "", value.to_string().as_bytes())?;
     Ok(Served::Open)
 }
 
-fn refuse(connection: &mut Connection, status: &str, why: &str) -> io::Result<Served> {
+fn refuse(connection: &mut Visitor, status: &str, why: &str) -> io::Result<Served> {
     let code: u16 = status.split(' ').next().and_then(|code| code.parse().ok()).unwrap_or(500);
     let body = json!({"error": {"code": code, "message": why, "type": "mock_error"}});
     let more = if code == 429 { "Retry-After: 1\r\n" } else { "" };
@@ -122,7 +122,7 @@ fn order(
     dialect: Dialect,
     house: &House,
     fault: Option<Misdeed>,
-) -> Result<Order, &'static str> {
+) -> Result<Asking, &'static str> {
     let script = &house.script;
     let number = |name: &str| asked[name].as_u64().and_then(|n| u32::try_from(n).ok());
     let limit = ["max_completion_tokens", "max_tokens", "n_predict"].into_iter().find_map(number);
@@ -131,7 +131,7 @@ fn order(
     let ends =
         ends.map(|ends| ends.max(number("min_tokens").unwrap_or(0))).filter(|ends| *ends < limit);
     let has = |quirk| script.has(quirk);
-    Ok(Order {
+    Ok(Asking {
         dialect,
         prompt: prompt(asked, dialect)?,
         tokens: ends.unwrap_or(limit),
@@ -146,7 +146,7 @@ fn order(
 
 /// Does what is asked, or the fault that is due.
 fn produce(
-    connection: &mut Connection,
+    connection: &mut Visitor,
     house: &House,
     call: &Call,
     dialect: Dialect,

@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::House;
-use super::http::{Connection, Served};
-use super::reply::{Dialect, Order};
+use super::http::{Served, Visitor};
+use super::reply::{Asking, Dialect};
 use super::script::{Misdeed, Quirk};
 
 /// Says what is ordered.
 pub(super) fn produce(
-    connection: &mut Connection,
+    connection: &mut Visitor,
     house: &House,
-    order: &Order,
+    order: &Asking,
 ) -> io::Result<Served> {
     let asked = Instant::now();
     let seat = house.slots.take();
@@ -73,7 +73,7 @@ fn sleep_until(deadline: Instant) {
 
 /// Utterance of a scripted server: an order that is being followed.
 struct Saying<'a> {
-    order: &'a Order,
+    order: &'a Asking,
     script: &'a super::MockScript,
     /// Time that it waited for a slot.
     queued: Duration,
@@ -127,7 +127,7 @@ impl Saying<'_> {
         })
     }
 
-    fn event(&self, connection: &mut Connection, event: &Value) -> io::Result<()> {
+    fn event(&self, connection: &mut Visitor, event: &Value) -> io::Result<()> {
         let line = format!("data: {event}\n\n");
         // Behind the first byte of a character of two.
         let split = line.find('é').filter(|_| self.script.has(Quirk::SplitUtf8)).map(|at| at + 1);
@@ -135,7 +135,7 @@ impl Saying<'_> {
     }
 
     /// The event with these tokens.
-    fn tokens(&self, connection: &mut Connection, from: u32, count: u32) -> io::Result<()> {
+    fn tokens(&self, connection: &mut Visitor, from: u32, count: u32) -> io::Result<()> {
         let text = self.text(from, count);
         let mut event = match self.order.dialect {
             Dialect::Text => self.chunk(&json!(text), None),
@@ -154,7 +154,7 @@ impl Saying<'_> {
     }
 
     /// What follows the last token.
-    fn ending(&self, connection: &mut Connection) -> io::Result<()> {
+    fn ending(&self, connection: &mut Visitor) -> io::Result<()> {
         let mut event = match self.order.dialect {
             Dialect::Text => self.chunk(&json!(""), Some(self.reason())),
             Dialect::Chat => self.chunk(&json!({}), Some(self.reason())),
@@ -193,7 +193,7 @@ impl Saying<'_> {
     }
 
     /// A reply in one piece, when its last token is due.
-    fn whole(&self, connection: &mut Connection, due: Instant) -> io::Result<Served> {
+    fn whole(&self, connection: &mut Visitor, due: Instant) -> io::Result<Served> {
         match self.order.fault {
             Some(Misdeed::Cut) => {
                 connection.cut();

@@ -7,6 +7,7 @@ pub mod known;
 pub mod looks;
 pub mod noise;
 pub mod paired;
+pub mod percentiles;
 pub mod robust;
 pub mod series;
 pub mod sides;
