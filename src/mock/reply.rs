@@ -11,6 +11,9 @@ use super::{House, stream};
 /// Tokens that the template of a chat adds for each message.
 pub const MESSAGE_TOKENS: u64 = 4;
 
+/// Most tokens of a reply: one that is not streamed is held in memory.
+const MOST: u32 = 1_000_000;
+
 const JSON: &str = "application/json";
 
 /// API by which tokens are asked for.
@@ -127,6 +130,9 @@ fn order(
     let number = |name: &str| asked[name].as_u64().and_then(|n| u32::try_from(n).ok());
     let limit = ["max_completion_tokens", "max_tokens", "n_predict"].into_iter().find_map(number);
     let limit = limit.unwrap_or(script.tokens);
+    if limit > MOST {
+        return Err("no more than 1000000 tokens are said");
+    }
     let ends = script.ends_after.filter(|_| asked["ignore_eos"] != json!(true));
     let ends =
         ends.map(|ends| ends.max(number("min_tokens").unwrap_or(0))).filter(|ends| *ends < limit);

@@ -189,6 +189,7 @@ fn what_is_no_request_of_ours_is_said_to_be_none() {
     for (path, body, status) in [
         ("/v1/nothing", json!({}), "404"),
         ("/v1/completions", json!({"prompt": 5}), "400"),
+        ("/v1/completions", json!({"prompt": "a", "max_tokens": 1_000_001}), "400"),
         ("/v1/completions", json!({"prompt": [[1], [2]]}), "400"),
         ("/v1/chat/completions", json!({"messages": []}), "400"),
     ] {
