@@ -12,7 +12,7 @@ use crate::mock::{Misdeed, MockScript, MockServer, Quirk, misdeed};
 /// In few words.
 pub(super) const BRIEF: &str = "Serve replies at fixed times, to test clients";
 
-/// Serve made-up replies at fixed times, with OpenAI's API and llama.cpp's, to test and calibrate clients.
+/// Serve made-up replies at fixed times, with the API of llama.cpp's server, to test and calibrate clients.
 #[derive(Debug, Args)]
 pub struct MockServerArgs {
     /// Address to listen at
@@ -34,7 +34,7 @@ pub struct MockServerArgs {
     /// Tokens of a reply for which no number was asked
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = quantities::whole::<u32>(1..=1_000_000))]
     pub tokens: u32,
-    /// Tokens after which a text ends by itself, unless ignore_eos or min_tokens forbid it [default: never]
+    /// Tokens after which a text ends by itself, unless the request forbids it [default: never]
     #[arg(long, value_name = "N", value_parser = quantities::whole::<u32>(0..=1_000_000))]
     pub ends_after: Option<u32>,
     /// Tokens in one event

@@ -1,4 +1,4 @@
-//! A scripted server that speaks OpenAI's API and llama.cpp's: fixed times, counts that are known, and faults on
+//! A scripted server that speaks `OpenAI`'s API and llama.cpp's: fixed times, counts that are known, and faults on
 //! request. It is what a client of servers is tested against, and anybody's calibration. No model, no engine.
 //!
 //! A token is a word: a prompt has as many as it has words between white space, or ids. A template

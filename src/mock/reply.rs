@@ -29,6 +29,7 @@ pub(super) enum Dialect {
 
 /// Asking of a client: what it asks a scripted server to say.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools)] // fields of a request, each independent of the others
 pub(super) struct Asking {
     pub(super) dialect: Dialect,
     /// Tokens of the prompt.
