@@ -14,6 +14,7 @@
 //! | | [`near`] | what was probably meant by a word that nobody knows |
 //! | | [`error`] | what ends a run early, and the exit codes |
 //! | 2 | [`terminal`] | what goes to people: standard error, and text made harmless |
+//! | | [`plot`] | plots of characters. Pure |
 //! | 3 | [`stats`] | statistics of numbers. Pure |
 //! | | [`gguf`] | reading headers, writing synthetic models: pure bytes |
 //! | | [`machine`] | the machine, its devices, and this build |
@@ -37,7 +38,8 @@
 //! | | [`runner`] | the parent's loop: spawn, watch, end, record |
 //! | | [`worker`] | the child's side: the measurements, generic over a session |
 //! | 11 | [`compare`] | two result files, row by row, with a verdict |
-//! | 12 | [`cli`] | flags of a sweep as typed, their values, and defaults from files and the environment |
+//! | 12 | [`history`] | the runs that are there: an index of their journals, tags, series |
+//! | | [`cli`] | flags of a sweep as typed, their values, and defaults from files and the environment |
 //! | 13 | [`app`] | the commands: each a file with its arguments and its deed |
 //!
 //! Data flows one way: `cli → plan → runner → journal → report`.
@@ -52,6 +54,7 @@ pub mod encoding;
 pub mod engine;
 pub mod error;
 pub mod gguf;
+pub mod history;
 pub mod hub;
 pub mod job;
 pub mod journal;
@@ -61,6 +64,7 @@ pub mod mock;
 pub mod models;
 pub mod near;
 pub mod plan;
+pub mod plot;
 pub mod progress;
 pub mod record;
 pub mod report;

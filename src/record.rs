@@ -35,6 +35,8 @@ pub enum Phase {
     Generate,
     /// Foretelling a text.
     Score,
+    /// Looking whether what is computed is still what the file says.
+    Canary,
     /// Between jobs.
     Idle,
     /// Measuring the anchor again, to see whether the machine has changed.
@@ -109,6 +111,55 @@ impl MemorySplit {
     pub fn total(&self) -> Bytes {
         let parts = [self.weights.0, self.context.0, self.compute.0];
         Bytes(parts.into_iter().fold(0, u64::saturating_add))
+    }
+}
+
+/// Comparison of what a row computes with what the same file gives on the CPU.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Canary {
+    /// Mean Kullback-Leibler divergence, in nats a token; `None` where what is computed is no number.
+    pub kld: Option<f64>,
+    /// Share of places with the same likeliest token.
+    pub same_top: f64,
+}
+
+/// Health of a canary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// What differs is rounding.
+    Well,
+    /// More differs than rounding explains.
+    Suspect,
+    /// Another model, or none.
+    Broken,
+}
+
+impl Canary {
+    /// Divergence from which it is suspect: that of a quantization which people would see, and a multiple of what other
+    /// kernels for the same weights come to.
+    pub const SUSPECT: f64 = 0.01;
+    /// Divergence from which what is computed is another model.
+    pub const BROKEN: f64 = 0.1;
+
+    /// How it is.
+    pub fn health(&self) -> Health {
+        match self.kld {
+            Some(kld) if kld < Self::SUSPECT => Health::Well,
+            Some(kld) if kld < Self::BROKEN => Health::Suspect,
+            _ => Health::Broken,
+        }
+    }
+
+    /// What it says, in words.
+    pub fn in_words(&self) -> String {
+        match self.kld {
+            Some(kld) => format!(
+                "a divergence of {kld:.3} nats a token from what the same file gives on the CPU, with {:.0} % of the \
+                 likeliest tokens the same",
+                self.same_top * 100.0
+            ),
+            None => "no numbers (NaN) where the same file gives some on the CPU".into(),
+        }
     }
 }
 
@@ -196,6 +247,9 @@ pub struct Reading {
     pub flash_attn: Option<bool>,
     /// Whether the warm-up reached a steady state within its bounds. `None` without a warm-up.
     pub steady: Option<bool>,
+    /// Whether it computes what the file says; `None` where nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Canary>,
     /// Why there are no more samples than there are. `None` where the job did not come to its end.
     pub stop: Option<StopReason>,
 }

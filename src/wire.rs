@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::job::{Job, JobId};
 use crate::machine::{Description, Link, Roof};
+use crate::models::making::Quantizing;
 use crate::record::{Loaded, MemorySplit, Phase, Reading, Warning};
 use crate::stats::stopping::Rule;
 use crate::units::Nanos;
@@ -17,7 +18,7 @@ use crate::work::Sample;
 
 /// Version of this protocol. Parent and worker are one binary, so a mismatch means that the file was
 /// replaced while a sweep ran.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 /// Longest event line that the parent reads, in bytes: 64 bytes for each token of a long generation,
 /// and room to spare. Anything longer is not an event.
@@ -71,6 +72,15 @@ pub enum Question {
         /// The job.
         job: Box<Job>,
     },
+    /// What does the file of a job give on the CPU? It is kept for the job's canary.
+    Canary {
+        /// The job.
+        job: Box<Job>,
+        /// Which rows have one.
+        guarded: Guarded,
+    },
+    /// Can a model's weights be written anew in other types? Then they are.
+    Quantize(Quantizing),
     /// What are the tokens of texts in a model?
     Tokenize {
         /// The model's file.
@@ -92,6 +102,22 @@ pub struct Settings {
     /// Whether to find out, before anything is loaded, what it will take.
     #[serde(default = "yes")]
     pub foresee: bool,
+    /// Where what is computed is held against the CPU.
+    #[serde(default)]
+    pub canary: Guarded,
+}
+
+/// Rows that have a canary.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Guarded {
+    /// None.
+    #[default]
+    None,
+    /// Those with layers on a device, unless asking the CPU takes minutes.
+    Offloaded,
+    /// All, whatever that takes.
+    All,
 }
 
 fn yes() -> bool {
@@ -141,6 +167,10 @@ pub enum Event {
     Linked(Result<Link, String>),
     /// Answer to [`Question::Predict`]: what each device would have to give, or why that is not known.
     Predicted(Result<Vec<MemorySplit>, String>),
+    /// Answer to [`Question::Canary`]: whether the model was loaded for it, or why there is none.
+    Canaried(Result<bool, String>),
+    /// Answer to [`Question::Quantize`]: the file is written, or why it is not.
+    Quantized(Result<(), String>),
     /// Answer to [`Question::Tokenize`]: the tokens of each text, or why there are none.
     Tokenized(Result<Vec<Vec<i32>>, String>),
     /// The first token of a cold start is held.
@@ -192,6 +222,8 @@ impl Event {
             | Self::Roof(_)
             | Self::Linked(_)
             | Self::Predicted(_)
+            | Self::Quantized(_)
+            | Self::Canaried(_)
             | Self::Tokenized(_) => None,
             Self::Phase { job, .. }
             | Self::Loaded { job, .. }

@@ -11,7 +11,7 @@ use syn::{Attribute, Item, ItemMod, UseTree};
 /// All rooms by floors, from the ground up. A room imports from lower floors alone.
 const FLOORS: [&[&str]; 13] = [
     &["units", "dirs", "document", "encoding", "near", "error"],
-    &["terminal"],
+    &["terminal", "plot"],
     &["stats", "gguf", "machine", "hub", "mock"],
     &["setup", "work"],
     &["axis", "models"],
@@ -21,7 +21,7 @@ const FLOORS: [&[&str]; 13] = [
     &["journal", "progress"],
     &["report", "runner", "worker"],
     &["compare"],
-    &["cli"],
+    &["cli", "history"],
     &["app"],
 ];
 

@@ -129,7 +129,9 @@ fn texts_of_the_users_own_are_rows_of_their_own() {
     let short = rows(folder.path(), "{}", &with(&["short.txt"]));
     let cause = short[0]["cause"].as_str().unwrap();
     assert!(cause.contains("short.txt has 101 tokens, and a chunk takes 512"), "{cause}");
-    for (text, says) in [("odd.txt", "odd.txt: it is not UTF-8"), ("no.txt", "--text no.txt: ")] {
+    for (text, says) in
+        [("odd.txt", "odd.txt: it is neither UTF-8 nor UTF-16"), ("no.txt", "--text no.txt: ")]
+    {
         let output = lbench(folder.path(), "{}", &with(&[text]));
         let told = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{told}");

@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::{
-    ab, compare, completions, config, doctor, help, man, mock_server, report, rpc_server, schema,
-    synth, worker,
+    ab, compare, completions, config, doctor, help, history, man, mock_server, quality, report,
+    rpc_server, schema, synth, worker,
 };
 use crate::cli::{self, BenchArgs};
 use crate::error::Error;
@@ -64,9 +64,11 @@ macro_rules! commands {
 
 commands! {
     Synth: synth::SynthArgs,
+    Quality: quality::QualitySweepArgs,
     Compare: compare::CompareArgs,
     Ab: ab::AbArgs,
     Report: report::ReportArgs,
+    History: history::HistoryArgs,
     Doctor: doctor::DoctorArgs,
     Schema: schema::SchemaArgs,
     RpcServer: rpc_server::RpcServerArgs,
@@ -100,6 +102,9 @@ impl Cli {
                 config.bench.complete(matches)?;
             }
             (Some(Command::Ab(ab)), Some((_, matches))) => ab.bench.complete(matches)?,
+            (Some(Command::Quality(quality)), Some((_, matches))) => {
+                quality.bench.complete(matches)?;
+            }
             (None, _) => cli.bench.complete(&matches)?,
             _ => {}
         }

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::earlier;
 use super::out::{print, tell};
 use crate::cli::HowArgs;
-use crate::compare::{self, Run};
+use crate::compare;
 use crate::error::{Error, exit};
 
 /// In few words.
@@ -16,7 +17,8 @@ pub(super) const BRIEF: &str = "Compare two result files, row by row";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct CompareArgs {
-    /// Baseline: a result file of lbench or llama-bench (-o json, -o jsonl), or - for standard input
+    /// Baseline: a result file of lbench or llama-bench (-o json, -o jsonl), - for standard input,
+    /// or @last, @ID, @TAG for a run of `lbench history`
     pub a: PathBuf,
     /// What is compared with it
     pub b: PathBuf,
@@ -33,6 +35,7 @@ Examples:
   lbench compare before.json after.json                     row by row, with a verdict
   lbench compare main.jsonl branch.jsonl --fail-on slower   for CI: exit code 1 if any row is SLOWER
   lbench compare t4.json t8.json --by n_threads             two settings instead of two builds
+  lbench compare @main @last                                two runs of `lbench history`
   lbench -o jsonl --baseline main.jsonl                     measure, with the verdict as a column
 
 Exit codes: 0 compared, 1 a row is what --fail-on names, 2 bad flag or file, or not comparable.";
@@ -49,7 +52,7 @@ pub enum CompareFormat {
 /// Compares; the exit code is returned.
 pub(super) fn main(args: &CompareArgs) -> Result<u8, Error> {
     let options = args.how.options();
-    let (a, b) = Run::read_both(&args.a, &args.b)?;
+    let (a, b) = earlier::sides(&args.a, &args.b)?;
     let comparison = compare::compare(&a, &b, &options)?;
     comparison.warnings().iter().for_each(|text| tell(text));
     print(|out| match args.output {

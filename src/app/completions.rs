@@ -104,11 +104,19 @@ fn complete(presets: &[&str]) -> Command {
     let command = sweep(visible(&Cli::command()), presets);
     command
         .mut_subcommand("config", |config| sweep(config, presets))
+        .mut_subcommand("quality", |quality| sweep(quality, presets))
         .mut_subcommand("ab", |ab| {
             let formats = ["md", "json", "jsonl", "none"];
             sweep(ab, presets).mut_arg("output", words(&formats))
         })
         .mut_subcommand("report", |report| report.mut_arg("output", words(&formats())))
+        .mut_subcommand("history", |history| {
+            let lists = ["md", "json", "jsonl", "csv"];
+            history
+                .mut_arg("output", words(&lists))
+                .mut_subcommand("series", |series| series.mut_arg("output", words(&lists)))
+                .mut_subcommand("show", |show| show.mut_arg("output", words(&formats())))
+        })
 }
 
 /// A command that takes the flags of a sweep.

@@ -2,14 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use super::out::tell;
+use super::{earlier, out::tell};
 use crate::cli::BenchArgs;
 use crate::cli::defaults::{Asked, RunRequest, settings_of};
 use crate::cli::flags::{self, Concern};
 use crate::cli::settings::{Flags, Setting};
 use crate::error::Error;
+use crate::history::Register;
 use crate::journal::RunFacts;
 use crate::journal::{self, Demand, Ending, GivenSweep, Journal, Kept, RunHeader, SCHEMA, Writer};
+use crate::machine::Host;
 use crate::plan::Plan;
 use crate::record::{Record, Warning};
 use crate::runner::End;
@@ -25,7 +27,7 @@ pub(super) fn resumed(
     let args = &request.sweeps[0].args;
     let Some(file) = &args.resume else { return Ok((request, None)) };
     let path = match file.as_ref().or(args.journal.as_ref()) {
-        Some(path) => path.clone(),
+        Some(path) => earlier::journal_path(path)?,
         None => last_journal().ok_or_else(|| {
             Error::Usage("--resume: there is no earlier run to go on with: name its journal".into())
         })?,
@@ -138,6 +140,8 @@ pub(super) fn header<'a>(
         |asked: &Asked| GivenSweep { title: asked.title.clone(), args: asked.given.clone() };
     RunHeader {
         schema: SCHEMA,
+        run: Some(format!("{:016x}", rand::random::<u64>())),
+        machine: Host::name(),
         unix_time: unix_time(),
         args: typed.into_iter().collect(),
         sweeps: sweeps.into_iter().map(given).collect(),
@@ -159,7 +163,15 @@ pub(super) fn begin(
     // What another file has of the plan is wanted in this one too.
     let elsewhere = earlier.is_some_and(|earlier| !is_same(&earlier.path, &path));
     match Writer::open(&path, kept.filter(|_| elsewhere), header)? {
-        Ok(writer) => Ok(Some(writer)),
+        Ok(writer) => {
+            // A script's runs are nobody's results.
+            if args.engine.is_kept()
+                && let Some(trouble) = Register::of_user().and_then(|known| known.name(&path))
+            {
+                tell(&trouble);
+            }
+            Ok(Some(writer))
+        }
         Err(warning) => {
             tell(&warning.text);
             Ok(None)

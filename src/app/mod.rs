@@ -10,7 +10,9 @@
 //! | `shares.rs` | lists of devices and shares that may be meant as one setting |
 //! | `showing.rs` | what is seen of it while it runs |
 //! | `beside.rs` | an earlier run beside it |
+//! | `earlier.rs` | runs and files that `@last`, `@ID` and `@TAG` stand for |
 //! | `keeping.rs` | its journal, and what an earlier one has of it |
+//! | `making.rs` | quantizations that are made for it |
 //! | `rooflines.rs` | what the devices can do at best, for those who show it |
 //! | `devices.rs`, `version.rs` | flags that ask instead of measuring |
 //! | `out.rs` | what is said, and where |
@@ -24,12 +26,16 @@ mod completions;
 mod config;
 mod devices;
 pub mod doctor;
+mod earlier;
 mod help;
+mod history;
 mod keeping;
+mod making;
 mod man;
 mod mock_server;
 mod out;
 mod prepare;
+mod quality;
 mod report;
 mod rooflines;
 mod rpc_server;

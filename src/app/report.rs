@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::keeping;
-use super::out::{print, tell};
+use super::out::{draw, print, tell};
+use super::{earlier, keeping};
 use crate::cli;
 use crate::error::{Error, exit};
-use crate::journal::{self, Kept};
-use crate::report::{self, Extra, Format, Report};
+use crate::history;
+use crate::journal;
+use crate::report::{self, Extra, Format};
 
 /// In few words.
 pub(super) const BRIEF: &str = "Show any run again, from its journal";
@@ -18,8 +19,16 @@ pub(super) const BRIEF: &str = "Show any run again, from its journal";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ReportArgs {
-    /// Journals; the last run's if none is given
+    /// Journals, or @last, @ID, @TAG of `lbench history`; the last run's if none is given
     pub files: Vec<PathBuf>,
+    /// How.
+    #[command(flatten)]
+    pub how: ShowArgs,
+}
+
+/// How runs are shown again.
+#[derive(Debug, Args)]
+pub struct ShowArgs {
     /// Format: md, json, jsonl, csv, sql, none
     #[arg(short = 'o', long, value_name = "FORMAT", default_value = "md")]
     #[arg(value_parser = cli::format)]
@@ -27,12 +36,16 @@ pub struct ReportArgs {
     /// More columns for the table: short names or fields; help lists them
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     pub columns: Vec<String>,
+    /// Draw what was measured under the table, with characters; beside other formats on standard error
+    #[arg(long)]
+    pub plot: bool,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   lbench report                         the last run again
   lbench report run.jsonl -o csv        any run in any format, finished or not
+  lbench report @main                   a run of `lbench history`, by tag or id
   lbench report --columns median,ci     with more columns
 
 Exit codes: 0 all rows are there, 1 some failed, 2 a file cannot be read.";
@@ -44,7 +57,7 @@ impl ReportArgs {
     /// When none is named and there is none.
     fn paths(&self) -> Result<Vec<PathBuf>, Error> {
         if !self.files.is_empty() {
-            return Ok(self.files.clone());
+            return self.files.iter().map(|path| earlier::journal_path(path)).collect();
         }
         let none = || Error::Usage("report: there is no run yet: name a journal".into());
         keeping::last_journal().map(|path| vec![path]).ok_or_else(none)
@@ -53,22 +66,40 @@ impl ReportArgs {
 
 /// Shows them; the exit code is returned.
 pub(super) fn main(args: &ReportArgs) -> Result<u8, Error> {
+    if args.how.lists_columns()? {
+        return Ok(exit::OK);
+    }
+    show(&args.paths()?, &args.how)
+}
+
+impl ShowArgs {
+    /// Lists the columns that there are, where that was asked for.
+    fn lists_columns(&self) -> Result<bool, Error> {
+        let asked = Extra::parse_all(&self.columns)?.is_none();
+        if asked {
+            print(|out| report::list_columns(out))?;
+        }
+        Ok(asked)
+    }
+}
+
+/// Shows journals; the exit code is returned.
+pub(super) fn show(paths: &[PathBuf], args: &ShowArgs) -> Result<u8, Error> {
     let Some(columns) = Extra::parse_all(&args.columns)? else {
         print(|out| report::list_columns(out))?;
         return Ok(exit::OK);
     };
     let mut reports = Vec::new();
-    for path in args.paths()? {
-        let journal = journal::read(&path)?;
+    for path in paths {
+        let journal = journal::read(path)?;
         journal.notes.iter().for_each(|note| tell(note));
-        let plan = journal.plan();
-        let kept = Kept::to_show(&journal, &plan);
-        let facts = journal.header().facts.clone();
-        let mut report = Report::new(plan.clone(), facts).with_columns(columns.clone());
-        report.replay(&kept, &plan, true);
-        reports.push(report);
+        reports.push(history::report_of(&journal).with_columns(columns.clone()));
     }
     print(|out| report::write_all(args.output, &reports, out))?;
+    if args.plot {
+        let charts: Vec<_> = reports.iter().flat_map(report::plots).collect();
+        draw(&charts, matches!(args.output, Format::Markdown | Format::None))?;
+    }
     let failed = reports.iter().any(|report| report.tally().failed > 0);
     Ok(if failed { exit::SOME_FAILED } else { exit::OK })
 }

@@ -3,13 +3,12 @@
 use std::ops::Range;
 
 use super::beside::Beside;
-use super::out::{output_error, print, tell};
+use super::out::{draw, output_error, print, tell};
 use super::rooflines::rooflines;
 use super::showing::Showing;
-use super::{devices, keeping, prepare, shares};
+use super::{devices, earlier, keeping, making, prepare, shares};
 use crate::cli::BenchArgs;
 use crate::cli::defaults::{self, RunRequest, Sources};
-use crate::compare::Run;
 use crate::error::{Error, exit};
 use crate::journal::{self, RunFacts};
 use crate::journal::{Demand, Kept, Writer};
@@ -19,7 +18,7 @@ use crate::machine::cache;
 use crate::plan::{self, Plan};
 use crate::progress::{Bounds, Progress, Wish};
 use crate::record::Record;
-use crate::report::{Extra, Report};
+use crate::report::{Extra, Format, Report};
 use crate::roofline;
 use crate::runner::{self, Budget, End, Orders, Runner, Spawn};
 use crate::wire::Settings;
@@ -37,7 +36,9 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     args.refuse_lonely()?;
     // Before anything is measured for it.
     args.journal.as_deref().map_or(Ok(()), journal::refuse_foreign)?;
-    let file = args.baseline.as_deref().map(Run::read).transpose()?;
+    let file = args.baseline.as_deref();
+    let resumed = earlier.as_ref().map(|journal| journal.path.as_path());
+    let file = file.map(|file| earlier::side(file, resumed)).transpose()?;
     let Some(columns) = Extra::parse_all(&args.columns)? else {
         print(|out| crate::report::list_columns(out))?;
         return Ok(exit::OK);
@@ -56,6 +57,8 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     }
     args.deprecated.notes().iter().for_each(|note| tell(note));
     shares::tell_of(&request.sweeps, &host);
+    let mut models = models;
+    let _made = making::make(args, &mut models, &host, &mut runner)?;
     let plan = prepare::plan_of(&request.sweeps, &models, &host, &mut runner)?;
     prepare::refuse_unforeseeable(args, &plan)?;
     runner.cold_starts(plan.cold_starts());
@@ -136,6 +139,7 @@ pub(super) fn settings(args: &BenchArgs) -> Settings {
         warmup: !args.no_warmup,
         delay: args.delay.into(),
         foresee: true,
+        canary: args.guarded(),
     }
 }
 
@@ -262,6 +266,10 @@ impl Measuring<'_> {
             }
         }?;
         shown?;
+        if self.args.plot {
+            let beside = matches!(self.args.output, Format::Markdown | Format::None);
+            draw(&crate::report::plots(&report), beside)?;
+        }
         let worse = self.beside.map_or(Ok(false), |beside| beside.fails(&report))?;
         Ok(match end {
             End::Interrupted => exit::INTERRUPTED,

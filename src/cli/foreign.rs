@@ -193,10 +193,7 @@ static WITHOUT_EQUAL: &[ForeignFlag] = &[
         Nothing(AS_IS),
     ),
     (&["gan", "gaw", "grp-attn-*", "pooling", "attention", "embd-*"], Nothing(AS_IS)),
-    (
-        &["context-shift", "keep", "swa-full", "kvu", "kv-unified*", "cache-prompt"],
-        Nothing(CONTEXT),
-    ),
+    (&["context-shift", "swa-full", "kvu", "kv-unified*", "cache-prompt"], Nothing(CONTEXT)),
     (
         &["cache-reuse", "cram", "cache-ram*", "ctxcp", "ctx-checkpoints", "swa-checkpoints"],
         Nothing(CONTEXT),

@@ -19,8 +19,16 @@ pub fn slip(program: &Command, args: &[OsString]) -> Option<String> {
     if command.is_some_and(|command| command.is_hide_set() || command.get_name() == "help") {
         return None;
     }
-    let line = CommandLine { program, command: command.unwrap_or(program), is_sweep };
-    let skipped = usize::from(command.is_some());
+    let mut line = CommandLine { program, command: command.unwrap_or(program), is_sweep };
+    let mut skipped = usize::from(command.is_some());
+    // A command of a command.
+    let second = words.get(skipped).map(AsRef::as_ref).unwrap_or_default();
+    if let Some(within) = command.and_then(|command| command.find_subcommand(second)) {
+        if within.get_name() == "help" {
+            return None;
+        }
+        (line.command, skipped) = (within, skipped + 1);
+    }
     line.slip(&words[skipped.min(words.len())..])
 }
 
@@ -227,7 +235,17 @@ impl CommandLine<'_> {
     fn alone(&self, word: &str, takes_model: bool) -> String {
         let model =
             if takes_model { format!(": models are given with -m {word}") } else { String::new() };
-        if self.command.get_name() != self.program.get_name() {
+        let within = self.command.get_subcommands().map(Command::get_name);
+        let within: Vec<_> = within.filter(|name| *name != "help").collect();
+        let is_program = self.command.get_name() == self.program.get_name();
+        if !is_program && !within.is_empty() {
+            let meant = near::nearest(word, within.iter().copied(), |name| name);
+            let meant = meant.map(|name| format!("did you mean {name}?"));
+            let meant = meant.unwrap_or_else(|| format!("there are {}", within.join(", ")));
+            let name = self.command.get_name();
+            return format!("there is no command '{word}' of lbench {name}: {meant}");
+        }
+        if !is_program {
             return format!(
                 "'{word}' is one word too many for lbench {}{model}",
                 self.command.get_name()

@@ -10,6 +10,7 @@ mod foreign;
 mod how;
 mod hub;
 mod line;
+mod make;
 mod message;
 mod pattern;
 mod process;
@@ -34,6 +35,7 @@ pub use engine::EngineArgs;
 pub use how::HowArgs;
 pub use hub::HubArgs;
 pub use line::slip;
+pub use make::MakeArgs;
 pub use process::ProcessArgs;
 pub use quality::QualityArgs;
 pub use values::axis as parse_value;
@@ -43,6 +45,7 @@ use crate::error::Error;
 use crate::report::{Extra, Format};
 use crate::stats::stopping::Rule;
 use crate::units::{Bytes, Nanos};
+use crate::wire::Guarded;
 
 /// Fewest samples that may be asked for as the most.
 const MIN_SAMPLES: i64 = 5;
@@ -69,6 +72,9 @@ pub struct BenchArgs {
     /// Models of the hub; they come after those of -m.
     #[command(flatten)]
     pub hub: HubArgs,
+    /// What is made of a model first.
+    #[command(flatten)]
+    pub making: MakeArgs,
     /// What is measured under each combination.
     #[command(flatten)]
     pub works: WorkArgs,
@@ -143,6 +149,12 @@ pub struct BenchArgs {
     /// Try also what needs at least as much memory as a test that found none
     #[arg(long, help_heading = "Limits")]
     pub try_all: bool,
+    /// Hold what each load computes against the CPU also where nothing is offloaded, and whatever asking it takes
+    #[arg(long, help_heading = "Measuring", conflicts_with = "no_canary")]
+    pub canary: bool,
+    /// Do not look whether a device computes what the same file gives on the CPU
+    #[arg(long, help_heading = "Measuring")]
+    pub no_canary: bool,
     /// Do not ask the driver for memory, power and clocks while tests run
     #[arg(long, help_heading = "Measuring")]
     pub no_telemetry: bool,
@@ -160,6 +172,9 @@ pub struct BenchArgs {
     /// More columns for the table: short names or fields; help lists them
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', help_heading = "Output")]
     pub columns: Vec<String>,
+    /// Draw what was measured under the table, with characters; beside other formats on standard error
+    #[arg(long, help_heading = "Output")]
+    pub plot: bool,
     /// Do not measure what the devices can do at best; JSON and CSV then have no shares of it
     #[arg(long, help_heading = "Output")]
     pub no_roofline: bool,
@@ -181,7 +196,8 @@ pub struct BenchArgs {
     #[arg(long, value_name = "FILE", num_args = 0..=1, help_heading = "Keeping")]
     pub resume: Option<Option<PathBuf>>,
 
-    /// Result file of an earlier run: a column says how each row does against it
+    /// Result file of an earlier run, or @last, @ID, @TAG of `lbench history`: a column says how each row does
+    /// against it
     #[arg(long, value_name = "FILE", help_heading = "Comparing")]
     pub baseline: Option<PathBuf>,
     /// How.
@@ -309,6 +325,16 @@ impl BenchArgs {
                 least_time: VISIT_TIME,
                 max_samples: self.max_reps.unwrap_or(MAX_SAMPLES),
             },
+        }
+    }
+
+    /// Which rows are held against the CPU.
+    pub fn guarded(&self) -> Guarded {
+        match (self.no_canary, self.canary) {
+            (false, true) => Guarded::All,
+            (false, false) if self.engine.is_real() => Guarded::Offloaded,
+            // A script has no kernels that could be wrong, unless it is told to.
+            (true, _) | (false, false) => Guarded::None,
         }
     }
 

@@ -15,6 +15,7 @@
 //! | `checks.rs` | apples and oranges |
 //! | `baseline.rs` | a file as the baseline of a new run |
 //! | `sheet.rs`, `json.rs` | what is shown |
+//! | `sighting.rs` | a row, for those who follow it from run to run |
 
 mod baseline;
 mod checks;
@@ -25,6 +26,7 @@ mod pairs;
 mod read;
 mod runs;
 mod sheet;
+mod sighting;
 #[cfg(test)]
 mod tests;
 mod turns;
@@ -34,6 +36,7 @@ use std::str::FromStr;
 
 pub use baseline::baseline;
 pub use read::Run;
+pub use sighting::Sighting;
 pub use turns::in_turn;
 
 use crate::document::Markdown;

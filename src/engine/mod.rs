@@ -12,6 +12,7 @@ pub mod scripted;
 use std::path::Path;
 
 use crate::machine::{Description, Link, Roof};
+use crate::models::making::Quantizing;
 use crate::record::{DeviceMemory, Loaded, MemorySplit};
 use crate::setup::Config;
 use crate::units::Nanos;
@@ -52,6 +53,12 @@ pub trait Engine {
     /// # Errors
     /// When the file cannot be read, or has no vocabulary for text.
     fn tokenize(&mut self, model: &Path, texts: &[String]) -> Result<Vec<Vec<Token>>, EngineError>;
+
+    /// Writes a model's file anew, its weights in other types. Leaves a loaded model alone.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written, or the engine cannot quantize such a model.
+    fn quantize(&mut self, order: &Quantizing) -> Result<(), EngineError>;
 
     /// Loads the model of `config` with its load axes, after freeing any other. Where it is to be fitted
     /// into free memory, a context of this extent has room beside it.

@@ -29,7 +29,7 @@ pub use facts::{Bound, Links, RunFacts};
 pub use pieces::{Rows, Tokens};
 pub use read::{Journal, Stretch, parse, read};
 pub use replay::{Attempt, Demand, Kept};
-pub use write::{Writer, refuse_foreign};
+pub use write::{Writer, is_being_written, refuse_foreign};
 
 use crate::dirs;
 use crate::plan::Plan;
@@ -50,6 +50,13 @@ pub const SIDES: &str = "ab";
 pub struct RunHeader {
     /// [`SCHEMA`] of what follows.
     pub schema: u32,
+    /// Name of the run, 16 hexadecimal digits that no other run has; `None` in journals of before there were any,
+    /// and where what an earlier run has measured is written down again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<String>,
+    /// Network name of the machine that measured; `None` where nobody wrote it down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<String>,
     /// When the run began, in seconds since 1970.
     pub unix_time: u64,
     /// The command line, without the program.

@@ -74,6 +74,8 @@ fn without_rows(header: &RunHeader) -> RunHeader {
     let plan = Plan { jobs: Vec::new(), varying: Vec::new(), parts: header.plan.parts.clone() };
     RunHeader {
         schema: header.schema,
+        run: header.run.clone(),
+        machine: header.machine.clone(),
         unix_time: header.unix_time,
         args: header.args.clone(),
         sweeps: header.sweeps.clone(),

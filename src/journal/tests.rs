@@ -16,6 +16,7 @@ use crate::plan::{Plan, Planned};
 use crate::record::{Check, Outcome, Phase, Reading, Trouble, Warning};
 use crate::stats::stopping::Rule;
 use crate::units::Nanos;
+use crate::wire::Guarded;
 use crate::work::Sample;
 use crate::work::Work;
 
@@ -38,10 +39,18 @@ pub(super) fn header(plan: &Plan) -> RunHeader {
         links: vec![],
         process: crate::setup::Process::default(),
     };
-    let settings = Settings { stop: Rule::default(), warmup: true, delay: Nanos(0), foresee: true };
+    let settings = Settings {
+        stop: Rule::default(),
+        warmup: true,
+        delay: Nanos(0),
+        foresee: true,
+        canary: Guarded::None,
+    };
     let args = vec!["-p".into(), "1-3".into()];
     RunHeader {
         schema: SCHEMA,
+        run: None,
+        machine: None,
         unix_time: 7,
         args,
         sweeps: vec![],

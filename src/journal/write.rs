@@ -67,7 +67,8 @@ impl Writer {
         kept.replay(plan, false, |header, record| {
             let Some(header) = header.filter(|_| trouble.is_none()) else { return };
             if under.as_ref().is_none_or(|old| !Arc::ptr_eq(old, header)) {
-                trouble = self.begin(header);
+                // A run of its own: what it takes over does not give it its name.
+                trouble = self.begin(&RunHeader { run: None, ..RunHeader::clone(header) });
                 under = Some(Arc::clone(header));
             }
             trouble = trouble.take().or_else(|| self.record(record));
@@ -153,6 +154,12 @@ pub fn refuse_foreign(path: &Path) -> Result<(), Error> {
     Err(Error::Usage(format!(
         "--journal {path}: it is no journal of lbench, and nothing is added to it: name another file"
     )))
+}
+
+/// Whether an lbench is writing to a journal at this moment.
+pub fn is_being_written(path: &Path) -> bool {
+    let file = File::open(path).ok();
+    file.is_some_and(|file| flock(&file, FlockOperation::NonBlockingLockShared).is_err())
 }
 
 /// What a person is told who will have no journal.

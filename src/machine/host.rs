@@ -91,6 +91,11 @@ impl Host {
         }
     }
 
+    /// Network name of this machine, where it has one.
+    pub fn name() -> Option<String> {
+        sysinfo::System::host_name().ok().filter(|name| !name.is_empty())
+    }
+
     /// Its cores and threads, in words.
     pub fn cores(&self) -> String {
         let (cores, threads) = (self.physical_cores, self.logical_cores);

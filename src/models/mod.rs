@@ -2,6 +2,7 @@
 
 mod cost;
 mod kind;
+pub mod making;
 pub mod prompts;
 pub mod texts;
 

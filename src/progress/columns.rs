@@ -363,6 +363,7 @@ pub(super) fn word(phase: Phase) -> &'static str {
         Phase::Depth => "filling",
         Phase::Prompt => "prompt",
         Phase::Generate => "generating",
+        Phase::Canary => "canary",
         Phase::Score => "foretelling",
         Phase::Idle => "resting",
         Phase::Anchor => "again",

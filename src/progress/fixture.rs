@@ -11,7 +11,7 @@ use crate::plan::{Plan, Sweep, expand};
 use crate::record::{DeviceMemory, Loaded, Outcome, Phase, Reading, Record};
 use crate::stats::stopping::Rule;
 use crate::units::{Bytes, Nanos};
-use crate::wire::Settings;
+use crate::wire::{Guarded, Settings};
 use crate::work::{Sample, Work};
 
 /// A run, the records of which are made up.
@@ -27,7 +27,13 @@ impl Run {
             Rule::Fixed { .. } => stop,
             _ => Rule::visit(),
         };
-        let visit = Settings { stop: visit, warmup: true, delay: Nanos(0), foresee: true };
+        let visit = Settings {
+            stop: visit,
+            warmup: true,
+            delay: Nanos(0),
+            foresee: true,
+            canary: Guarded::None,
+        };
         let shares = visit.stop != stop;
         let limits = Bounds { visit, stop, rounds: None, shares, total_time: None };
         let now = Instant::now();

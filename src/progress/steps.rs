@@ -62,6 +62,7 @@ fn words(phase: Phase) -> &'static str {
         Phase::Depth => "filling the context",
         Phase::Prompt => "prompt",
         Phase::Generate => "generating",
+        Phase::Canary => "held against the CPU",
         Phase::Score => "foretelling the text",
         Phase::Idle => "resting",
         Phase::Anchor => "measured again, to see whether the machine has changed",

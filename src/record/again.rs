@@ -33,7 +33,11 @@ impl Reading {
         // A later visit does without the prediction.
         let predicted =
             if later.predicted.is_empty() { self.predicted } else { later.predicted.clone() };
-        Self { peak_rss, predicted, traffic, telemetry, steady, ..later.clone() }
+        let canary = match (self.canary, later.canary) {
+            (Some(a), Some(b)) if a.kld > b.kld => Some(a),
+            (a, b) => b.or(a),
+        };
+        Self { peak_rss, predicted, traffic, telemetry, steady, canary, ..later.clone() }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::journal::RunFacts;
 use crate::plan::Planned;
-use crate::record::{Check, Loaded, Outcome, Reading, Warning};
+use crate::record::{Check, Health, Loaded, Outcome, Reading, Warning};
 use crate::work::Sample;
 
 /// What has been recorded of one row so far, over all visits to it.
@@ -94,7 +94,8 @@ impl Measured {
     /// Whether the device was held back, or its runs did not come to agree.
     pub(super) fn is_marked(&self) -> bool {
         let throttled = self.reading.telemetry.iter().any(|seen| seen.throttled);
-        throttled || self.reading.steady == Some(false)
+        let canary = self.reading.canary.is_some_and(|seen| seen.health() != Health::Well);
+        throttled || canary || self.reading.steady == Some(false)
     }
 
     /// Whether nothing has gone wrong with it so far.

@@ -15,6 +15,7 @@
 //! | `stream.rs` | formats, and rows in the order of the plan as they finish |
 //! | `sheet.rs`, `columns.rs`, `notes.rs` | the table, its columns, what stands under it |
 //! | `extra.rs` | columns on request |
+//! | `plot.rs` | its main plot |
 //! | `json.rs`, `csv.rs`, `sql.rs` | for programs |
 //! | `schema.rs` | what JSON holds, as JSON Schema |
 
@@ -27,6 +28,7 @@ pub mod fields;
 mod json;
 mod measured;
 mod notes;
+mod plot;
 mod row;
 mod schema;
 mod sheet;
@@ -44,6 +46,7 @@ pub(crate) use baseline::percent;
 pub use baseline::{Against, Base, Baseline};
 pub use extra::{Extra, list as list_columns, scaled};
 pub use measured::{Measured, RowVisit};
+pub use plot::plots;
 pub use row::{Row, Same};
 pub use schema::write as write_schema;
 pub use stream::{Format, Renderer, Stream, write_all};

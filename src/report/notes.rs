@@ -93,6 +93,9 @@ impl Notes {
         if row.throttled() == Some(true) {
             marks.push(self.mark("T", throttle(row)));
         }
+        if let Some(canary) = row.suspect_canary() {
+            marks.push(self.mark("C", format!("C {}", canary.in_words())));
+        }
         if let Some(text) = far_off(row) {
             marks.push(self.mark("", text));
         }
@@ -318,6 +321,7 @@ fn phase_words(phase: Phase) -> &'static str {
         Phase::Prompt => "while processing the prompt",
         Phase::Generate => "while generating",
         Phase::Score => "while foretelling the text",
+        Phase::Canary => "while it was held against the CPU",
         Phase::Idle => "between tests",
         Phase::Anchor => "while measuring the anchor",
     }

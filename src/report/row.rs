@@ -7,7 +7,9 @@ use crate::job::Job;
 use crate::journal::RunFacts;
 use crate::machine::{Link, Roof, without_folders};
 use crate::plan::Part;
-use crate::record::{Outcome, Peak, Phase, Reading, RemoteTraffic, Trouble, Warning};
+use crate::record::{
+    Canary, Health, Outcome, Peak, Phase, Reading, RemoteTraffic, Trouble, Warning,
+};
 use crate::roofline::Target;
 use crate::setup::Setup;
 use crate::stats::interval::Interval;
@@ -271,6 +273,12 @@ impl<'a> Row<'a> {
     pub fn throttled(&self) -> Option<bool> {
         let telemetry = &self.measured.reading.telemetry;
         (!telemetry.is_empty()).then(|| telemetry.iter().any(|seen| seen.throttled))
+    }
+
+    /// What was seen where it computes something else than the file says.
+    pub fn suspect_canary(&self) -> Option<&Canary> {
+        let canary = self.measured.reading.canary.as_ref();
+        canary.filter(|canary| canary.health() != Health::Well)
     }
 
     /// What remote devices cost; `None` where no bytes were counted.

@@ -8,11 +8,19 @@ use super::{Runner, Spawn};
 use crate::error::Error;
 use crate::job::Job;
 use crate::machine::Roof;
+use crate::models::making::Quantizing;
 use crate::record::MemorySplit;
+use crate::units::Params;
 use crate::wire::{Event, Question, Request};
 
 /// How long an answer may take; it takes a second or two.
 const LIMIT: Duration = Duration::from_mins(2);
+
+/// A machine that quantizes fewer weights than this in a second has stopped.
+const SLOWEST_QUANTIZER: u64 = 500_000;
+
+/// Time between two looks at what is being made.
+const TICK: Duration = Duration::from_millis(500);
 
 impl Runner {
     /// Measures a device in a worker. What it allocated is gone with [`Runner::rest`].
@@ -53,6 +61,25 @@ impl Runner {
         })
     }
 
+    /// Has a worker write a model anew in other types, and calls `tick` now and then meanwhile. The inner error says
+    /// why that cannot be.
+    ///
+    /// # Errors
+    /// When the user ends it, or no worker can be started.
+    pub fn quantize(
+        &mut self,
+        order: &Quantizing,
+        n_params: Params,
+        tick: &mut dyn FnMut(),
+    ) -> Result<Result<(), String>, Error> {
+        let limit = LIMIT + Duration::from_secs(n_params.0 / SLOWEST_QUANTIZER);
+        let pick = |event| match event {
+            Event::Quantized(answer) => Some(answer),
+            _ => None,
+        };
+        self.keeper.ask_while(&Question::Quantize(order.clone()), limit, pick, tick)
+    }
+
     /// Ends the worker, so that the next job finds all memory free.
     pub fn rest(&mut self) {
         self.keeper.stop();
@@ -82,11 +109,23 @@ impl Keeper {
         limit: Duration,
         pick: impl Fn(Event) -> Option<Result<T, String>>,
     ) -> Result<Result<T, String>, Error> {
+        self.ask_while(question, limit, pick, &mut || {})
+    }
+
+    /// The same, with a call of `tick` now and then.
+    pub(super) fn ask_while<T>(
+        &mut self,
+        question: &Question,
+        limit: Duration,
+        pick: impl Fn(Event) -> Option<Result<T, String>>,
+        tick: &mut dyn FnMut(),
+    ) -> Result<Result<T, String>, Error> {
         self.ready()?;
         self.send(&Request::Ask(question.clone()))?;
-        let deadline = Some(Instant::now() + limit);
+        let deadline = Instant::now() + limit;
         loop {
-            match self.next(deadline) {
+            match self.next(Some(deadline.min(Instant::now() + TICK))) {
+                Next::Deadline if Instant::now() < deadline => tick(),
                 Next::Event(event) => {
                     if let Some(answer) = pick(event) {
                         return Ok(answer);

@@ -190,6 +190,13 @@ impl Keeper {
         }
     }
 
+    /// The same, if it was asked to load anything.
+    pub(super) fn let_go(&mut self) {
+        if self.loaded.take().is_some() {
+            self.stop();
+        }
+    }
+
     /// Ends the worker now.
     pub(super) fn kill(&mut self) {
         if let Some(worker) = self.worker.take() {

@@ -7,6 +7,7 @@
 //! | `keeper.rs` | the worker: starting, hearing, ending it |
 //! | `child.rs`, `log.rs` | its process and pipes, and what it writes to standard error |
 //! | `ask.rs` | questions to a worker |
+//! | `canary.rs` | what the CPU is asked before a row is held against it |
 //! | `schedule.rs` | which jobs a round visits, and in which order. Pure |
 //! | `turns.rs` | the same for two sides that are visited in turn. Pure |
 //! | `course.rs` | the one or the other |
@@ -17,6 +18,7 @@
 //! | `remote.rs` | RPC servers, before a job depends on them |
 
 mod ask;
+mod canary;
 mod causes;
 mod child;
 mod course;

@@ -81,9 +81,12 @@ impl Patience {
             Phase::Start | Phase::Load => LEAST + load,
             Phase::Context => LEAST,
             Phase::Idle | Phase::Anchor => LEAST + delay.duration(),
-            Phase::Warmup | Phase::Depth | Phase::Prompt | Phase::Generate | Phase::Score => {
-                LEAST + runs
-            }
+            Phase::Warmup
+            | Phase::Depth
+            | Phase::Prompt
+            | Phase::Generate
+            | Phase::Score
+            | Phase::Canary => LEAST + runs,
         })
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
+use super::canary::Enquiries;
 use super::course::Course;
 use super::doomed::Doomed;
 use super::guard::RunClock;
@@ -38,6 +39,8 @@ pub(super) struct Tour<'a, 's> {
     neighbours: Option<Neighbours>,
     /// CPUs that the workers may use, where they compute on this machine.
     pub cpus: Option<Cpus>,
+    /// What the CPU was asked about.
+    pub asked: Enquiries,
     /// What visits have cost so far, by place.
     costs: Vec<Cost>,
     /// Jobs whose memory alone is wanted, each with its number among equal ones, by the place of the one that
@@ -79,6 +82,7 @@ impl<'a, 's> Tour<'a, 's> {
             sink,
             neighbours: options.neighbours.then(Neighbours::new),
             cpus: options.has_cpus.then(|| options.limits.cpus()),
+            asked: Enquiries::default(),
             costs: vec![Cost::default(); ledger.jobs().len()],
             memory,
             ledger,

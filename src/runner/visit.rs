@@ -12,7 +12,7 @@ use crate::record::{Outcome, Phase, Reading, Record, Trouble, Warning};
 use crate::setup::Setup;
 use crate::stats::stopping::Rule;
 use crate::units::{Nanos, unix_time};
-use crate::wire::{Event, Request, Settings};
+use crate::wire::{Event, Guarded, Request, Settings};
 use crate::work::Sample;
 
 /// Where a visit is.
@@ -28,10 +28,13 @@ struct Stage<'a> {
 impl Tour<'_, '_> {
     /// Visits a job; what that has cost.
     pub(super) fn visit(&mut self, place: usize, job: &Job) -> Result<Cost, Halt> {
-        let begun = Instant::now();
         let id = job.id.clone();
         let (round, nth) = (self.round_number(), self.ledger.nth(place));
         self.record(&Record::Started { job: id.clone(), unix_time: unix_time(), round, nth })?;
+        if let Err(halt) = self.ask_cpu(job) {
+            return self.conclude(job, Err(halt)).map(|()| Cost::default());
+        }
+        let begun = Instant::now();
         self.say_crowded(job)?;
         let mut stage = Stage { job, phase: Phase::Start, loaded: None, first_token: None };
         let end = match self.obstacle(job) {
@@ -90,7 +93,8 @@ impl Tour<'_, '_> {
         let mut stage = Stage { job, phase: Phase::Start, loaded: None, first_token: None };
         self.keeper.ready_for(job)?;
         let stop = Rule::Fixed { n: 0 };
-        let settings = Settings { stop, delay: Nanos(0), ..self.options.settings };
+        let canary = Guarded::None;
+        let settings = Settings { stop, delay: Nanos(0), canary, ..self.options.settings };
         self.keeper.begin_looking();
         let request = Request::Run { job: Box::new(job.clone()), settings };
         let watched = self.watch(&mut stage, &request);
@@ -289,6 +293,8 @@ impl Tour<'_, '_> {
             | Event::Roof(_)
             | Event::Linked(_)
             | Event::Predicted(_)
+            | Event::Quantized(_)
+            | Event::Canaried(_)
             | Event::Tokenized(_) => return Ok(None),
         };
         self.record(&record)?;

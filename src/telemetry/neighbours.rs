@@ -127,7 +127,12 @@ impl Neighbours {
 
     /// What happened between two moments.
     #[allow(clippy::cast_precision_loss)] // ticks and pages, far below 2^53
-    fn since(&self, before: &Glance, now: &Glance, elapsed: Duration) -> Vec<(Disturbance, String)> {
+    fn since(
+        &self,
+        before: &Glance,
+        now: &Glance,
+        elapsed: Duration,
+    ) -> Vec<(Disturbance, String)> {
         let mut texts = Vec::new();
         let seconds = elapsed.as_secs_f64();
         if let (Some(was), Some(is)) = (before.cpus, now.cpus) {

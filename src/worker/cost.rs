@@ -11,7 +11,7 @@ use crate::engine::{EngineError, Session, Token};
 use crate::job::Job;
 use crate::stats::stopping::Rule;
 use crate::units::Nanos;
-use crate::wire::Settings;
+use crate::wire::{Guarded, Settings};
 
 /// Generations that are timed; the fastest counts.
 const REPEATS: u32 = 5;
@@ -35,6 +35,7 @@ pub fn per_token(job: &Job) -> io::Result<Option<f64>> {
         warmup: true,
         delay: Nanos(0),
         foresee: false,
+        canary: Guarded::None,
     };
     let Some(speed) = job.work.speed() else { return Ok(None) };
     // A session that does nothing cannot fail.

@@ -4,8 +4,10 @@
 //! output. It dies with its parent: the kernel is asked to see to that, and a closed standard input is
 //! watched for where the kernel does not.
 
+mod canary;
 pub mod cost;
 mod events;
+mod guarding;
 mod measure;
 mod quality;
 
@@ -23,7 +25,7 @@ use crate::error::Error;
 use crate::job::Job;
 use crate::machine::Limits;
 use crate::machine::limits::Room;
-use crate::record::{DeviceMemory, Loaded, MemorySplit, Phase, Reading, Warning};
+use crate::record::{Canary, DeviceMemory, Loaded, MemorySplit, Phase, Reading, Warning};
 use crate::setup::{Config, Process, Setup};
 use crate::terminal::tell;
 use crate::units::{Bytes, Nanos};
@@ -163,7 +165,8 @@ fn serve<E: Engine>(
     requests: &Receiver<Request>,
 ) {
     let (foreseen, limits) = (Vec::new(), options.limits.as_ref());
-    let mut worker = JobServer { engine, events, limits, tried: None, depth_state: None, foreseen };
+    let (tried, depth_state, canaries) = (None, None, Vec::new());
+    let mut worker = JobServer { engine, events, limits, tried, depth_state, foreseen, canaries };
     for request in requests {
         match request {
             Request::Ask(question) => events.send(&worker.reply(question)),
@@ -204,6 +207,8 @@ struct JobServer<'a, E: Engine> {
     depth_state: Option<DepthState>,
     /// Jobs whose memory was predicted.
     foreseen: Vec<Job>,
+    /// What the canary has said of settings on what is loaded.
+    canaries: Vec<(Config, Option<Canary>)>,
 }
 
 impl<E: Engine> JobServer<'_, E> {
@@ -223,6 +228,10 @@ impl<E: Engine> JobServer<'_, E> {
                 let Setup::Llama(config) = &job.setup;
                 Event::Predicted(in_words(engine.predict(config, job.extent())))
             }
+            Question::Canary { job, guarded } => {
+                Event::Canaried(in_words(self.ask_cpu(&job, guarded)))
+            }
+            Question::Quantize(order) => Event::Quantized(in_words(engine.quantize(&order))),
             Question::Tokenize { model, texts } => {
                 Event::Tokenized(in_words(engine.tokenize(&model, &texts)))
             }
@@ -262,6 +271,12 @@ impl<E: Engine> JobServer<'_, E> {
         self.engine.reset_peak_rss();
         self.load(job)?;
         let after_load = self.engine.device_memory();
+        // What the canary takes is not the row's.
+        let of_load = self.engine.peak_rss();
+        let canary = self.canary(job, settings.canary)?;
+        if canary.is_some() {
+            self.engine.reset_peak_rss();
+        }
         let mut session = self.open(job)?;
         let after_context = self.engine.device_memory();
         if settings.delay > Nanos(0) {
@@ -274,13 +289,13 @@ impl<E: Engine> JobServer<'_, E> {
                 measure::repeat(&mut session, (job, speed), settings, events, depth)?
             }
             Work::Quality(quality) => {
-                let engine = self.engine.describe();
-                let engine = format!("{} {}", engine.engine, engine.build_commit);
+                let engine = engine_name(&mut self.engine);
                 quality::foretell(&mut session, (job, quality), &engine, events)?
             }
         };
         let reading = Reading {
-            peak_rss: self.engine.peak_rss(),
+            peak_rss: self.engine.peak_rss().max(of_load),
+            canary,
             devices: stages(self.engine.device_memory(), &after_load, &after_context),
             split: self.engine.memory_split(),
             predicted,
@@ -358,6 +373,7 @@ impl<E: Engine> JobServer<'_, E> {
         } else {
             self.phase(job, Phase::Load);
             self.depth_state = None;
+            self.canaries.clear();
             let result = self.engine.load(config, job.extent());
             let remarks = self.engine.remarks();
             Tried { config: Config::clone(config), result, remarks }
@@ -381,6 +397,12 @@ impl<E: Engine> JobServer<'_, E> {
         }
         Ok(session)
     }
+}
+
+/// The engine and its build, as answers that are kept say it.
+fn engine_name<E: Engine>(engine: &mut E) -> String {
+    let description = engine.describe();
+    format!("{} {}", description.engine, description.build_commit)
 }
 
 /// Whether a job's context has room in that of another one.

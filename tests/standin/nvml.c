@@ -115,8 +115,10 @@ int nvmlDeviceGetTotalEnergyConsumption(void *device, unsigned long long *millij
 int nvmlDeviceGetClockInfo(void *device, int type, unsigned *mhz) {
     static unsigned long long start;
     if (!start) start = millis();
-    unsigned falling = (unsigned)((millis() - start) / 4);
-    *mhz = type == 2 ? 3200 : is("falling") && falling < 1000 ? 1980 - falling : 1980;
+    // Halved every second and a half, from so high that it goes on falling however long the worker takes to start.
+    unsigned long long since = millis() - start;
+    unsigned falling = (unsigned)((2000000000ull >> (since / 1500)) * (3000 - since % 1500) / 3000);
+    *mhz = type == 2 ? 3200 : is("falling") ? falling : 1980;
     return OK;
 }
 int nvmlDeviceGetTemperature(void *device, int sensor, unsigned *celsius) { *celsius = 61; return OK; }

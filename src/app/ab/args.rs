@@ -85,7 +85,7 @@ pub struct TypedSide {
 const OF_A_SIDE: [&str; 6] = ["hf-repo", "hf-file", "numa", "prio", "backend-dir", "scripted"];
 
 /// Flags that mean nothing where two sides are visited in turn, and what to do instead.
-const OUT_OF_PLACE: [(&str, &str); 9] = [
+const OUT_OF_PLACE: [(&str, &str); 10] = [
     ("resume", "begins anew each time"),
     ("baseline", "has its own: A"),
     (
@@ -98,6 +98,7 @@ const OUT_OF_PLACE: [(&str, &str); 9] = [
     ("by", "pairs tests by their order: settings may differ"),
     ("force", "refuses no pair of equal tests"),
     ("list-devices", "measures"),
+    ("make", "measures one model a side: make it with `lbench quality --make TYPE --keep`"),
 ];
 
 impl AbArgs {

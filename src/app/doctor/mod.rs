@@ -33,7 +33,7 @@ use crate::runner::{Budget, RunOptions, Runner, Spawn};
 use crate::setup::Model;
 use crate::terminal::in_json;
 use crate::units::Nanos;
-use crate::wire::Settings;
+use crate::wire::{Guarded, Settings};
 use crate::work::Work;
 use crate::{models, worker};
 
@@ -149,7 +149,13 @@ fn check(args: &DoctorArgs) -> Result<Checkup, Error> {
 fn options(args: &DoctorArgs) -> RunOptions {
     RunOptions {
         spawn: spawn(args, 0),
-        settings: Settings { stop: aa::rule(), warmup: true, delay: Nanos(0), foresee: true },
+        settings: Settings {
+            stop: aa::rule(),
+            warmup: true,
+            delay: Nanos(0),
+            foresee: true,
+            canary: Guarded::None,
+        },
         stop: aa::rule(),
         // Each run of the self-test is one.
         rounds: Some(1),

@@ -42,6 +42,8 @@ pub static FLAGS: &[Flag] = &[
     Flag::new("first-chunks", Measuring).of_a_sweep().needs("quality", NO_QUALITY),
     Flag::new("chunk-seed", Measuring).of_a_sweep().needs("quality", NO_QUALITY),
     Flag::new("quality-precision", Measuring).of_a_sweep().needs("quality", NO_QUALITY),
+    Flag::new("make", Measuring),
+    Flag::new("keep", Means).needs("make", "is about quantizations that are made: give --make too"),
     Flag::new("depth-curve", Measuring)
         .of_a_sweep()
         .excludes("n-depth", "--depth-curve and -d both give depths: give one of them"),
@@ -73,6 +75,8 @@ pub static FLAGS: &[Flag] = &[
     Flag::new("numa", Measuring).choices(Choices::NumaModes),
     Flag::new("prio", Measuring),
     Flag::new("cold", Measuring).of_a_sweep().brief("Also N cold starts to the first token"),
+    Flag::new("canary", Means),
+    Flag::new("no-canary", Means),
     Flag::new("no-telemetry", Measuring),
     Flag::new("no-collapse", Measuring),
     // Limits.
@@ -85,6 +89,7 @@ pub static FLAGS: &[Flag] = &[
     Flag::new("output", Showing).choices(Choices::Formats).brief("md, json, jsonl, csv, sql, none"),
     Flag::new("output-err", Showing).spelled(&["oe"]).choices(Choices::Formats),
     Flag::new("columns", Showing).brief("More columns; help lists them"),
+    Flag::new("plot", Showing),
     Flag::new("no-roofline", Means),
     Flag::new("progress", Showing),
     Flag::new("verbose", Showing),

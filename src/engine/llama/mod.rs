@@ -19,6 +19,7 @@
 //! | `session` | a context, and the operations that are timed |
 //! | `scoring` | the logits behind the tokens of a text |
 //! | `flash`, `greatest` | whether it uses flash attention; the most likely token |
+//! | `quantize` | other types of a model's weights |
 //! | `roofline` | what a device can do at best |
 //! | `rpc` | remote devices, on either end of the link |
 //! | `affinity` | CPUs of its threads |
@@ -38,6 +39,7 @@ mod model;
 mod modules;
 mod params;
 mod process;
+mod quantize;
 mod reason;
 mod roofline;
 pub mod rpc;
@@ -56,6 +58,7 @@ use self::model::LoadedModel;
 pub use self::session::LlamaSession;
 use crate::engine::{Engine, EngineError, Token};
 use crate::machine::{Description, Device, Link, Module, Roof};
+use crate::models::making::Quantizing;
 use crate::record::{DeviceMemory, Loaded, MemorySplit};
 use crate::setup::{Config, Process};
 use crate::units::{Bytes, Nanos};
@@ -165,6 +168,10 @@ impl Engine for LlamaEngine {
     fn tokenize(&mut self, model: &Path, texts: &[String]) -> Result<Vec<Vec<Token>>, EngineError> {
         let vocabulary = LoadedModel::vocabulary(Rc::clone(&self.backend), model)?;
         texts.iter().map(|text| vocabulary.tokenize(text, true)).collect()
+    }
+
+    fn quantize(&mut self, order: &Quantizing) -> Result<(), EngineError> {
+        quantize::quantize(order)
     }
 
     fn load(&mut self, config: &Config, extent: Extent) -> Result<Loaded, EngineError> {

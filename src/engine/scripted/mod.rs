@@ -20,7 +20,10 @@ pub use self::script::{Fault, RawPipe, Script, ScriptRule, Slow};
 use self::world::World;
 use super::{Engine, EngineError, Session, Token, remarks};
 use crate::axis::{AXES, Lens};
+use crate::gguf::synth::Spec;
+use crate::gguf::{FileType, Header, MetadataValue};
 use crate::machine::{Description, Device, DeviceKind, Link, Roof};
+use crate::models::making::{MADE_OF, Quantizing};
 use crate::record::{DeviceMemory, Loaded, MemorySplit, Phase};
 use crate::setup::Config;
 use crate::units::{Bytes, Nanos};
@@ -159,6 +162,23 @@ impl Engine for Scripted {
     fn tokenize(&mut self, _: &Path, texts: &[String]) -> Result<Vec<Vec<Token>>, EngineError> {
         let words = |text: &String| (1..).take(text.split_whitespace().count()).collect();
         Ok(texts.iter().map(words).collect())
+    }
+
+    /// Another synthetic model of that geometry.
+    fn quantize(&mut self, order: &Quantizing) -> Result<(), EngineError> {
+        let (fault, phase) = (self.script.quantizing.clone(), Some(Phase::Load));
+        fail(&ScriptRule { phase, fault, ..ScriptRule::default() }, Phase::Load, &self.pipe)?;
+        let refuse = |error: &dyn std::fmt::Display| EngineError(error.to_string());
+        let header = Header::read(&order.from).map_err(|error| refuse(&error))?;
+        let name =
+            header.metadata.get("general.name").and_then(MetadataValue::text).unwrap_or_default();
+        let file_type = FileType::all().find(|file_type| file_type.id() == order.file_type);
+        let spec = Spec::parse(name).map_err(|error| refuse(&error))?;
+        let spec = spec.of_type(file_type.unwrap_or(spec.file_type()));
+        let spec = spec.noting(MADE_OF, &order.made_of);
+        // Whoever ordered it has made the file.
+        std::fs::remove_file(&order.to).map_err(|error| refuse(&error))?;
+        spec.write(&order.to, &mut |_, _| {}).map_err(|error| refuse(&error))
     }
 
     fn load(&mut self, config: &Config, _: Extent) -> Result<Loaded, EngineError> {

@@ -59,6 +59,8 @@ pub struct Script {
     pub machine: Option<PathBuf>,
     /// Whether its runs are kept in the user's folder of journals, as those of a machine are.
     pub keep: bool,
+    /// How it fails where it is to quantize.
+    pub quantizing: Option<Fault>,
     /// Exceptions, the first that fits a configuration wins.
     pub rules: Vec<ScriptRule>,
 }
@@ -86,6 +88,7 @@ impl Default for Script {
             description: None,
             machine: None,
             keep: false,
+            quantizing: None,
             rules: Vec::new(),
         }
     }

@@ -55,7 +55,7 @@ impl Spec {
                 let preset = find_preset(preset)?;
                 let file_type = parse_file_type(file_type)?;
                 let (name, geometry) = (Some(preset.name), preset.geometry);
-                Ok(Self { preset: name, geometry, file_type, seed })
+                Ok(Self { preset: name, geometry, file_type, seed, note: None })
             }
             [name, numbers, file_type] => {
                 let arch = arch(name).ok_or_else(|| unknown_arch(name))?;

@@ -160,6 +160,9 @@ impl Spec {
                 own("expert_feed_forward_length", MetadataEntry::U32(geometry.ff));
             }
         }
+        if let Some((key, value)) = &self.note {
+            all.push((key.clone(), MetadataEntry::Text(value.clone())));
+        }
         all
     }
 

@@ -29,7 +29,7 @@ use super::filetype::FileType;
 pub use encode::encode;
 pub use geometry::{Arch, Geometry, presets};
 pub use tile::source_values;
-pub use write::{is_up_to_date, remove_leftovers};
+pub use write::{is_up_to_date, part_path, remove_leftovers};
 
 /// Seed of the weights where none is given.
 pub const DEFAULT_SEED: u64 = 0x6c62_656e_6368;
@@ -42,6 +42,8 @@ pub struct Spec {
     geometry: Geometry,
     file_type: FileType,
     seed: u64,
+    /// An entry of metadata beside those that follow.
+    note: Option<(String, String)>,
 }
 
 impl Spec {
@@ -51,7 +53,19 @@ impl Spec {
     /// Where llama.cpp could not run the geometry.
     pub fn new(geometry: Geometry, file_type: FileType, seed: u64) -> Result<Self, SynthError> {
         geometry.check()?;
-        Ok(Self { preset: None, geometry, file_type, seed })
+        Ok(Self { preset: None, geometry, file_type, seed, note: None })
+    }
+
+    /// The same model with other types of tensors.
+    #[must_use]
+    pub fn of_type(&self, file_type: FileType) -> Self {
+        Self { file_type, ..self.clone() }
+    }
+
+    /// The same model with an entry of metadata more.
+    #[must_use]
+    pub fn noting(self, key: &str, value: &str) -> Self {
+        Self { note: Some((key.to_owned(), value.to_owned())), ..self }
     }
 
     /// The numbers that make up the model.
@@ -98,7 +112,7 @@ pub fn list(out: &mut dyn Write) -> std::io::Result<()> {
     for (name, geometry) in presets() {
         let sized = |file_type| {
             let preset = Some(name);
-            Spec { preset, geometry: *geometry, file_type, seed: DEFAULT_SEED }.header()
+            Spec { preset, geometry: *geometry, file_type, seed: DEFAULT_SEED, note: None }.header()
         };
         let header = sized(FileType::Q4KM);
         let params = Params(header.n_params()).to_string();

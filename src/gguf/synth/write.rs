@@ -151,7 +151,7 @@ impl Output<'_> {
 }
 
 /// A name beside the file that no other process uses.
-fn part_path(path: &Path) -> PathBuf {
+pub fn part_path(path: &Path) -> PathBuf {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let mut name = path.file_name().unwrap_or_default().to_owned();

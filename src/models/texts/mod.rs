@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::encoding;
 use crate::error::Error;
 use crate::work::quality::Passage;
 
@@ -17,6 +18,15 @@ const MOST: u64 = 1 << 30;
 /// The text that lbench has.
 pub fn built_in() -> Passage {
     Passage::new(BUILT_IN.into(), MIXED.as_bytes(), None)
+}
+
+/// Where the excerpt begins and ends, in bytes.
+const EXCERPT: std::ops::Range<usize> = 20_000..24_000;
+
+/// A piece of the text that lbench has: some thousand letters of prose, always the same.
+pub fn excerpt() -> &'static str {
+    let from = MIXED.ceil_char_boundary(EXCERPT.start);
+    &MIXED[from..MIXED.floor_char_boundary(EXCERPT.end)]
 }
 
 /// The text in a file.
@@ -56,7 +66,7 @@ fn file(path: &Path) -> Result<String, String> {
         return Err("it is larger than 1 GiB".into());
     }
     let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
-    String::from_utf8(bytes).map_err(|_| "it is not UTF-8".into())
+    encoding::decode(bytes)
 }
 
 #[cfg(test)]
@@ -72,9 +82,25 @@ mod tests {
         assert_eq!((passage.name.as_str(), read(&passage).unwrap().as_str()), ("a.txt", "one two"));
         std::fs::write(&path, "one three").unwrap();
         assert!(read(&passage).unwrap_err().ends_with("changed since the run began"));
-        std::fs::write(&path, [0xff, 0xfe, 0xfd]).unwrap();
-        assert!(of_file(&path).unwrap_err().to_string().ends_with("a.txt: it is not UTF-8"));
+        std::fs::write(&path, [0xc3, 0x28]).unwrap();
+        let refused = of_file(&path).unwrap_err().to_string();
+        assert!(refused.ends_with("a.txt: it is neither UTF-8 nor UTF-16"), "{refused}");
         assert!(of_file(&dir.path().join("no")).unwrap_err().to_string().contains("--text"));
+    }
+
+    #[test]
+    fn a_text_is_the_same_in_any_encoding() {
+        let dir = tempfile::tempdir().unwrap();
+        let passage = |bytes: &[u8]| {
+            let path = dir.path().join("a.txt");
+            std::fs::write(&path, bytes).unwrap();
+            let passage = of_file(&path).unwrap();
+            assert_eq!(read(&passage).unwrap(), "naïve");
+            passage
+        };
+        let plain = passage("naïve".as_bytes());
+        let wide: Vec<u8> = "\u{feff}naïve".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        assert_eq!([passage("\u{feff}naïve".as_bytes()), passage(&wide)], [plain.clone(), plain]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::stats::verdict::Comparison;
 use crate::units::Rate;
 use crate::work::{Metric, Text, speed};
 
-pub(super) static FIELDS: [Field; 123] = [
+pub(super) static FIELDS: [Field; 125] = [
     Field::int("schema_version", "", "Version of the schema that the row follows", |_| {
         shape::VERSION.into()
     }),
@@ -168,6 +168,15 @@ pub(super) static FIELDS: [Field; 123] = [
         "Whether heat, a fault or a falling clock held a device back",
         |row| row.throttled().into(),
     ),
+    Field::float(
+        "canary_kld",
+        "nats",
+        "Divergence of what it computes from the same file on the CPU",
+        |row| row.measured.reading.canary.and_then(|canary| canary.kld).into(),
+    ),
+    Field::float("canary_same_top", "share", "Places with the same likeliest token there", |row| {
+        row.measured.reading.canary.map(|canary| canary.same_top).into()
+    }),
     Field::list("telemetry", &shape::TELEMETRY, "", "What the driver said of each device", |row| {
         json!(row.measured.reading.telemetry)
     }),

@@ -25,7 +25,7 @@ const FORMAT: &str = "lbench answers 1";
 
 /// What answers are about. Only equal ones go together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct About {
+pub(in crate::worker) struct About {
     /// Tokens of a chunk.
     pub n_ctx: u32,
     /// Tokens before the first that is scored.
@@ -46,7 +46,7 @@ struct Head {
 
 /// A chunk of the text, answered.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Chunk {
+pub(in crate::worker) struct Chunk {
     /// Which chunk of the text, from 0.
     pub number: u32,
     /// Sum of −ln p, in 10⁻⁹ nats.
@@ -58,14 +58,14 @@ pub(super) struct Chunk {
 }
 
 /// Writer of answers: beside the file, until they are whole.
-pub(super) struct AnswerWriter {
+pub(in crate::worker) struct AnswerWriter {
     out: BufWriter<tempfile::NamedTempFile>,
     path: PathBuf,
 }
 
 impl AnswerWriter {
     /// Begins a file.
-    pub(super) fn create(path: &Path, about: &About) -> io::Result<Self> {
+    pub(in crate::worker) fn create(path: &Path, about: &About) -> io::Result<Self> {
         let folder = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder)?;
         let mut out = BufWriter::new(tempfile::NamedTempFile::new_in(folder)?);
@@ -75,7 +75,7 @@ impl AnswerWriter {
     }
 
     /// Adds a chunk.
-    pub(super) fn write(&mut self, chunk: &Chunk) -> io::Result<()> {
+    pub(in crate::worker) fn write(&mut self, chunk: &Chunk) -> io::Result<()> {
         let out = &mut self.out;
         out.write_all(&chunk.number.to_le_bytes())?;
         out.write_all(&chunk.nll.to_le_bytes())?;
@@ -94,7 +94,7 @@ impl AnswerWriter {
     }
 
     /// Puts the file in its place.
-    pub(super) fn finish(self) -> io::Result<()> {
+    pub(in crate::worker) fn finish(self) -> io::Result<()> {
         let file = self.out.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.persist(&self.path).map(drop).map_err(|error| error.error)
     }
@@ -102,7 +102,7 @@ impl AnswerWriter {
 
 /// Reader of answers.
 #[derive(Debug)]
-pub(super) struct Answers {
+pub(in crate::worker) struct Answers {
     file: BufReader<File>,
     path: PathBuf,
     /// Where each chunk begins that has been passed.
@@ -116,7 +116,7 @@ impl Answers {
     ///
     /// # Errors
     /// What is wrong with it, in a sentence.
-    pub(super) fn open(path: &Path, about: &About) -> Result<Self, String> {
+    pub(in crate::worker) fn open(path: &Path, about: &About) -> Result<Self, String> {
         let gone = |error: io::Error| {
             format!(
                 "the reference's answers are not there ({}: {error}): it is to be measured first",
@@ -145,11 +145,18 @@ impl Answers {
         Ok(Self { file, path: path.to_owned(), places: HashMap::new(), next })
     }
 
+    /// What a file says that it is about; `None` where there is none, or it is damaged.
+    pub(in crate::worker) fn about(path: &Path) -> Option<About> {
+        let mut line = String::new();
+        BufReader::new(File::open(path).ok()?).read_line(&mut line).ok()?;
+        Some(serde_json::from_str::<Head>(&line).ok()?.about)
+    }
+
     /// A chunk of the text.
     ///
     /// # Errors
     /// When it is not there.
-    pub(super) fn chunk(&mut self, number: u32) -> Result<Chunk, String> {
+    pub(in crate::worker) fn chunk(&mut self, number: u32) -> Result<Chunk, String> {
         if let Some(&at) = self.places.get(&number) {
             return self.read(at).map_err(|error| self.broken(number, &error));
         }

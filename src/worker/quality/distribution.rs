@@ -10,10 +10,10 @@ use rand_pcg::Pcg64Mcg;
 use crate::engine::Token;
 
 /// Tokens of the top and of the rest that are kept.
-pub(super) const KEPT: usize = 64;
+pub(in crate::worker) const KEPT: usize = 64;
 
 /// What a model thinks comes next.
-pub(super) struct Distribution<'a> {
+pub(in crate::worker) struct Distribution<'a> {
     logits: &'a [f32],
     max: f32,
     log_sum: f64,
@@ -22,7 +22,7 @@ pub(super) struct Distribution<'a> {
 impl<'a> Distribution<'a> {
     /// What these logits say; `None` where one is no number, or none is finite. As llama-perplexity has it, the exponential is
     /// taken in 32 bits and summed in 64.
-    pub(super) fn of(logits: &'a [f32]) -> Option<Self> {
+    pub(in crate::worker) fn of(logits: &'a [f32]) -> Option<Self> {
         if logits.iter().any(|logit| logit.is_nan()) {
             return None;
         }
@@ -35,14 +35,14 @@ impl<'a> Distribution<'a> {
     }
 
     /// ln of the probability of a token; of one that is not in the vocabulary, that of the impossible.
-    pub(super) fn log_p(&self, token: Token) -> f64 {
+    pub(in crate::worker) fn log_p(&self, token: Token) -> f64 {
         let logit = usize::try_from(token).ok().and_then(|token| self.logits.get(token));
         logit.map_or(f64::NEG_INFINITY, |logit| f64::from(logit - self.max) - self.log_sum)
     }
 
     /// The likeliest token, the first of equals.
     #[allow(clippy::float_cmp)] // it is one of them, bit for bit
-    pub(super) fn likeliest(&self) -> u32 {
+    pub(in crate::worker) fn likeliest(&self) -> u32 {
         let place = self.logits.iter().position(|logit| *logit == self.max);
         u32::try_from(place.unwrap_or(0)).unwrap_or(0)
     }
@@ -50,19 +50,22 @@ impl<'a> Distribution<'a> {
 
 /// What is kept of a reference's distribution at a place.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Sketch {
+pub(in crate::worker) struct Sketch {
     /// The likeliest tokens, in order, each with ln p.
-    pub(super) top: Vec<(u32, f32)>,
+    pub(in crate::worker) top: Vec<(u32, f32)>,
     /// The probability of all others together.
-    pub(super) rest: f32,
+    pub(in crate::worker) rest: f32,
     /// A sample of these, by probability.
-    pub(super) sample: Vec<(u32, f32)>,
+    pub(in crate::worker) sample: Vec<(u32, f32)>,
 }
 
 impl Sketch {
     /// What is kept of a distribution. The sample is drawn from what key, chunk and place say.
     #[allow(clippy::cast_possible_truncation)] // what is kept has 32 bits
-    pub(super) fn of(seen: &Distribution<'_>, (key, chunk, place): (u64, u32, usize)) -> Self {
+    pub(in crate::worker) fn of(
+        seen: &Distribution<'_>,
+        (key, chunk, place): (u64, u32, usize),
+    ) -> Self {
         let id = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let log_p = |at: u32| seen.log_p(Token::try_from(at).unwrap_or(-1));
         let mut order: Vec<u32> = (0..seen.logits.len()).map(id).collect();
@@ -90,7 +93,7 @@ impl Sketch {
 
     /// The divergence of another distribution from this one, in nats: Σ p (ln p − ln q). `None` where a token is kept that the
     /// other has not.
-    pub(super) fn divergence(&self, seen: &Distribution<'_>) -> Option<f64> {
+    pub(in crate::worker) fn divergence(&self, seen: &Distribution<'_>) -> Option<f64> {
         let difference = |(token, log_p): &(u32, f32)| {
             let is_known = (*token as usize) < seen.logits.len();
             let token = Token::try_from(*token).ok().filter(|_| is_known)?;
@@ -110,7 +113,7 @@ impl Sketch {
     }
 
     /// The likeliest token.
-    pub(super) fn likeliest(&self) -> Option<u32> {
+    pub(in crate::worker) fn likeliest(&self) -> Option<u32> {
         self.top.first().map(|(token, _)| *token)
     }
 }

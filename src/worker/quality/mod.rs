@@ -6,8 +6,8 @@
 //! | `distribution.rs` | from logits to probabilities, and what is kept of them. Pure |
 //! | `answers.rs` | the reference's answers, in a file |
 
-mod answers;
-mod distribution;
+pub(super) mod answers;
+pub(super) mod distribution;
 
 use std::path::PathBuf;
 
@@ -70,17 +70,22 @@ pub fn foretell<S: Session>(
     }
 }
 
-fn hash(tokens: &[Token]) -> String {
+/// Hash of tokens.
+pub(super) fn hash(tokens: &[Token]) -> String {
     let bytes: Vec<u8> = tokens.iter().flat_map(|token| token.to_le_bytes()).collect();
     short_hash(&bytes)
 }
 
 /// Where the answers of a reference are kept: in the user's cache, or, without one, among temporary files.
 fn place(reference: &str, engine: &str) -> PathBuf {
+    folder().join(format!("{reference}-{}.answers", short_hash(engine.as_bytes())))
+}
+
+/// The folder of answers.
+pub(super) fn folder() -> PathBuf {
     let folder =
         crate::dirs::user_folder("XDG_CACHE_HOME", ".cache").unwrap_or_else(std::env::temp_dir);
-    let name = format!("{reference}-{}.answers", short_hash(engine.as_bytes()));
-    folder.join("lbench").join("quality").join(name)
+    folder.join("lbench").join("quality")
 }
 
 /// A row on its session.
