@@ -1,4 +1,4 @@
-//! What ends a run before it has results, and the exit codes of the program.
+//! Errors: what ends a run before it has results, and the exit codes of the program.
 
 use std::path::PathBuf;
 

@@ -4,11 +4,13 @@
 mod again;
 mod peaks;
 mod settled;
+mod warning;
 
 use serde::{Deserialize, Serialize};
 
 pub use peaks::Peak;
 pub use settled::rows as settled_rows;
+pub use warning::{Warning, WarningKind};
 
 use crate::job::JobId;
 use crate::stats::stopping::StopReason;
@@ -354,13 +356,6 @@ pub enum Trouble {
     /// Anything else.
     #[default]
     Other,
-}
-
-/// Something that a reader of the results must know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Warning {
-    /// One sentence: what is the matter and what to do.
-    pub text: String,
 }
 
 /// A look at the anchor behind some rows: the first row of a run or of a load, measured again. Journals of

@@ -1,4 +1,4 @@
-//! What a device can do at best, and what share of it a row reaches. Formulas in `docs/roofline.md`.
+//! Roofline: what a device can do at best, and what share of it a row reaches. Formulas in `docs/roofline.md`.
 //!
 //! The ceilings are measured in a worker, through the engine; here is what follows from them, and the
 //! file in which they are kept. Whatever is not known is `None`, and so is all that follows from it.

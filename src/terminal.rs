@@ -1,4 +1,4 @@
-//! What goes to people: the one place that writes to standard error, and a filter for what goes to standard output.
+//! Terminal: what goes to people: the one place that writes to standard error, and a filter for what goes to standard output.
 //!
 //! Names and texts in it come from model files, logs, hubs and command lines. What a terminal would obey in them is
 //! made harmless here, whoever says it. And nobody may be there: standard error may be closed or full, and that ends
@@ -25,14 +25,25 @@ fn say(line: &str) {
     let _ = io::stderr().lock().write_all(line.as_bytes());
 }
 
+/// Whether there is nothing in a text that needs a second look: most have not, and results may be long.
+fn is_tame(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\t'))
+}
+
 /// The same text without what a terminal would obey, but for tabs and ends of lines.
 fn harmless(text: &str) -> String {
+    if is_tame(text) {
+        return text.to_string();
+    }
     text.chars().map(|c| if is_harmful(c) && !matches!(c, '\n' | '\t') { ' ' } else { c }).collect()
 }
 
 /// JSON with nothing in it that a terminal would obey: in strings, which alone can hold it, such characters are
 /// written by their numbers.
 pub fn in_json(json: &str) -> String {
+    if is_tame(json) {
+        return json.to_string();
+    }
     let mut escaped = String::with_capacity(json.len());
     for c in json.chars() {
         if is_harmful(c) && !matches!(c, '\n' | '\t' | '\r') {

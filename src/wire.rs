@@ -1,4 +1,4 @@
-//! What parent and worker say to each other: one JSON value a line, requests down the worker's standard
+//! Protocol between parent and worker: what they say to each other: one JSON value a line, requests down the worker's standard
 //! input, events up a pipe of their own.
 //!
 //! The worker moves its standard output out of the way before the engine starts, so a stray `printf` in

@@ -6,7 +6,7 @@ use crate::compare::{self, Run};
 use crate::error::Error;
 use crate::journal::RunFacts;
 use crate::plan::Plan;
-use crate::record::{Record, Warning};
+use crate::record::{Record, Warning, WarningKind};
 use crate::report::{Baseline, Report};
 
 /// What an earlier run has for the rows of this one.
@@ -35,7 +35,8 @@ impl<'a> Beside<'a> {
         let mut report = report.with_baseline(self.baseline.clone());
         for text in &self.warnings {
             tell(text);
-            report.fold(&Record::Warned { job: None, warning: Warning { text: text.clone() } });
+            let warning = Warning::new(WarningKind::Baseline, text.as_str());
+            report.fold(&Record::Warned { job: None, warning });
         }
         report
     }

@@ -16,7 +16,10 @@ Examples:
   lbench -m model.gguf -n 0 -b 64,128,512   a sweep over batch sizes
   lbench -m model.gguf --preset report      several sweeps, a table each
 
-lbench --help has the rest: more axes, limits, journals, comparisons.";
+lbench --help has the rest: more axes, limits, journals, schema, completions, man.";
+
+/// Commands for programs and shells, which few people type: `--help` has them.
+const PLUMBING: [&str; 4] = ["schema", "completions", "man", "mock-server"];
 
 /// Under all the flags.
 pub(super) const EXAMPLES: &str = "\
@@ -57,9 +60,12 @@ pub(super) fn brief() -> Command {
             let arg = if let Some(heading) = heading { arg.help_heading(heading) } else { arg };
             if let Some(value) = value { arg.value_name(value) } else { arg }
         })
-        .mut_subcommands(|command| match words.next() {
-            Some(words) if !words.is_empty() => command.about(*words),
-            _ => command,
+        .mut_subcommands(|command| {
+            let is_hidden = command.is_hide_set() || PLUMBING.contains(&command.get_name());
+            match words.next() {
+                Some(words) if !words.is_empty() => command.about(*words).hide(is_hidden),
+                _ => command,
+            }
         })
         .disable_help_subcommand(true)
         .after_help(MORE)

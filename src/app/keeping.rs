@@ -14,6 +14,7 @@ use crate::journal::{self, Demand, Ending, GivenSweep, Journal, Kept, RunHeader,
 use crate::machine::Host;
 use crate::plan::Plan;
 use crate::record::{Record, Warning};
+use crate::report::{Recipe, StoredPage};
 use crate::runner::End;
 use crate::units::{counted, unix_time};
 use crate::wire::Settings;
@@ -32,6 +33,10 @@ pub(super) fn resumed(
             Error::Usage("--resume: there is no earlier run to go on with: name its journal".into())
         })?,
     };
+    if StoredPage::open(&path).is_some() {
+        let text = "it is a page, which has the rows of a run and not its journal: name that, or none for the last run";
+        return Err(Error::Usage(format!("--resume {}: {text}", path.display())));
+    }
     let found = journal::read(&path)?;
     found.notes.iter().for_each(|note| tell(note));
     let old = found.header();
@@ -128,6 +133,12 @@ pub(super) fn open(
 ) -> Result<Option<Writer>, Error> {
     let header = header(request.typed.clone(), &request.sweeps, (plan, facts, settings));
     begin(&request.sweeps[0].args, earlier, &header, Some(kept))
+}
+
+/// What was typed for a run that begins now.
+pub(super) fn recipe(request: &RunRequest) -> Recipe {
+    let sweeps = request.sweeps.iter().map(|asked| (asked.title.clone(), asked.given.clone()));
+    Recipe { unix_time: unix_time(), args: request.typed.clone(), sweeps: sweeps.collect() }
 }
 
 /// The header of a run that begins now.

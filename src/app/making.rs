@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::gguf::synth::{part_path, remove_leftovers};
 use crate::gguf::{FileType, Header};
 use crate::machine::{DeviceKind, Host};
-use crate::models::making::{self, Quantizing, Recipe};
+use crate::models::making::{self, Quantization, Quantizing};
 use crate::runner::Runner;
 use crate::setup::Model;
 use crate::units::Bytes;
@@ -102,7 +102,7 @@ fn tell_of_source(model: &Model, is_one_of_them: bool) {
     }
 }
 
-/// QuantizationRun of files out of one model.
+/// Quantizing of one model into several files, and their removal.
 struct QuantizationRun<'a> {
     args: &'a BenchArgs,
     model: &'a Model,
@@ -110,7 +110,7 @@ struct QuantizationRun<'a> {
 
 impl QuantizationRun<'_> {
     /// Refuses what the disk or the memory has no room for.
-    fn check_room(&self, wanted: &[&Recipe], host: &Host) -> Result<(), Error> {
+    fn check_room(&self, wanted: &[&Quantization], host: &Host) -> Result<(), Error> {
         let folder = &self.args.models_dir;
         let refuse = |text: String| Err(Error::Usage(format!("--make: {text}")));
         if wanted.is_empty() {
@@ -146,7 +146,7 @@ impl QuantizationRun<'_> {
     }
 
     /// Makes one file: under another name until it is whole.
-    fn make(&self, recipe: &Recipe, runner: &mut Runner) -> Result<(), Error> {
+    fn make(&self, recipe: &Quantization, runner: &mut Runner) -> Result<(), Error> {
         let (path, model) = (&recipe.path, self.model);
         remove_leftovers(path);
         let part = Unfinished(part_path(path));

@@ -12,6 +12,7 @@
 //! | `beside.rs` | an earlier run beside it |
 //! | `earlier.rs` | runs and files that `@last`, `@ID` and `@TAG` stand for |
 //! | `keeping.rs` | its journal, and what an earlier one has of it |
+//! | `page_file.rs` | the file that a page is written to |
 //! | `making.rs` | quantizations that are made for it |
 //! | `rooflines.rs` | what the devices can do at best, for those who show it |
 //! | `devices.rs`, `version.rs` | flags that ask instead of measuring |
@@ -34,6 +35,7 @@ mod making;
 mod man;
 mod mock_server;
 mod out;
+mod page_file;
 mod prepare;
 mod quality;
 mod report;

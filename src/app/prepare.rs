@@ -1,4 +1,4 @@
-//! What a sweep needs before it runs: models, plan, links, predictions, and words of warning.
+//! Preparation: what a sweep needs before it runs: models, plan, links, predictions, and words of warning.
 
 use std::path::Path;
 

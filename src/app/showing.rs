@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal as _};
 use std::os::fd::AsFd;
 
 use super::out::{output_error, tell};
+use super::page_file::{GrowingPage, PageFile};
 use crate::cli::BenchArgs;
 use crate::error::Error;
 use crate::progress::Progress;
@@ -17,6 +18,8 @@ pub(super) struct Showing {
     stdout: Stream,
     /// A copy of the rows on standard error.
     stderr: Option<Stream>,
+    /// The page of the run.
+    page: Option<GrowingPage>,
     /// Why there is no copy any more.
     lost: Option<io::Error>,
     /// Rows on standard output wait for the end.
@@ -31,7 +34,7 @@ pub(super) struct Showing {
 }
 
 impl Showing {
-    pub(super) fn new(args: &BenchArgs, progress: &Progress) -> Self {
+    pub(super) fn new(args: &BenchArgs, progress: &Progress, page: Option<PageFile>) -> Self {
         let (stdout, stderr) = (io::stdout(), io::stderr());
         let together = is_same(&stdout, &stderr);
         // On a terminal the live table has the rows, or the engine's words go there.
@@ -43,6 +46,7 @@ impl Showing {
         Self {
             stdout: Stream::new(args.output),
             stderr: args.output_err.map(Stream::new),
+            page: page.map(GrowingPage::new),
             lost: None,
             holds_rows,
             holds_copy,
@@ -55,6 +59,7 @@ impl Showing {
     /// Writes the rows that are final.
     pub(super) fn advance(&mut self, report: &mut Report, progress: &Progress) -> io::Result<()> {
         let (mut rows, mut copied) = (0, report.len());
+        let paged = self.page.as_mut().map_or(report.len(), |page| page.advance(report));
         progress.suspend(|| -> io::Result<()> {
             if !self.holds_rows {
                 rows = self.stdout.advance(report, &mut Harmless::new(io::stdout().lock()))?;
@@ -75,7 +80,7 @@ impl Showing {
             }
             Ok(())
         })?;
-        report.forget_details(rows.min(copied));
+        report.forget_details(rows.min(copied).min(paged));
         Ok(())
     }
 
@@ -102,9 +107,10 @@ impl Showing {
             }
             (None, None) => Ok(()),
         };
+        let paged = self.page.take().map_or(Ok(()), |page| page.finish(report));
         self.messages.drain(..).for_each(|text| tell(&text));
         let what = || "standard error (-oe)".to_string();
-        shown.and(copied.map_err(|source| Error::Output { what: what(), source }))
+        shown.and(paged).and(copied.map_err(|source| Error::Output { what: what(), source }))
     }
 }
 

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::beside::Beside;
 use super::out::{draw, output_error, print, tell};
+use super::page_file::PageFile;
 use super::rooflines::rooflines;
 use super::showing::Showing;
 use super::{devices, earlier, keeping, making, prepare, shares};
@@ -73,6 +74,7 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     host.floors = args.engine.cache("noise").get(&cache::key(&host));
     let cold = request.sweeps.iter().map(|asked| asked.args.cold).max().unwrap_or(0);
     let mut facts = facts(args, host, cold, seed);
+    let page = PageFile::of(args)?;
     let beside = match &file {
         Some(file) => Some(Beside::new(file, &args.how, &plan, &facts)?),
         None => None,
@@ -89,12 +91,13 @@ pub(super) fn main(typed: &BenchArgs) -> Result<u8, Error> {
     let kept = keeping::kept(earlier.as_ref(), &plan, &wanted);
     let journal = keeping::open(&request, (earlier.as_ref(), &kept), (&plan, &facts, settings))?;
     drop(earlier);
-    let mut report = Report::new(plan.clone(), facts).with_columns(columns);
+    let recipe = keeping::recipe(&request);
+    let mut report = Report::new(plan.clone(), facts).with_columns(columns).with_recipe(recipe);
     if let Some(beside) = &beside {
         report = beside.enter(report);
     }
     let run = Measuring { args, settings, plan: &plan, beside: beside.as_ref() };
-    run.measure(&mut runner, report, &kept, journal)
+    run.measure(&mut runner, report, &kept, (journal, page))
 }
 
 /// What is true of a run before anything is measured.
@@ -222,14 +225,14 @@ impl Measuring<'_> {
         runner: &mut Runner,
         mut report: Report,
         kept: &Kept,
-        mut journal: Option<Writer>,
+        (mut journal, page): (Option<Writer>, Option<PageFile>),
     ) -> Result<u8, Error> {
         let priors = report.facts().priors.clone();
         let mut progress = self.progress(&priors);
         report.replay(kept, self.plan, false);
         kept.replay(self.plan, false, |_, record| progress.fold(record));
 
-        let mut showing = Showing::new(self.args, &progress);
+        let mut showing = Showing::new(self.args, &progress, page);
         if let Err(error) = showing.advance(&mut report, &progress) {
             keeping::leave(journal);
             return Err(output_error(error));

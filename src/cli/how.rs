@@ -1,4 +1,4 @@
-//! How results are compared: flags of `lbench compare`, and of a run beside a baseline.
+//! Manner of comparing: how results are compared: flags of `lbench compare`, and of a run beside a baseline.
 
 use clap::Args;
 

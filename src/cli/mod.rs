@@ -162,13 +162,16 @@ pub struct BenchArgs {
     #[arg(long, help_heading = "Measuring")]
     pub no_collapse: bool,
 
-    /// Format of the results on standard output: md, json, jsonl, csv, sql, none
+    /// Format of the results on standard output: md, json, jsonl, csv, sql, html, none
     #[arg(short = 'o', long, value_name = "FORMAT", default_value = "md", help_heading = "Output")]
     #[arg(value_parser = format)]
     pub output: Format,
     /// [-oe] Format of a second copy on standard error [default: none]
     #[arg(long, value_name = "FORMAT", value_parser = format, help_heading = "Output")]
     pub output_err: Option<Format>,
+    /// Also write a page to this file: tables, plots and the rows themselves, for any browser
+    #[arg(long, value_name = "FILE", help_heading = "Output", value_hint = clap::ValueHint::FilePath)]
+    pub html: Option<PathBuf>,
     /// More columns for the table: short names or fields; help lists them
     #[arg(long, value_name = "NAME,...", value_delimiter = ',', help_heading = "Output")]
     pub columns: Vec<String>,
@@ -357,8 +360,9 @@ impl BenchArgs {
 
     /// Whether the results have room for what devices can do at best.
     pub fn needs_roof(&self, columns: &[Extra]) -> bool {
-        let formats = [Some(self.output), self.output_err];
-        let whole = [Format::Json, Format::Jsonl, Format::Csv, Format::Sql];
+        let page = self.html.as_ref().map(|_| Format::Html);
+        let formats = [Some(self.output), self.output_err, page];
+        let whole = [Format::Json, Format::Jsonl, Format::Csv, Format::Sql, Format::Html];
         let named = columns.iter().any(|column| column.needs_roof());
         !self.no_roofline && (named || formats.iter().flatten().any(|f| whole.contains(f)))
     }

@@ -1,4 +1,4 @@
-//! What must not be compared, and what else a difference may be about.
+//! Checks: what must not be compared, and what else a difference may be about.
 
 use std::collections::BTreeSet;
 

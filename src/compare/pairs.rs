@@ -1,4 +1,4 @@
-//! Which row of one side is compared with which of the other.
+//! Pairs: which row of one side is compared with which of the other.
 
 use std::collections::{HashMap, HashSet};
 

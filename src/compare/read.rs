@@ -14,7 +14,7 @@ use super::entry::ComparedRow;
 use super::runs::{self, FileRow};
 use crate::encoding;
 use crate::error::Error;
-use crate::report::{Report, fields};
+use crate::report::{Report, StoredPage, fields, page};
 
 /// One side of a comparison.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +39,9 @@ impl Run {
             (path.display().to_string(), fs::read(path).map(|found| bytes = found))
         };
         read.map_err(|error| {
-            Error::Usage(format!("{name}: {error}; give a result file of -o json or -o jsonl"))
+            Error::Usage(format!(
+                "{name}: {error}; give a result file of -o json or -o jsonl, or a page"
+            ))
         })?;
         Self::parse(name, &encoding::decode_lossy(&bytes))
     }
@@ -61,7 +63,9 @@ impl Run {
     /// # Errors
     /// When it has no rows.
     pub fn parse(name: String, text: &str) -> Result<Self, Error> {
-        let text = text.trim_start_matches(encoding::MARK);
+        let page = page::is_page(text).then(|| StoredPage::parse(text));
+        let lines = page.as_ref().map(StoredPage::rows_as_lines);
+        let text = lines.as_deref().unwrap_or(text).trim_start_matches(encoding::MARK);
         let mut found = FileContent::default();
         if first_line_is_csv(text) {
             found.csv(text);
@@ -79,6 +83,7 @@ impl Run {
             return Err(Error::Usage(format!("{name}: {}", found.instead(&name))));
         }
         let mut notes = found.notes(entries.len());
+        notes.extend(page.as_ref().and_then(StoredPage::note).map(String::from));
         let rows = objects.into_iter().zip(&entries);
         let rows: Vec<_> =
             rows.map(|((document, object), entry)| FileRow { document, object, entry }).collect();

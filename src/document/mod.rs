@@ -6,12 +6,15 @@
 //! | `mod.rs` | what documents are made of, and what a format must be able to write |
 //! | `text.rs` | text from model files and logs made harmless |
 //! | `markdown.rs` | markdown |
+//! | `html.rs` | HTML, as a piece of a page |
 
+pub mod html;
 mod markdown;
 pub mod text;
 
 use std::io::{self, Write};
 
+pub use html::Html;
 pub use markdown::Markdown;
 
 /// What stands where there is nothing to say.

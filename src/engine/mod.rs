@@ -1,4 +1,4 @@
-//! What a worker needs of an engine: two traits, two implementations.
+//! Engine: what a worker needs of an engine: two traits, two implementations.
 //!
 //! An [`Engine`] owns the backends and at most one loaded model; a [`Session`] is one context on it. The
 //! measurements in [`crate::worker`] are generic over both, so the loop that times llama.cpp is the very

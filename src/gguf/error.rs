@@ -1,4 +1,4 @@
-//! What can be wrong with a model file, in words for people.
+//! Faults of a model file: what can be wrong with a model file, in words for people.
 
 use crate::units::Bytes;
 

@@ -1,4 +1,4 @@
-//! Which type llama.cpp's own quantizer gives each tensor of a file: a synthetic model has to be mixed
+//! Mixture of types: which type llama.cpp's own quantizer gives each tensor of a file: a synthetic model has to be mixed
 //! like a real one, or it would be faster or slower than the model it stands for.
 //!
 //! The rules are llama.cpp's, without an importance matrix, for the architectures and file types that

@@ -10,7 +10,7 @@ use crate::axis::AXES;
 use crate::encoding;
 use crate::journal::{self, Ending, Journal, Kept};
 use crate::machine::{DeviceKind, Host};
-use crate::report::{Report, Row};
+use crate::report::{Recipe, Report, Row};
 use crate::units::{counted, short_hash};
 use crate::wire::MAX_LINE;
 
@@ -69,7 +69,9 @@ pub struct BestRow {
 pub fn report_of(journal: &Journal) -> Report {
     let plan = journal.plan();
     let kept = Kept::to_show(journal, &plan);
-    let mut report = Report::new(plan.clone(), journal.header().facts.clone());
+    let recipe = Recipe::of(journal.header());
+    let facts = journal.header().facts.clone();
+    let mut report = Report::new(plan.clone(), facts).with_recipe(recipe);
     report.replay(&kept, &plan, true);
     report
 }

@@ -1,4 +1,4 @@
-//! Which files of a repository are the model: llama-bench's rules.
+//! Choice of files: which files of a repository are the model: llama-bench's rules.
 
 use super::Wanted;
 

@@ -1,4 +1,4 @@
-//! What a person sees of downloads, on standard error: a bar on a terminal, else lines where asked for.
+//! Display of downloads: what a person sees of downloads, on standard error: a bar on a terminal, else lines where asked for.
 
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};

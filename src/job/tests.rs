@@ -150,18 +150,21 @@ fn ids_are_what_they_were() {
 fn jobs_of_old_journals_have_their_ids() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/h200");
     // The folder is not in what is published.
-    for file in fs::read_dir(folder).into_iter().flatten() {
+    let mut checked = 0;
+    for file in fs::read_dir(&folder).into_iter().flatten() {
         let path = file.unwrap().path();
         if path.extension().is_none_or(|ending| ending != "jsonl") {
             continue;
         }
         let text = fs::read_to_string(&path).unwrap();
         let header: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
-        let jobs = header["header"]["plan"]["jobs"].as_array().unwrap();
-        assert!(!jobs.is_empty());
+        // Since schema 3, rows are lines of their own.
+        let Some(jobs) = header["header"]["plan"]["jobs"].as_array() else { continue };
+        checked += jobs.len();
         for planned in jobs.iter().filter(|planned| !planned["job"]["config"]["rpc"].is_null()) {
             let job: Job = serde_json::from_value(planned["job"].clone()).unwrap();
             assert_eq!(id(&job.setup, &job.work), job.id, "{}", path.display());
         }
     }
+    assert!(checked > 50 || !folder.exists(), "{checked} jobs");
 }

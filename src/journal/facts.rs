@@ -1,4 +1,4 @@
-//! What is true of a whole run: what a result must say beside its rows.
+//! Facts of a run: what is true of a whole run: what a result must say beside its rows.
 
 use serde::{Deserialize, Serialize};
 

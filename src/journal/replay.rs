@@ -1,4 +1,4 @@
-//! Which visits of a journal stand, for a plan and a rule that may be others by now.
+//! Replay: which visits of a journal stand, for a plan and a rule that may be others by now.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Journal, RunFacts, RunHeader};
 use crate::job::{Job, JobId};
 use crate::plan::Plan;
-use crate::record::{Check, Outcome, Record, Warning, settled_rows};
+use crate::record::{Check, Outcome, Record, Warning, WarningKind, settled_rows};
 use crate::stats::stopping::Rule;
 use crate::wire::Settings;
 use crate::work::Sample;
@@ -64,7 +64,7 @@ impl Attempt {
                 "measured in an earlier run, and not under what is true of this one: {}",
                 differences.join("; ")
             );
-            let (job, warning) = (Some(job.clone()), Warning { text });
+            let (job, warning) = (Some(job.clone()), Warning::new(WarningKind::Earlier, text));
             self.records.insert(1, Record::Warned { job, warning });
         }
     }

@@ -13,7 +13,7 @@ use crate::job::{Job, JobId};
 use crate::machine::Host;
 use crate::plan::tests::config;
 use crate::plan::{Plan, Planned};
-use crate::record::{Check, Outcome, Phase, Reading, Trouble, Warning};
+use crate::record::{Check, Outcome, Phase, Reading, Trouble, Warning, WarningKind};
 use crate::stats::stopping::Rule;
 use crate::units::Nanos;
 use crate::wire::Guarded;
@@ -253,7 +253,7 @@ fn in_schema_1_the_last_whole_measurement_stands_with_what_was_found_behind_it()
     let settled =
         Record::Settled { jobs: vec![job.clone()], nth: vec![0], check: Some(check.clone()) };
     records.push(settled.clone());
-    records.push(Record::Warned { job: None, warning: Warning { text: "hot".into() } });
+    records.push(Record::Warned { job: None, warning: Warning::new(WarningKind::Other, "hot") });
     records.extend(attempt(job, 7, None));
     let journal = read_text(&text_under(&old_header(&plan), &records)).unwrap();
     let kept = Kept::to_show(&journal, &plan);

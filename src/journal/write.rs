@@ -10,7 +10,7 @@ use rustix::fs::{FlockOperation, flock};
 use super::{Ending, Kept, Line, RunHeader, pieces, read};
 use crate::error::Error;
 use crate::plan::Plan;
-use crate::record::{Record, Warning};
+use crate::record::{Record, Warning, WarningKind};
 
 /// A journal that is being written. Trouble with it is told once and never ends the run.
 #[derive(Debug)]
@@ -30,7 +30,8 @@ impl Writer {
         kept: Option<&Kept>,
         header: &RunHeader,
     ) -> Result<Result<Self, Warning>, Error> {
-        let trouble = |error: io::Error| Ok(Err(Warning { text: without(path, &error) }));
+        let trouble =
+            |error: io::Error| Ok(Err(Warning::new(WarningKind::Journal, without(path, &error))));
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         if let Err(error) = folder.map_or(Ok(()), std::fs::create_dir_all) {
             return trouble(error);
@@ -131,7 +132,7 @@ impl Writer {
     fn write(&mut self, write: impl FnOnce(&mut File) -> io::Result<()>) -> Option<Warning> {
         let error = write(self.file.as_mut()?).err()?;
         self.file = None;
-        Some(Warning { text: without(&self.path, &error) })
+        Some(Warning::new(WarningKind::Journal, without(&self.path, &error)))
     }
 }
 

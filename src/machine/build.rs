@@ -1,4 +1,4 @@
-//! What this build of lbench is: facts from when it was built, beside what its engine says of itself.
+//! Build: what this build of lbench is: facts from when it was built, beside what its engine says of itself.
 
 use crate::machine::cards::Cards;
 use crate::machine::{Description, DeviceKind, Module};

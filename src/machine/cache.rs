@@ -1,4 +1,4 @@
-//! What was measured before, in files of the user's: it saves time and nothing else. A file that cannot be
+//! Cache of measurements: what was measured before, in files of the user's: it saves time and nothing else. A file that cannot be
 //! read is as good as none, one that cannot be written is not written.
 
 use std::collections::BTreeMap;

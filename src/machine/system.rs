@@ -1,4 +1,4 @@
-//! What the system tells about itself, from Linux's own files. Elsewhere, and in a container that hides
+//! System: what the system tells about itself, from Linux's own files. Elsewhere, and in a container that hides
 //! them, the answers are `None`.
 
 use std::fs;

@@ -175,7 +175,7 @@ fn no_token_comes_before_its_time_and_slots_are_queued_for() {
     std::thread::scope(|scope| {
         for _ in 0..3 {
             scope.spawn(|| {
-                assert!(ask(&server, "/v1/completions", &stream_of(5)).contains("[DONE]"))
+                assert!(ask(&server, "/v1/completions", &stream_of(5)).contains("[DONE]"));
             });
         }
     });

@@ -1,4 +1,4 @@
-//! What a token costs, read off the tensor table.
+//! Cost of a token: what a token costs, read off the tensor table.
 
 use crate::gguf::{Header, TensorInfo};
 use crate::setup::{Attention, TokenCost};

@@ -30,7 +30,7 @@ pub struct Quantizing {
 
 /// A quantization to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recipe {
+pub struct Quantization {
     /// What it will be.
     pub file_type: FileType,
     /// Where it will lie.
@@ -51,11 +51,15 @@ const ROWS: u64 = 8 << 30;
 ///
 /// # Errors
 /// When the model's file cannot be read.
-pub fn recipes(model: &Model, types: &[FileType], folder: &Path) -> Result<Vec<Recipe>, Error> {
+pub fn recipes(
+    model: &Model,
+    types: &[FileType],
+    folder: &Path,
+) -> Result<Vec<Quantization>, Error> {
     let header = Header::read(&model.path)
         .map_err(|error| Error::Model { path: model.path.clone(), reason: error.to_string() })?;
     let now = header.metadata.get("general.file_type").and_then(crate::gguf::MetadataValue::count);
-    let recipe = |&file_type: &FileType| Recipe {
+    let recipe = |&file_type: &FileType| Quantization {
         file_type,
         path: folder.join(name(&model.path, file_type)),
         size: Bytes(size(&header, file_type)),
@@ -103,7 +107,7 @@ fn memory(header: &Header) -> u64 {
 }
 
 /// Whether a file is what a recipe asks for, made of this very model, and whole.
-pub fn is_made(recipe: &Recipe, model: &Model) -> bool {
+pub fn is_made(recipe: &Quantization, model: &Model) -> bool {
     let age = |path: &Path| std::fs::metadata(path).and_then(|file| file.modified()).ok();
     let is_later = age(&recipe.path) >= age(&model.path);
     Header::read(&recipe.path).is_ok_and(|header| {
@@ -118,7 +122,7 @@ pub fn is_made(recipe: &Recipe, model: &Model) -> bool {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn of_made(recipe: &Recipe, model: &Model) -> Result<Model, Error> {
+pub fn of_made(recipe: &Quantization, model: &Model) -> Result<Model, Error> {
     if recipe.path.to_str().is_none() {
         return Err(Error::Model { path: recipe.path.clone(), reason: NO_TEXT.into() });
     }

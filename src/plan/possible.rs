@@ -1,4 +1,4 @@
-//! What is possible with a model: tests that its kind has not, that its positions do not reach, or that its batches do
+//! Possibility: what is possible with a model: tests that its kind has not, that its positions do not reach, or that its batches do
 //! not hold are not begun.
 
 use crate::job::Job;

@@ -1,4 +1,4 @@
-//! What a person sees while a sweep runs, on standard error: on a terminal a table that is drawn again in
+//! Progress: what a person sees while a sweep runs, on standard error: on a terminal a table that is drawn again in
 //! place, else lines where they are asked for.
 //!
 //! | file | what it holds |

@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use ::csv::{QuoteStyle, WriterBuilder};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::fields::{Field, FieldKind, all};
 use super::{Renderer, Report};
@@ -28,6 +28,21 @@ impl Renderer for Csv {
     fn end(&mut self, _: &Report, _: &mut dyn Write) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Rows that were read.
+pub(super) fn write_objects(
+    rows: impl Iterator<Item = Map<String, Value>>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let names = columns().map(|field| field.name.to_string());
+    write(out, QuoteStyle::Necessary, names)?;
+    for row in rows {
+        let values = columns()
+            .map(|field| row.get(field.name).map_or_else(String::new, |value| text(field, value)));
+        write(out, QuoteStyle::Always, values)?;
+    }
+    Ok(())
 }
 
 fn columns() -> impl Iterator<Item = &'static Field> {

@@ -1,4 +1,4 @@
-//! How the speed falls with depth, in a sentence for each test that was measured at several.
+//! Depth lines: how the speed falls with depth, in a sentence for each test that was measured at several.
 
 use std::collections::HashMap;
 

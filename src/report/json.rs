@@ -3,8 +3,11 @@
 
 use std::io::{self, Write};
 
+use serde_json::{Map, Value, json};
+
 use super::fields::all;
 use super::{Renderer, Report};
+use crate::terminal;
 
 /// One array of all rows.
 #[derive(Default)]
@@ -51,6 +54,27 @@ impl Renderer for Jsonl {
 /// A row on one line.
 pub(super) fn object(report: &Report, index: usize) -> String {
     format!("{{{}}}", encoded(report, index).join(", "))
+}
+
+/// Rows that were read, as one array; fields that are not known stand behind the others.
+pub(super) fn write_objects(
+    rows: impl Iterator<Item = Map<String, Value>>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    out.write_all(b"[\n")?;
+    let mut before = "";
+    for mut row in rows {
+        let known = all().filter_map(|field| {
+            let value = row.remove(field.name)?;
+            Some(format!("\"{}\": {}", field.name, field.json(&value)))
+        });
+        let mut fields: Vec<_> = known.collect();
+        let later = row.iter().map(|(name, value)| format!("{}: {value}", json!(name)));
+        fields.extend(later.map(|field| terminal::in_json(&field)));
+        out.write_all(format!("{before}  {{\n    {}\n  }}", fields.join(",\n    ")).as_bytes())?;
+        before = ",\n";
+    }
+    out.write_all(if before.is_empty() { b"]\n" } else { b"\n]\n" })
 }
 
 /// Every field as `"name": value`, in the order of the table, which a JSON map would not keep.

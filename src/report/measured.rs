@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::journal::RunFacts;
 use crate::plan::Planned;
-use crate::record::{Check, Health, Loaded, Outcome, Reading, Warning};
+use crate::record::{Check, Health, Loaded, Outcome, Reading, Warning, WarningKind};
 use crate::work::Sample;
 
 /// What has been recorded of one row so far, over all visits to it.
@@ -82,7 +82,7 @@ impl Measured {
         if *outcome != Outcome::Interrupted {
             let text =
                 format!("a later visit to this row did not end well: {}", outcome.in_words());
-            self.warnings.push(Warning { text });
+            self.warnings.push(Warning::new(WarningKind::Visit, text));
         }
     }
 

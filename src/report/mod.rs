@@ -17,6 +17,8 @@
 //! | `extra.rs` | columns on request |
 //! | `plot.rs` | its main plot |
 //! | `json.rs`, `csv.rs`, `sql.rs` | for programs |
+//! | `page/` | one HTML page that is the data too |
+//! | `recipe.rs` | what was typed for a run |
 //! | `schema.rs` | what JSON holds, as JSON Schema |
 
 mod baseline;
@@ -28,7 +30,9 @@ pub mod fields;
 mod json;
 mod measured;
 mod notes;
+pub mod page;
 mod plot;
+mod recipe;
 mod row;
 mod schema;
 mod sheet;
@@ -46,10 +50,12 @@ pub(crate) use baseline::percent;
 pub use baseline::{Against, Base, Baseline};
 pub use extra::{Extra, list as list_columns, scaled};
 pub use measured::{Measured, RowVisit};
+pub use page::StoredPage;
 pub use plot::plots;
+pub use recipe::Recipe;
 pub use row::{Row, Same};
 pub use schema::write as write_schema;
-pub use stream::{Format, Renderer, Stream, write_all};
+pub use stream::{Format, Renderer, Stream, write_all, write_stored};
 
 use crate::job::{Job, JobId};
 use crate::journal::{Kept, RunFacts, RunHeader};
@@ -81,6 +87,7 @@ pub struct Report {
     /// What the samples of each come to, worked out when first asked for.
     summaries: Vec<OnceCell<Summary>>,
     warnings: Vec<Warning>,
+    recipe: Option<Recipe>,
     baseline: Option<Baseline>,
     /// The rows that measure a job, in order: more than one where a value was asked for twice and each
     /// is to be measured.
@@ -124,6 +131,7 @@ impl Report {
             columns: Vec::new(),
             measured,
             warnings: Vec::new(),
+            recipe: None,
             baseline: None,
             rows_of,
             users,
@@ -167,6 +175,17 @@ impl Report {
     #[must_use]
     pub fn with_baseline(self, baseline: Baseline) -> Self {
         Self { baseline: Some(baseline), ..self }
+    }
+
+    /// The same of a run for which this was typed.
+    #[must_use]
+    pub fn with_recipe(self, recipe: Recipe) -> Self {
+        Self { recipe: Some(recipe), ..self }
+    }
+
+    /// What was typed for it, where that is known.
+    pub fn recipe(&self) -> Option<&Recipe> {
+        self.recipe.as_ref()
     }
 
     /// Takes in what happened. A record of a job that is not in the plan is passed over.

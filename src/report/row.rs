@@ -8,7 +8,7 @@ use crate::journal::RunFacts;
 use crate::machine::{Link, Roof, without_folders};
 use crate::plan::Part;
 use crate::record::{
-    Canary, Health, Outcome, Peak, Phase, Reading, RemoteTraffic, Trouble, Warning,
+    Canary, Health, Outcome, Peak, Phase, Reading, RemoteTraffic, Trouble, Warning, WarningKind,
 };
 use crate::roofline::Target;
 use crate::setup::Setup;
@@ -318,10 +318,10 @@ impl<'a> Row<'a> {
     }
 
     /// What its reader must know: of its settings, of how it was measured, of the whole run.
-    pub fn warnings(&self) -> impl Iterator<Item = &'a str> {
+    pub fn warnings(&self) -> impl Iterator<Item = (WarningKind, &'a str)> {
         let warned = self.measured.warnings.iter().chain(self.run_warnings);
-        let warned = warned.map(|warning| warning.text.as_str());
-        self.notes.iter().map(String::as_str).chain(warned)
+        let warned = warned.map(|warning| (warning.kind, warning.text.as_str()));
+        self.notes.iter().map(|note| (WarningKind::Plan, note.as_str())).chain(warned)
     }
 
     /// The axes in which this row differs from the equal row that was measured.
@@ -358,6 +358,13 @@ impl<'a> Row<'a> {
             }
             _ => None,
         })
+    }
+
+    /// The row as a side of a comparison; `None` where it did not come to its end.
+    pub fn side(&self) -> Option<Side<'_>> {
+        let ended_well = self.measured.ended_well();
+        let values = &self.summary.values;
+        ended_well.then_some(Side { values, known: self.known, marked: self.marked })
     }
 
     /// What a metric came to; `None` where the row has no such figure.

@@ -1,4 +1,4 @@
-//! What `-o json` and `-o jsonl` write, as JSON Schema, generated from the table of fields.
+//! Schema: what `-o json` and `-o jsonl` write, as JSON Schema, generated from the table of fields.
 //!
 //! Written by hand, a line for each field, because the order of the fields says something: llama-bench's
 //! come first.

@@ -9,7 +9,7 @@
 
 use std::io::{self, Write};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::fields::{Field, FieldKind, all, llama_bench};
 use super::json::object;
@@ -22,45 +22,69 @@ pub(super) struct Sql;
 
 impl Renderer for Sql {
     fn begin(&mut self, _: &Report, out: &mut dyn Write) -> io::Result<()> {
-        let columns = columns().map(|field| format!("  {} {}", field.name, kind(field)));
-        let columns = columns.collect::<Vec<_>>().join(",\n");
-        // Made anew each time: an older lbench did not know all fields.
-        let shown = all().map(|field| {
-            let name = field.name;
-            format!("  json_extract(json, '$.{name}') AS \"{name}\"")
-        });
-        let shown = shown.collect::<Vec<_>>().join(",\n");
-        out.write_all(
-            format!(
-                "CREATE TABLE IF NOT EXISTS llama_bench (\n{columns}\n);\n\n\
-                 CREATE TABLE IF NOT EXISTS lbench_rows (\n  llama_bench INTEGER,\n  json TEXT\n);\n\n\
-                 DROP VIEW IF EXISTS lbench;\n\
-                 CREATE VIEW lbench AS SELECT\n  llama_bench,\n{shown}\nFROM lbench_rows;\n\n"
-            )
-            .as_bytes(),
-        )
+        begin(out)
     }
 
     fn row(&mut self, report: &Report, index: usize, out: &mut dyn Write) -> io::Result<()> {
         let row = report.row(index);
-        let json = quoted(&object(report, index));
-        let statements = if row.figure(&speed::RATE).is_some() {
-            let names = columns().map(|field| field.name).collect::<Vec<_>>().join(", ");
-            let values = columns().map(|field| literal(field, &field.value(&row)));
-            let values = values.collect::<Vec<_>>().join(", ");
-            format!(
-                "INSERT INTO llama_bench ({names}) VALUES ({values});\n\
-                 INSERT INTO lbench_rows (llama_bench, json) VALUES (last_insert_rowid(), {json});\n"
-            )
-        } else {
-            format!("INSERT INTO lbench_rows (llama_bench, json) VALUES (NULL, {json});\n")
-        };
+        let has_speed = row.figure(&speed::RATE).is_some();
+        let statements = statements(&object(report, index), has_speed, |field| field.value(&row));
         out.write_all(statements.as_bytes())
     }
 
     fn end(&mut self, _: &Report, _: &mut dyn Write) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Rows that were read, each with its JSON.
+pub(super) fn write_objects<'a>(
+    rows: impl Iterator<Item = (&'a String, Map<String, Value>)>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    begin(out)?;
+    for (json, row) in rows {
+        let value = |field: &Field| row.get(field.name).cloned().unwrap_or_default();
+        let has_speed = row.get(speed::RATE.fields.value).is_some_and(Value::is_number);
+        out.write_all(statements(json, has_speed, value).as_bytes())?;
+    }
+    Ok(())
+}
+
+/// The tables and the view.
+fn begin(out: &mut dyn Write) -> io::Result<()> {
+    let columns = columns().map(|field| format!("  {} {}", field.name, kind(field)));
+    let columns = columns.collect::<Vec<_>>().join(",\n");
+    // Made anew each time: an older lbench did not know all fields.
+    let shown = all().map(|field| {
+        let name = field.name;
+        format!("  json_extract(json, '$.{name}') AS \"{name}\"")
+    });
+    let shown = shown.collect::<Vec<_>>().join(",\n");
+    out.write_all(
+        format!(
+            "CREATE TABLE IF NOT EXISTS llama_bench (\n{columns}\n);\n\n\
+             CREATE TABLE IF NOT EXISTS lbench_rows (\n  llama_bench INTEGER,\n  json TEXT\n);\n\n\
+             DROP VIEW IF EXISTS lbench;\n\
+             CREATE VIEW lbench AS SELECT\n  llama_bench,\n{shown}\nFROM lbench_rows;\n\n"
+        )
+        .as_bytes(),
+    )
+}
+
+/// What a row takes: a place in llama-bench's table where it has a speed, and one in ours.
+fn statements(json: &str, has_speed: bool, value: impl Fn(&Field) -> Value) -> String {
+    let json = quoted(json);
+    if !has_speed {
+        return format!("INSERT INTO lbench_rows (llama_bench, json) VALUES (NULL, {json});\n");
+    }
+    let names = columns().map(|field| field.name).collect::<Vec<_>>().join(", ");
+    let values = columns().map(|field| literal(field, &value(field)));
+    let values = values.collect::<Vec<_>>().join(", ");
+    format!(
+        "INSERT INTO llama_bench ({names}) VALUES ({values});\n\
+         INSERT INTO lbench_rows (llama_bench, json) VALUES (last_insert_rowid(), {json});\n"
+    )
 }
 
 /// The columns of llama-bench's table.

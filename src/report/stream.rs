@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 use std::str::FromStr;
 
-use super::{Report, csv, json, sheet, sql};
+use super::page::{self, HtmlPage};
+use super::{Report, StoredPage, csv, json, sheet, sql};
 use crate::document;
 
 /// Writes a report row by row. What was written last is always a beginning of a valid document, and
@@ -41,18 +42,21 @@ pub enum Format {
     Csv,
     /// Statements for `SQLite`.
     Sql,
+    /// One page with tables, plots and the rows themselves.
+    Html,
     /// Nothing.
     None,
 }
 
 impl Format {
     /// Every format with the name that `-o` takes.
-    pub const NAMES: [(&'static str, Self); 6] = [
+    pub const NAMES: [(&'static str, Self); 7] = [
         ("md", Self::Markdown),
         ("json", Self::Json),
         ("jsonl", Self::Jsonl),
         ("csv", Self::Csv),
         ("sql", Self::Sql),
+        ("html", Self::Html),
         ("none", Self::None),
     ];
 
@@ -69,6 +73,7 @@ impl Format {
             Self::Jsonl => Box::new(json::Jsonl),
             Self::Csv => Box::new(csv::Csv),
             Self::Sql => Box::new(sql::Sql),
+            Self::Html => Box::new(HtmlPage::default()),
             Self::None => Box::new(NoRenderer),
         }
     }
@@ -88,6 +93,9 @@ pub fn write_all(format: Format, reports: &[Report], out: &mut dyn Write) -> io:
         }
         return Ok(());
     }
+    if format == Format::Html {
+        return page::write_all(reports, out);
+    }
     let (Some(first), Some(last)) = (reports.first(), reports.last()) else { return Ok(()) };
     let mut renderer = format.renderer();
     renderer.begin(first, out)?;
@@ -97,6 +105,14 @@ pub fn write_all(format: Format, reports: &[Report], out: &mut dyn Write) -> io:
         }
     }
     renderer.end(last, out)
+}
+
+/// Writes the rows of pages again.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_stored(format: Format, pages: &[StoredPage], out: &mut dyn Write) -> io::Result<()> {
+    page::write_stored(format, pages, out)
 }
 
 impl FromStr for Format {

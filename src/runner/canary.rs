@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Halt;
 use super::tour::Tour;
 use crate::job::Job;
-use crate::record::{Phase, Record, Warning};
+use crate::record::{Phase, Record, Warning, WarningKind};
 use crate::setup::{CacheType, Model, Setup};
 use crate::wire::{Event, Guarded, Question};
 
@@ -48,7 +48,10 @@ impl Tour<'_, '_> {
                 Err(reason) => {
                     self.keeper.stop();
                     let text = format!("no canary for {}: {reason}", model.path.display());
-                    self.record(&Record::Warned { job: None, warning: Warning { text } })?;
+                    self.record(&Record::Warned {
+                        job: None,
+                        warning: Warning::new(WarningKind::Canary, text),
+                    })?;
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! What kind of trouble an error text or a log is about. The engine has no codes for it, only words.
+//! Causes: what kind of trouble an error text or a log is about. The engine has no codes for it, only words.
 
 use crate::record::Trouble;
 

@@ -1,4 +1,4 @@
-//! How a worker died, in words a person can act on.
+//! Death of a worker: how a worker died, in words a person can act on.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;

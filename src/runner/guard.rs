@@ -1,4 +1,4 @@
-//! Whatever ends a job from outside: the machine runs out of memory, or the run out of time.
+//! Guard: whatever ends a job from outside: the machine runs out of memory, or the run out of time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,4 +1,4 @@
-//! How long to wait for a worker before it counts as hung.
+//! Patience: how long to wait for a worker before it counts as hung.
 //!
 //! With `--timeout` a job has so long, all in all. Without, it is silence that counts: a worker says
 //! something whenever a phase begins and after every run, so what is waited for is one load, one context or

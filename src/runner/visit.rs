@@ -8,7 +8,7 @@ use super::schedule::Cost;
 use super::tour::Tour;
 use super::{Halt, causes, death};
 use crate::job::Job;
-use crate::record::{Outcome, Phase, Reading, Record, Trouble, Warning};
+use crate::record::{Outcome, Phase, Reading, Record, Trouble, Warning, WarningKind};
 use crate::setup::Setup;
 use crate::stats::stopping::Rule;
 use crate::units::{Nanos, unix_time};
@@ -57,7 +57,7 @@ impl Tour<'_, '_> {
             Err(halt) => return Err(halt),
         };
         for text in self.keeper.remarks() {
-            self.warn(job, text)?;
+            self.warn(job, WarningKind::Setting, text)?;
         }
         self.doomed.note(job, &outcome);
         self.record(&Record::Finished { job: job.id.clone(), outcome, reading })?;
@@ -69,11 +69,11 @@ impl Tour<'_, '_> {
         let Setup::Llama(config) = &job.setup;
         let Some(cpus) = &self.cpus else { return Ok(()) };
         let remarks = cpus.remarks(config.n_threads, &config.compute.cpu_mask);
-        remarks.into_iter().try_for_each(|text| self.warn(job, text))
+        remarks.into_iter().try_for_each(|text| self.warn(job, WarningKind::Threads, text))
     }
 
-    fn warn(&mut self, job: &Job, text: String) -> Result<(), Halt> {
-        let (job, warning) = (Some(job.id.clone()), Warning { text });
+    fn warn(&mut self, job: &Job, kind: WarningKind, text: String) -> Result<(), Halt> {
+        let (job, warning) = (Some(job.id.clone()), Warning::new(kind, text));
         self.record(&Record::Warned { job, warning })
     }
 
@@ -175,7 +175,7 @@ impl Tour<'_, '_> {
                         Outcome::Completed => "it ended without a first token".into(),
                         other => other.in_words(),
                     };
-                    self.warn(job, format!("no cold start: {why}"))?;
+                    self.warn(job, WarningKind::ColdStart, format!("no cold start: {why}"))?;
                     break;
                 }
             }
@@ -192,9 +192,8 @@ impl Tour<'_, '_> {
         if wanted == 0 || !job.work.speed().is_some_and(|speed| speed.is_mute) {
             return Ok(());
         }
-        let text = "no cold start: no token comes of a text, so there is no first one".into();
-        let (job, warning) = (Some(job.id.clone()), Warning { text });
-        self.record(&Record::Warned { job, warning })
+        let text = "no cold start: no token comes of a text, so there is no first one";
+        self.warn(job, WarningKind::ColdStart, text.into())
     }
 
     /// Sends a request to the worker (a new one if there is none) and follows it to its end.

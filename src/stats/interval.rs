@@ -1,4 +1,4 @@
-//! How well a mean is known: Student's t-interval (Student 1908), with an effective number of values
+//! Interval of a mean: how well a mean is known: Student's t-interval (Student 1908), with an effective number of values
 //! where successive ones resemble each other.
 //!
 //! `mean ± t(1 − α/2, n_eff − 1) · sd / √n_eff`, in the unit of the values. Runs on one machine are not

@@ -7,7 +7,6 @@ pub mod known;
 pub mod looks;
 pub mod noise;
 pub mod paired;
-pub mod percentiles;
 pub mod robust;
 pub mod series;
 pub mod sides;

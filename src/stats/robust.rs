@@ -1,4 +1,4 @@
-//! What a few strange values cannot move: median, quantiles, MAD, and the flags on the strange ones.
+//! Robust statistics: what a few strange values cannot move: median, quantiles, MAD, and the flags on the strange ones.
 
 use super::interval::count;
 

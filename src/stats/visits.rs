@@ -1,4 +1,4 @@
-//! What a row is worth: the error of a mean over visits, each visit a process of its own.
+//! Worth of a row: what a row is worth: the error of a mean over visits, each visit a process of its own.
 //!
 //! Two processes that measure the same thing differ by more than the samples within them: another
 //! placement in memory, another state of the card, another minute. So a row is visited several times,

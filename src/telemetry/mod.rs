@@ -1,4 +1,4 @@
-//! What is watched beside the clock, by the parent: it costs the worker nothing.
+//! Telemetry: what is watched beside the clock, by the parent: it costs the worker nothing.
 //!
 //! | file | what it holds |
 //! |---|---|

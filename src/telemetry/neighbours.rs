@@ -1,4 +1,4 @@
-//! What makes the figures of a run doubtful while it goes on: other programs, other guests, swapping, an
+//! Neighbours: what makes the figures of a run doubtful while it goes on: other programs, other guests, swapping, an
 //! empty battery, a governor that changed. Each is said once.
 
 use std::collections::HashSet;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::machine::system::{self, Ticks};
-use crate::record::Warning;
+use crate::record::{Warning, WarningKind};
 use crate::units::counted;
 
 /// Shortest stretch of time that says something: the system counts in hundredths of a second.
@@ -82,7 +82,7 @@ impl Neighbours {
         }
         self.last = Some((now, glance));
         texts.retain(|(kind, _)| self.said.insert(*kind));
-        texts.into_iter().map(|(_, text)| Warning { text }).collect()
+        texts.into_iter().map(|(_, text)| Warning::new(WarningKind::Neighbours, text)).collect()
     }
 
     fn glance(&self, worker: Option<u32>) -> Glance {

@@ -1,4 +1,4 @@
-//! What the measuring itself costs: the very loop that times llama.cpp, around a session that does
+//! Cost of measuring: what the measuring itself costs: the very loop that times llama.cpp, around a session that does
 //! nothing.
 
 use std::cell::Cell;

@@ -25,7 +25,9 @@ use crate::error::Error;
 use crate::job::Job;
 use crate::machine::Limits;
 use crate::machine::limits::Room;
-use crate::record::{Canary, DeviceMemory, Loaded, MemorySplit, Phase, Reading, Warning};
+use crate::record::{
+    Canary, DeviceMemory, Loaded, MemorySplit, Phase, Reading, Warning, WarningKind,
+};
 use crate::setup::{Config, Process, Setup};
 use crate::terminal::tell;
 use crate::units::{Bytes, Nanos};
@@ -255,14 +257,17 @@ impl<E: Engine> JobServer<'_, E> {
         self.events.send(&Event::Phase { job: job.id.clone(), phase });
     }
 
-    fn warn(&self, job: &Job, text: String) {
-        let warning = Warning { text };
+    fn warn(&self, job: &Job, kind: WarningKind, text: String) {
+        let warning = Warning::new(kind, text);
         self.events.send(&Event::Warned { job: job.id.clone(), warning });
     }
 
     /// Has the job's row say what the engine has said of settings that it did not take.
     fn hand_on_remarks(&mut self, job: &Job) {
-        self.engine.remarks().into_iter().for_each(|text| self.warn(job, text));
+        self.engine
+            .remarks()
+            .into_iter()
+            .for_each(|text| self.warn(job, WarningKind::Setting, text));
     }
 
     /// Load, context, warm-up, repetitions.
@@ -344,7 +349,7 @@ impl<E: Engine> JobServer<'_, E> {
                     split.total(),
                     split.device,
                 );
-                self.warn(job, text);
+                self.warn(job, WarningKind::Memory, text);
             }
         }
         predicted
@@ -379,7 +384,7 @@ impl<E: Engine> JobServer<'_, E> {
             Tried { config: Config::clone(config), result, remarks }
         };
         let result = tried.result.clone();
-        tried.remarks.iter().for_each(|text| self.warn(job, text.clone()));
+        tried.remarks.iter().for_each(|text| self.warn(job, WarningKind::Setting, text.clone()));
         self.tried = Some(tried);
         let facts = result.map_err(|error| JobFailure { phase: Phase::Load, error })?;
         self.events.send(&Event::Loaded { job: job.id.clone(), facts });

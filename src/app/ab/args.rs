@@ -85,7 +85,7 @@ pub struct TypedSide {
 const OF_A_SIDE: [&str; 6] = ["hf-repo", "hf-file", "numa", "prio", "backend-dir", "scripted"];
 
 /// Flags that mean nothing where two sides are visited in turn, and what to do instead.
-const OUT_OF_PLACE: [(&str, &str); 10] = [
+const OUT_OF_PLACE: [(&str, &str); 11] = [
     ("resume", "begins anew each time"),
     ("baseline", "has its own: A"),
     (
@@ -93,6 +93,7 @@ const OUT_OF_PLACE: [(&str, &str); 10] = [
         "goes on until the verdict is clear; --threshold says from where differences matter",
     ),
     ("cold", "times no cold starts"),
+    ("html", "writes a comparison; `lbench report --html` makes a page of its journal"),
     ("columns", "has the columns of a comparison"),
     ("output-err", "writes to standard output alone"),
     ("by", "pairs tests by their order: settings may differ"),

@@ -1,4 +1,4 @@
-//! What a person sees while two sides are visited: where it is, and after each round what is known so far.
+//! Watch over rounds: what a person sees while two sides are visited: where it is, and after each round what is known so far.
 
 use std::io::IsTerminal as _;
 

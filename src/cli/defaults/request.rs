@@ -1,4 +1,4 @@
-//! What is to be run: what was typed, and what comes from elsewhere, together.
+//! Request: what is to be run: what was typed, and what comes from elsewhere, together.
 
 use std::ffi::{OsStr, OsString};
 

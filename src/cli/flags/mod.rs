@@ -1,4 +1,4 @@
-//! What is true of each flag of a sweep, as one table: what it is about, where it may be given, what it goes
+//! Flags: what is true of each flag of a sweep, as one table: what it is about, where it may be given, what it goes
 //! together with. How a flag is parsed is the parser's business, and what an axis sets stands in [`AXES`];
 //! everything else that anybody wants to know of a flag stands in its entry here, and nowhere a second time.
 //!

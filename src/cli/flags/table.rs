@@ -86,8 +86,11 @@ pub static FLAGS: &[Flag] = &[
     Flag::new("min-free", Means),
     Flag::new("try-all", Means),
     // Output.
-    Flag::new("output", Showing).choices(Choices::Formats).brief("md, json, jsonl, csv, sql, none"),
+    Flag::new("output", Showing)
+        .choices(Choices::Formats)
+        .brief("md, json, jsonl, csv, sql, html, none"),
     Flag::new("output-err", Showing).spelled(&["oe"]).choices(Choices::Formats),
+    Flag::new("html", Showing).brief("Also write a page with plots"),
     Flag::new("columns", Showing).brief("More columns; help lists them"),
     Flag::new("plot", Showing),
     Flag::new("no-roofline", Means),

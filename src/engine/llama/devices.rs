@@ -1,4 +1,4 @@
-//! What the engine can compute on: backends, devices, and the kernels that were compiled for the CPU.
+//! Devices: what the engine can compute on: backends, devices, and the kernels that were compiled for the CPU.
 
 use std::ffi::{CStr, c_char, c_void};
 

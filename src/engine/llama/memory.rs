@@ -1,4 +1,4 @@
-//! What the engine takes of each device: read off its log after a load, and worked out before one.
+//! Memory: what the engine takes of each device: read off its log after a load, and worked out before one.
 //!
 //! The engine keeps its account in a C++ map that the bindings do not reach, and prints it a buffer a line:
 //! `load_tensors: CUDA0 model buffer size = 252.00 MiB`. A simulated load prints what the computation would

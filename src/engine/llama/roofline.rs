@@ -1,4 +1,4 @@
-//! What a device can do at best, found out with the engine's own matrix products: a matrix times a
+//! Roof of a device: what a device can do at best, found out with the engine's own matrix products: a matrix times a
 //! vector reads the matrix once from memory, a matrix times 512 vectors computes. Of several element
 //! types the best counts, so that a model of any type stays below it.
 

@@ -1,4 +1,4 @@
-//! Where a loaded model's weights ended up. The engine tells in its log only, one line for each buffer:
+//! Weights: where a loaded model's weights ended up. The engine tells in its log only, one line for each buffer:
 //! `load_tensors: CUDA0 model buffer size = 252.00 MiB`.
 
 use super::logs::LogLine;

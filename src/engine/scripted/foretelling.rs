@@ -1,4 +1,4 @@
-//! What a scripted model foretells: a made-up language of a few tokens, and damage that grows with what was cut off the
+//! Foretelling: what a scripted model foretells: a made-up language of a few tokens, and damage that grows with what was cut off the
 //! weights. The same tokens give the same numbers in every process.
 
 use rand::{RngExt as _, SeedableRng as _};

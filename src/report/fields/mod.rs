@@ -1,4 +1,4 @@
-//! What can be read from a row, as data: JSON and CSV write this table, in this order. llama-bench's
+//! Fields: what can be read from a row, as data: JSON and CSV write this table, in this order. llama-bench's
 //! fields come first, with its names, types and order, so that its readers read ours; our own follow. A
 //! new field is one entry; an axis and a metric have theirs by themselves.
 

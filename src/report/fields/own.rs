@@ -16,7 +16,7 @@ use crate::stats::verdict::Comparison;
 use crate::units::Rate;
 use crate::work::{Metric, Text, speed};
 
-pub(super) static FIELDS: [Field; 125] = [
+pub(super) static FIELDS: [Field; 126] = [
     Field::int("schema_version", "", "Version of the schema that the row follows", |_| {
         shape::VERSION.into()
     }),
@@ -40,8 +40,15 @@ pub(super) static FIELDS: [Field; 125] = [
         row.same.map(|same| same.reason).into()
     }),
     Field::list("warnings", &Shape::Text, "", "What a reader must know", |row| {
-        row.warnings().collect::<Value>()
+        row.warnings().map(|(_, text)| text).collect::<Value>()
     }),
+    Field::list(
+        "warning_kinds",
+        &Shape::Text,
+        "",
+        "Kinds of the warnings, in their order",
+        |row| row.warnings().map(|(kind, _)| kind.name()).collect::<Value>(),
+    ),
     Field::text("job_id", "Identity: equal jobs on equal model files have equal ids", |row| {
         row.job.id.0.as_str().into()
     }),

@@ -1,4 +1,4 @@
-//! What the entries of lists are, for the schema: one shape for each record that a row carries. A test
+//! Shapes of lists: what the entries of lists are, for the schema: one shape for each record that a row carries. A test
 //! holds them against the records themselves.
 
 /// Version of the schema. Within one, fields are added and never removed, renamed or retyped.

@@ -28,7 +28,7 @@ fn device(name: &str, description: &str, kind: DeviceKind, backend: &str) -> Dev
 }
 
 /// A machine without a GPU.
-pub(super) fn cpu_host() -> Host {
+pub(in crate::report) fn cpu_host() -> Host {
     Host {
         can_offload: false,
         cards: crate::machine::cards::Cards::default(),
@@ -48,7 +48,7 @@ pub(super) fn cpu_host() -> Host {
 }
 
 /// A machine with so many GPUs.
-pub(super) fn gpu_host(gpus: usize) -> Host {
+pub(in crate::report) fn gpu_host(gpus: usize) -> Host {
     let mut host = cpu_host();
     host.can_offload = true;
     host.engine.backends.insert(0, "CUDA".into());
@@ -61,13 +61,13 @@ pub(super) fn gpu_host(gpus: usize) -> Host {
 }
 
 /// A run in the making.
-pub(super) struct Run {
+pub(in crate::report) struct Run {
     pub report: Report,
     pub plan: Plan,
 }
 
 impl Run {
-    pub(super) fn new(
+    pub(in crate::report) fn new(
         host: Host,
         set: &[(&str, Vec<i64>)],
         works: &[Work],
@@ -77,7 +77,7 @@ impl Run {
         Self::of_sweep(host, &request, repetitions)
     }
 
-    pub(super) fn of_sweep(host: Host, sweep: &Sweep, repetitions: u32) -> Self {
+    pub(in crate::report) fn of_sweep(host: Host, sweep: &Sweep, repetitions: u32) -> Self {
         let plan = expand(sweep, &host).unwrap();
         let facts = RunFacts {
             interleave: None,
@@ -96,19 +96,19 @@ impl Run {
     }
 
     /// Hands a record about the job at `index` to the report.
-    pub(super) fn fold(&mut self, index: usize, record: impl FnOnce(JobId) -> Record) {
+    pub(in crate::report) fn fold(&mut self, index: usize, record: impl FnOnce(JobId) -> Record) {
         let job = self.plan.jobs[index].job.id.clone();
         self.report.fold(&record(job));
     }
 
-    pub(super) fn start(&mut self, index: usize) {
+    pub(in crate::report) fn start(&mut self, index: usize) {
         let facts = self.loaded(index);
         let unix_time = 1_777_636_800 + index as u64 * 60;
         self.fold(index, |job| Record::Started { job, unix_time, round: 0, nth: 0 });
         self.fold(index, |job| Record::Loaded { job, facts });
     }
 
-    pub(super) fn loaded(&self, index: usize) -> Loaded {
+    pub(in crate::report) fn loaded(&self, index: usize) -> Loaded {
         let Setup::Llama(config) = &self.plan.jobs[index].job.setup;
         let layers = config.effective_gpu_layers(self.report.facts().host.can_offload);
         Loaded {
@@ -123,7 +123,7 @@ impl Run {
     }
 
     /// The `nth` sample: a little slower each time, and different for each row.
-    pub(super) fn sample(&mut self, index: usize, nth: u64) {
+    pub(in crate::report) fn sample(&mut self, index: usize, nth: u64) {
         let work = self.plan.jobs[index].job.work.speed().unwrap();
         let ns = 1_000_000_000 + index as u64 * 77_000_000 + nth * 3_000_000;
         let token = Nanos(ns / 2);
@@ -136,7 +136,7 @@ impl Run {
         self.fold(index, |job| Record::Sampled { job, sample });
     }
 
-    pub(super) fn end(&mut self, index: usize, outcome: Outcome) {
+    pub(in crate::report) fn end(&mut self, index: usize, outcome: Outcome) {
         let reading = self.reading(index, &outcome);
         self.fold(index, |job| Record::Finished { job, outcome, reading });
         self.fold(index, |job| Record::settled([(job, 0)]));
@@ -171,7 +171,7 @@ impl Run {
     }
 
     /// A whole measurement of so many samples.
-    pub(super) fn measure(&mut self, index: usize, outcome: Outcome, samples: u64) {
+    pub(in crate::report) fn measure(&mut self, index: usize, outcome: Outcome, samples: u64) {
         self.start(index);
         for nth in 0..samples {
             self.sample(index, nth);
@@ -180,7 +180,7 @@ impl Run {
     }
 
     /// The report when everything that is to be measured was.
-    pub(super) fn all_complete(mut self) -> Report {
+    pub(in crate::report) fn all_complete(mut self) -> Report {
         for index in 0..self.plan.jobs.len() {
             if self.plan.jobs[index].same_as.is_none() {
                 let Rule::Fixed { n } = self.report.facts().stop else { continue };
@@ -192,7 +192,7 @@ impl Run {
 }
 
 /// Every way not to complete.
-pub(super) fn bad_endings() -> [Outcome; 4] {
+pub(in crate::report) fn bad_endings() -> [Outcome; 4] {
     let log = |lines: &[&str]| lines.iter().map(ToString::to_string).collect();
     [
         Outcome::Failed {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::fixture::{Run, bad_endings, gpu_host};
 use super::{PP, TG};
 use crate::job::JobId;
-use crate::record::{Outcome, Reading, Record, Warning};
+use crate::record::{Outcome, Reading, Record, Warning, WarningKind};
 use crate::report::fields::{FieldKind, all};
 use crate::report::summary::Summary;
 use crate::report::{Format, Stream};
@@ -23,7 +23,7 @@ fn run() -> Run {
 fn record(run: &Run, place: usize, what: u8, ns: u64) -> Record {
     let planned = run.plan.jobs.get(place);
     let job = planned.map_or_else(|| JobId("?".into()), |planned| planned.job.id.clone());
-    let warning = Warning { text: "watch | out\n".into() };
+    let warning = Warning::new(WarningKind::Other, "watch | out\n");
     match what {
         0 => Record::Started { job, unix_time: ns, round: 1, nth: 0 },
         1 => Record::Loaded { job, facts: run.loaded(place.min(run.plan.jobs.len() - 1)) },

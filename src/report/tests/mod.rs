@@ -1,6 +1,6 @@
 //! What the renderers write for runs of every kind.
 
-mod fixture;
+pub(super) mod fixture;
 mod laws;
 mod schema;
 mod sql;
@@ -10,7 +10,7 @@ use fixture::{Run, bad_endings, cpu_host, gpu_host};
 
 use super::{Format, Report, Stream, Tally};
 use crate::plan::tests::sweep;
-use crate::record::{Outcome, Reading, Record, RemoteTraffic, Warning};
+use crate::record::{Outcome, Reading, Record, RemoteTraffic, Warning, WarningKind};
 use crate::units::{Bytes, Nanos};
 use crate::work::Sample;
 use crate::work::Work;
@@ -215,11 +215,14 @@ fn hostile() -> Report {
     run.start(0);
     run.fold(0, |job| Record::Warned {
         job: Some(job),
-        warning: Warning { text: "the model's end of text\nis not in its vocabulary".into() },
+        warning: Warning::new(
+            WarningKind::Other,
+            "the model's end of text\nis not in its vocabulary",
+        ),
     });
     run.report.fold(&Record::Warned {
         job: None,
-        warning: Warning { text: "the kernels lack AVX512: make build".into() },
+        warning: Warning::new(WarningKind::Other, "the kernels lack AVX512: make build"),
     });
     run.sample(0, 0);
     run.end(0, Outcome::Completed);
@@ -334,6 +337,6 @@ fn formats_have_names() {
     assert_eq!("markdown".parse(), Ok(Format::Markdown));
     assert_eq!(
         "xml".parse::<Format>().unwrap_err(),
-        "there is no format 'xml'; there are md, json, jsonl, csv, sql, none"
+        "there is no format 'xml'; there are md, json, jsonl, csv, sql, html, none"
     );
 }

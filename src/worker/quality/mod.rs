@@ -18,7 +18,7 @@ use super::{Events, JobFailure};
 use crate::engine::{EngineError, Session, Token};
 use crate::job::Job;
 use crate::models::texts;
-use crate::record::{Phase, Warning};
+use crate::record::{Phase, Warning, WarningKind};
 use crate::stats::stopping::{Rule, StopReason, Stopping};
 use crate::units::{Nanos, counted, short_hash};
 use crate::wire::Event;
@@ -259,7 +259,8 @@ impl<S: Session> RowSession<'_, S> {
     }
 
     fn warn(&self, text: String) {
-        self.events.send(&Event::Warned { job: self.job.id.clone(), warning: Warning { text } });
+        let warning = Warning::new(WarningKind::Quality, text);
+        self.events.send(&Event::Warned { job: self.job.id.clone(), warning });
     }
 }
 
