@@ -18,6 +18,7 @@
 //! | 3 | [`stats`] | statistics of numbers. Pure |
 //! | | [`gguf`] | reading headers, writing synthetic models: pure bytes |
 //! | | [`machine`] | the machine, its devices, and this build |
+//! | | [`mock`] | a scripted server, to test clients of servers against |
 //! | | [`hub`] | models of the Hugging Face hub: from `-hf` to a file in the cache |
 //! | 4 | [`setup`] | what is configured: a kind of thing to measure, and its settings |
 //! | | [`work`] | what is measured, and what a measurement is made of |
@@ -59,6 +60,7 @@ pub mod job;
 pub mod journal;
 pub mod ledger;
 pub mod machine;
+pub mod mock;
 pub mod models;
 pub mod near;
 pub mod plan;

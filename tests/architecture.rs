@@ -12,7 +12,7 @@ use syn::{Attribute, Item, ItemMod, UseTree};
 const FLOORS: [&[&str]; 13] = [
     &["units", "dirs", "document", "encoding", "near", "error"],
     &["terminal", "plot"],
-    &["stats", "gguf", "machine", "hub"],
+    &["stats", "gguf", "machine", "hub", "mock"],
     &["setup", "work"],
     &["axis", "models"],
     &["job"],

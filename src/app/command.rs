@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::{
-    ab, compare, completions, config, doctor, help, history, man, quality, report, rpc_server,
-    schema, synth, worker,
+    ab, compare, completions, config, doctor, help, history, man, mock_server, quality, report,
+    rpc_server, schema, synth, worker,
 };
 use crate::cli::{self, BenchArgs};
 use crate::error::Error;
@@ -72,6 +72,7 @@ commands! {
     Doctor: doctor::DoctorArgs,
     Schema: schema::SchemaArgs,
     RpcServer: rpc_server::RpcServerArgs,
+    MockServer: mock_server::MockServerArgs,
     Config: config::ConfigArgs,
     Completions: completions::CompletionsArgs,
     Man: man::ManArgs,

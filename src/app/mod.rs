@@ -33,6 +33,7 @@ mod history;
 mod keeping;
 mod making;
 mod man;
+mod mock_server;
 mod out;
 mod page_file;
 mod prepare;
