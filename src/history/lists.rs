@@ -48,9 +48,9 @@ pub(super) fn when(unix_time: u64) -> String {
     rfc3339(unix_time).replace('T', " ").chars().take(16).collect()
 }
 
-/// Numbers as a table has them.
+/// Numbers as a table has them: speeds with two decimals, divergences, which are far below 1, with six.
 pub(super) fn figure(value: f64) -> String {
-    format!("{value:.2}")
+    if value.abs() < 1.0 { format!("{value:.6}") } else { format!("{value:.2}") }
 }
 
 /// Writes a list of some of the runs.
@@ -203,4 +203,14 @@ fn cell(value: &Value) -> String {
         Value::Number(number) => return number.to_string(),
     };
     if text.starts_with(['=', '+', '-', '@']) { format!("'{text}") } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::figure;
+
+    #[test]
+    fn small_figures_keep_what_they_say() {
+        assert_eq!([figure(0.002_801), figure(397.8)], ["0.002801", "397.80"]);
+    }
 }
