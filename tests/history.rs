@@ -297,7 +297,7 @@ fn two_at_once_lose_nothing() {
 #[ignore = "prints figures"]
 fn many_runs_are_listed_quickly() {
     let place = Place::new();
-    run(&place, "x.jsonl", &json!({"noise": 0.01}), &["-b", "64,128,256,512", "-r", "5"]);
+    run(&place, "x.jsonl", &json!({"noise": 0.01}), &["-b", "64,128,256,512"]);
     for at in 0..999 {
         copy(&place, "x.jsonl", &format!("{at:04}.jsonl"), at * 100, 1.0);
     }
